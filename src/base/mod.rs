@@ -1,0 +1,7 @@
+//! What every other module may lean on: time, ids, durations, secrets and pages. No I/O but the clock and the random source.
+
+pub mod clock;
+pub mod duration;
+pub mod id;
+pub mod page;
+pub mod secret;

@@ -1,0 +1,7 @@
+//! Chancery: a certificate authority whose keys live in a PKCS#11 token.
+//!
+//! The modules stand in rows; a module uses modules of earlier rows only. `docs/architecture.md` draws the map and
+//! `tests/repo` holds it.
+
+pub mod base;
+pub mod x509;
