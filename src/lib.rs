@@ -3,5 +3,6 @@
 //! The modules stand in rows; a module uses modules of earlier rows only. `docs/architecture.md` draws the map and
 //! `tests/repo` holds it.
 
+pub mod api;
 pub mod base;
 pub mod x509;

@@ -1,0 +1,66 @@
+//! The `/v1/admin` family: API tokens and the audit trail; and the health answer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::body::request_body;
+
+request_body! {
+    /// `POST /v1/admin/tokens`.
+    pub struct CreateToken {
+        /// What or whom it is for.
+        pub name: String,
+        /// Among `pki:admin`, `pki:issue`, `pki:read`; a wider scope holds the narrower ones.
+        pub scopes: Vec<String>,
+        /// How long it is good for.
+        pub ttl: String,
+    }
+}
+
+/// An API token without its secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Token {
+    pub id: String,
+    pub name: String,
+    pub scopes: Vec<String>,
+    pub created_at: String,
+    /// None only for the development token.
+    pub expires_at: Option<String>,
+    pub is_active: bool,
+}
+
+/// A new API token; the secret is shown this once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CreatedToken {
+    #[serde(flatten)]
+    pub details: Token,
+    pub token: String,
+}
+
+/// One entry of the audit trail.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Its place in the journal; rises by one from change to change.
+    pub sequence: u64,
+    pub time: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    pub actor: String,
+    pub action: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// `done`, or `refused` with the problem's code behind a colon.
+    pub outcome: String,
+    pub details: BTreeMap<String, String>,
+}
+
+/// `GET /healthz`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`, or `failing`.
+    pub status: String,
+    pub token: String,
+    pub storage: String,
+    pub version: String,
+}

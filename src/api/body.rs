@@ -1,0 +1,199 @@
+//! Reading a JSON body into a wire type, with every fault named at once.
+//!
+//! Good bodies take one pass through serde. Only when that fails is the body taken apart field by field, so that the answer
+//! lists every unknown, missing, repeated and mistyped field and not merely the first.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::problem::Violation;
+
+/// The JSON form of one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Integer,
+    Boolean,
+    TextList,
+    TextMap,
+}
+
+/// One field of a request body.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldSpec {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub required: bool,
+}
+
+/// A type that a JSON object is read into.
+pub trait Body: DeserializeOwned {
+    /// Its fields, as its definition lists them.
+    const FIELDS: &'static [FieldSpec];
+}
+
+/// A Rust type with one JSON form.
+pub trait WireValue {
+    const KIND: Kind;
+    const REQUIRED: bool = true;
+}
+
+impl WireValue for String {
+    const KIND: Kind = Kind::Text;
+}
+impl WireValue for u32 {
+    const KIND: Kind = Kind::Integer;
+}
+impl WireValue for bool {
+    const KIND: Kind = Kind::Boolean;
+}
+impl WireValue for Vec<String> {
+    const KIND: Kind = Kind::TextList;
+}
+impl WireValue for BTreeMap<String, String> {
+    const KIND: Kind = Kind::TextMap;
+}
+impl<T: WireValue> WireValue for Option<T> {
+    const KIND: Kind = T::KIND;
+    const REQUIRED: bool = false;
+}
+
+/// Defines a request body once: the struct, its serde form and its field list.
+macro_rules! request_body {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
+
+        impl $crate::api::body::Body for $name {
+            const FIELDS: &'static [$crate::api::body::FieldSpec] = &[$($crate::api::body::FieldSpec {
+                name: stringify!($field),
+                kind: <$type as $crate::api::body::WireValue>::KIND,
+                required: <$type as $crate::api::body::WireValue>::REQUIRED,
+            },)*];
+        }
+    };
+}
+pub(crate) use request_body;
+
+/// Reads a body, or says everything that is wrong with it.
+pub fn read<T: Body>(bytes: &[u8]) -> Result<T, Vec<Violation>> {
+    serde_json::from_slice(bytes).map_err(|error| diagnose(T::FIELDS, bytes, &error))
+}
+
+fn diagnose(fields: &[FieldSpec], bytes: &[u8], error: &serde_json::Error) -> Vec<Violation> {
+    let Entries(entries) = match serde_json::from_slice(bytes) {
+        Ok(entries) => entries,
+        Err(syntax) => return vec![Violation::new("", not_an_object(bytes, &syntax))],
+    };
+    let mut violations = Vec::new();
+    for (position, (name, value)) in entries.iter().enumerate() {
+        match fields.iter().find(|f| f.name == name) {
+            None => violations.push(Violation::new(&shown(name), format!("unknown field; known are {}", names(fields)))),
+            Some(_) if entries[..position].iter().any(|(earlier, _)| earlier == name) => {
+                violations.push(Violation::new(name, "given twice".to_owned()));
+            }
+            Some(field) => violations.extend(mismatch(field, value)),
+        }
+    }
+    for field in fields.iter().filter(|f| f.required && !entries.iter().any(|(name, _)| name == f.name)) {
+        violations.push(Violation::new(field.name, format!("required; {}", field.kind)));
+    }
+    if violations.is_empty() {
+        // What only the type itself refuses, such as text after the object.
+        violations.push(Violation::new("", error.to_string()));
+    }
+    violations
+}
+
+fn mismatch(field: &FieldSpec, value: &Value) -> Vec<Violation> {
+    let wrong =
+        |name: &str, kind: &dyn fmt::Display, value: &Value| Violation::new(name, format!("{kind} is wanted, not {}", described(value)));
+    match (field.kind, value) {
+        (_, Value::Null) if !field.required => Vec::new(),
+        (Kind::Text, Value::String(_)) | (Kind::Boolean, Value::Bool(_)) => Vec::new(),
+        (Kind::Integer, Value::Number(number)) if number.as_u64().is_some_and(|n| u32::try_from(n).is_ok()) => Vec::new(),
+        (Kind::TextList, Value::Array(items)) => {
+            let bad = items.iter().enumerate().filter(|(_, item)| !item.is_string());
+            bad.map(|(i, item)| wrong(&format!("{}[{i}]", field.name), &Kind::Text, item)).collect()
+        }
+        (Kind::TextMap, Value::Object(map)) => {
+            let bad = map.iter().filter(|(_, item)| !item.is_string());
+            bad.map(|(key, item)| wrong(&format!("{}.{}", field.name, shown(key)), &Kind::Text, item)).collect()
+        }
+        _ => vec![wrong(field.name, &field.kind, value)],
+    }
+}
+
+fn not_an_object(bytes: &[u8], error: &serde_json::Error) -> String {
+    if bytes.is_empty() { "a JSON object is wanted; the body is empty".to_owned() } else { format!("a JSON object is wanted: {error}") }
+}
+
+fn names(fields: &[FieldSpec]) -> String {
+    fields.iter().map(|f| f.name).collect::<Vec<_>>().join(", ")
+}
+
+/// A name that came from outside, short and printable.
+fn shown(name: &str) -> String {
+    name.chars().take(64).flat_map(char::escape_default).collect()
+}
+
+/// The JSON type of a value; the value itself is not repeated, for it may be a secret in the wrong place.
+fn described(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "this number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "a text",
+            Self::Integer => "a whole number from 0 to 4294967295",
+            Self::Boolean => "true or false",
+            Self::TextList => "a list of texts",
+            Self::TextMap => "an object of texts",
+        })
+    }
+}
+
+/// The members of an object in the order they came, repeated ones included.
+struct Entries(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    if entries.len() == 256 {
+                        return Err(de::Error::custom("too many fields"));
+                    }
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests;
