@@ -1,1 +1,105 @@
-fn main() {}
+//! The daemon.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chancery::daemon::dev::Dev;
+use chancery::daemon::run::{self, RunError};
+use clap::{Parser, Subcommand};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Chancery's daemon: a certificate authority whose keys live in a PKCS#11 token.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve an appliance for development, with a SoftHSM2 token of its own, from one directory that is made when it is new.
+    Dev {
+        /// Where everything is kept.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// The address of the HTTPS API; port 0 takes a free one, written to DIR/listen.addr.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+        listen: SocketAddr,
+        /// A PKCS#11 module other than SoftHSM2's own, for a new directory.
+        #[arg(long, value_name = "FILE")]
+        module: Option<PathBuf>,
+    },
+    /// Serve what a configuration file describes.
+    Serve {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Check a configuration file and the files it names, and do nothing else.
+    CheckConfig {
+        #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    start_log();
+    match execute(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<(), RunError> {
+    match command {
+        Command::Dev { dir, listen, module } => {
+            let dir = std::path::absolute(&dir).unwrap_or(dir);
+            let dev = Dev { dir, listen, module };
+            let conf = dev.prepare()?;
+            // SAFETY: no other thread exists yet; the runtime starts below.
+            #[expect(unsafe_code, reason = "SoftHSM2 takes the place of its tokens from the environment and from nowhere else")]
+            unsafe {
+                std::env::set_var("SOFTHSM2_CONF", conf);
+            }
+            block_on(dev.serve())
+        }
+        Command::Serve { config } => block_on(run::serve(&config)),
+        Command::CheckConfig { config } => {
+            run::check_config(&config)?;
+            println!("{}: good", config.display());
+            Ok(())
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), RunError>>) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RunError::Prepare { what: "the runtime", source })?;
+    runtime.block_on(work)
+}
+
+/// To the journal where there is one, else to standard error; RUST_LOG chooses what.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    // systemd sets JOURNAL_STREAM for what it starts.
+    let journald = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
+    let stderr = journald.is_none().then(|| tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false));
+    tracing_subscriber::registry().with(filter).with(journald).with(stderr).init();
+}
+
+/// An error and all that caused it, a line each.
+fn tell(error: &dyn std::error::Error) {
+    eprintln!("chanceryd: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because {error}");
+        cause = error.source();
+    }
+}

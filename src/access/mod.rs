@@ -1,0 +1,13 @@
+//! Who may do what: API tokens, the scopes they hold, and the caller a request turns into.
+
+mod caller;
+mod record;
+mod scope;
+mod tokens;
+
+pub use caller::Caller;
+pub use scope::{Permission, Scope, UnknownScope};
+pub use tokens::{AccessError, LONGEST_TOKEN_LIFE, NewToken, Secret, Token, TokenRequest, Tokens};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! API tokens: `chy_` and 256 random bits, kept as a SHA-256 only, with an expiry.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use subtle::ConstantTimeEq;
+
+use super::record::TokenRecord;
+use super::{Caller, Scope};
+use crate::audit::{self, Action, Field, Ledger};
+use crate::base::clock::{Clock, from_seconds, rfc3339};
+use crate::base::duration::Span;
+use crate::base::id::{RequestId, TokenId};
+use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
+use crate::storage::{Class, CommitError, ReadError, Storage, Table};
+
+/// The longest life of a token: it must be renewed by somebody once a year.
+pub const LONGEST_TOKEN_LIFE: Span = Span::days(366);
+
+const PREFIX: &str = "chy_";
+
+/// A token without its secret.
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub id: TokenId,
+    pub name: String,
+    pub scopes: Vec<Scope>,
+    pub(super) secret_sha256: [u8; 32],
+    pub created_at: Timestamp,
+    /// None for the development token only.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The text a caller presents.
+pub struct Secret(SecretString);
+
+/// What a new token shall be.
+#[derive(Clone, Debug)]
+pub struct TokenRequest {
+    pub name: String,
+    pub scopes: Vec<Scope>,
+    /// None only where the daemon makes the development token.
+    pub ttl: Option<Span>,
+}
+
+/// A new token and its secret, shown once.
+pub struct NewToken {
+    pub token: Token,
+    pub secret: Secret,
+}
+
+/// Why an operation on tokens failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    #[error("no such token")]
+    NotFound,
+    #[error("the operating system gave no random bytes")]
+    NoRandomness,
+    #[error("a token record cannot be read")]
+    Record,
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// All tokens of the appliance. They are few and every request needs one, so all are in memory.
+pub struct Tokens {
+    ledger: Ledger,
+    clock: Clock,
+    by_hash: RwLock<HashMap<[u8; 32], Arc<Token>>>,
+}
+
+impl Tokens {
+    /// Reads them from the store.
+    pub fn load(storage: &Storage, ledger: Ledger, clock: Clock) -> Result<Self, AccessError> {
+        let mut by_hash = HashMap::new();
+        for item in storage.scan(Table::Tokens, &[], None) {
+            let (key, value) = item?;
+            let id = TokenId::from_slice(&key).ok_or(AccessError::Record)?;
+            let token = TokenRecord::decode(id, &value).ok_or(AccessError::Record)?;
+            by_hash.insert(token.secret_sha256, Arc::new(token));
+        }
+        Ok(Self { ledger, clock, by_hash: RwLock::new(by_hash) })
+    }
+
+    /// The caller that this secret stands for; none when it is unknown or has expired.
+    pub fn authenticate(&self, secret: &str, request: RequestId) -> Option<Caller> {
+        let hash = hash(secret);
+        let tokens = self.by_hash.read().unwrap_or_else(PoisonError::into_inner);
+        let token = tokens.get(&hash)?;
+        let same: bool = token.secret_sha256.ct_eq(&hash).into();
+        if !same || !token.is_active(self.clock.now()) {
+            return None;
+        }
+        Some(Caller::token(token.id, &token.name, token.scopes.clone(), request))
+    }
+
+    /// Makes a token.
+    pub async fn create(&self, request: TokenRequest, caller: &Caller) -> Result<NewToken, AccessError> {
+        let secret = Secret::random()?;
+        let now = from_seconds(self.clock.now().as_second());
+        let token = Token {
+            id: TokenId::new(),
+            name: request.name,
+            scopes: request.scopes,
+            secret_sha256: hash(secret.expose()),
+            created_at: now,
+            expires_at: request.ttl.map(|ttl| from_seconds(now.as_second() + ttl.as_seconds() as i64)),
+        };
+        let value = TokenRecord::encode(&token).map_err(|_| AccessError::Record)?;
+        let scopes = token.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ");
+        let mut entry = caller.entry(Action::TokenCreate, now).object(token.id).detail(Field::Name, &token.name).detail(Field::Scope, scopes);
+        if let Some(expires_at) = token.expires_at {
+            entry = entry.detail(Field::ExpiresAt, rfc3339(expires_at));
+        }
+        let change = audit::Change::new(Class::Normal, entry).expect_absent(Table::Tokens, token.id.as_bytes()).put(
+            Table::Tokens,
+            token.id.as_bytes(),
+            value,
+        );
+        self.ledger.commit(change).await?;
+        self.by_hash.write().unwrap_or_else(PoisonError::into_inner).insert(token.secret_sha256, Arc::new(token.clone()));
+        Ok(NewToken { token, secret })
+    }
+
+    /// Every token, oldest first.
+    pub fn list(&self) -> Vec<Arc<Token>> {
+        let mut all: Vec<_> = self.by_hash.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        all.sort_by_key(|token| token.id);
+        all
+    }
+
+    /// Ends a token at once.
+    pub async fn revoke(&self, id: TokenId, caller: &Caller) -> Result<(), AccessError> {
+        let token = self.list().into_iter().find(|token| token.id == id).ok_or(AccessError::NotFound)?;
+        let entry = caller.entry(Action::TokenRevoke, self.clock.now()).object(id).detail(Field::Name, &token.name);
+        // Taking a right away must not fail for want of space.
+        let change = audit::Change::new(Class::Essential, entry).delete(Table::Tokens, id.as_bytes());
+        self.ledger.commit(change).await?;
+        self.by_hash.write().unwrap_or_else(PoisonError::into_inner).remove(&token.secret_sha256);
+        Ok(())
+    }
+}
+
+impl Token {
+    /// Whether it may be used at that time.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+impl Secret {
+    fn random() -> Result<Self, AccessError> {
+        let mut bytes = Zeroizing::new([0u8; 32]);
+        aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| AccessError::NoRandomness)?;
+        Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes.as_slice())).into()))
+    }
+
+    /// The text itself, for the one answer or file it is written to.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+fn hash(secret: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
+    hash
+}

@@ -1,0 +1,91 @@
+//! One authority: its certificate, where its key is, and whether it may still sign.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::base::id::CaId;
+use crate::inventory::Revocation;
+use crate::token::KeyRef;
+use crate::x509::algorithm::SignatureAlgorithm;
+use crate::x509::certificate::Certificate;
+use crate::x509::name::DistinguishedName;
+use crate::x509::serial::Serial;
+
+/// Whether an authority signs its own certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Root,
+    Intermediate,
+}
+
+/// An authority. There is no key in it, only the reference that the token finds the key by.
+#[derive(Debug)]
+pub struct Authority {
+    pub id: CaId,
+    pub name: String,
+    pub common_name: String,
+    pub kind: Kind,
+    pub parent: Option<Arc<Authority>>,
+    pub key: KeyRef,
+    pub algorithm: SignatureAlgorithm,
+    pub certificate: Certificate,
+    pub certificate_pem: String,
+    pub subject: DistinguishedName,
+    pub serial: Serial,
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
+    pub path_length: Option<u8>,
+    pub created_at: Timestamp,
+    /// Where relying parties fetch its CRL.
+    pub crl_urls: Vec<String>,
+    /// Where relying parties fetch its certificate.
+    pub issuer_urls: Vec<String>,
+    /// Its own revocation; an ancestor's counts as well, see [`Authority::revocation`].
+    pub own_revocation: Option<Revocation>,
+}
+
+/// Why an authority signs nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotStanding {
+    #[error("the authority {0} is revoked")]
+    Revoked(String),
+    #[error("the authority {0} has expired")]
+    Expired(String),
+    #[error("the authority {0} is not valid yet")]
+    NotYetValid(String),
+}
+
+impl Authority {
+    /// Whether it and every authority above it may sign at that time.
+    pub fn standing(&self, now: Timestamp) -> Result<(), NotStanding> {
+        for authority in self.and_above() {
+            let name = || authority.name.clone();
+            if authority.own_revocation.is_some() {
+                return Err(NotStanding::Revoked(name()));
+            }
+            if now >= authority.not_after {
+                return Err(NotStanding::Expired(name()));
+            }
+            if now < authority.not_before {
+                return Err(NotStanding::NotYetValid(name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The revocation that ends it: its own, or the nearest above it.
+    pub fn revocation(&self) -> Option<&Revocation> {
+        self.and_above().find_map(|authority| authority.own_revocation.as_ref())
+    }
+
+    /// It, its issuer, and so on up to the root.
+    pub fn and_above(&self) -> impl Iterator<Item = &Authority> {
+        std::iter::successors(Some(self), |authority| authority.parent.as_deref())
+    }
+
+    /// The chain as PEM: its certificate first, the root's last.
+    pub fn chain_pem(&self) -> Vec<String> {
+        self.and_above().map(|authority| authority.certificate_pem.clone()).collect()
+    }
+}

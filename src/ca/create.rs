@@ -1,0 +1,214 @@
+//! Making an authority: its key in the token, its certificate from its issuer or from itself.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::issue::Intention;
+use super::prepare::{AuthorityContent, Prepared};
+use super::record::AuthorityRecord;
+use super::{Authorities, Authority, AuthorityRequest, IssueError, Issuer, Kind, NotStanding, PublicUrls};
+use crate::access::Caller;
+use crate::audit::{self, Action, Field};
+use crate::base::clock::from_seconds;
+use crate::base::id::{CaId, CertId};
+use crate::inventory::{self, InventoryError, StoredCertificate};
+use crate::policy::BACKDATE;
+use crate::storage::{Class, CommitError, ReadError, Table};
+use crate::token::{KeyId, KeyRef, TokenError};
+use crate::x509::certificate::Certificate;
+use crate::x509::pem::{self, Label};
+
+/// Why no authority was made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    #[error("an authority of this name exists")]
+    NameTaken,
+    #[error("no such parent authority")]
+    NoParent,
+    #[error("the parent cannot sign: {0}")]
+    ParentNotStanding(NotStanding),
+    #[error("the parent's path length allows no authority below it")]
+    PathLengthExhausted,
+    #[error("the parent's path length allows at most {0} below this authority")]
+    PathLengthTooLong(u8),
+    #[error("it would outlive its parent, which ends {0}")]
+    OutlivesParent(Timestamp),
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Commit(CommitError),
+    #[error("the authority's record cannot be written")]
+    Record,
+}
+
+/// Makes authorities.
+#[derive(Clone)]
+pub struct Creator {
+    issuer: Issuer,
+    authorities: Authorities,
+    urls: PublicUrls,
+}
+
+impl Creator {
+    pub fn new(issuer: Issuer, authorities: Authorities, urls: PublicUrls) -> Self {
+        Self { issuer, authorities, urls }
+    }
+
+    /// Makes one authority. When it fails after its key was made, the key is destroyed again.
+    pub async fn create(&self, request: AuthorityRequest, caller: &Caller) -> Result<Arc<Authority>, CreateError> {
+        let now = from_seconds(self.issuer.clock.now().as_second());
+        let parent = self.parent(&request, now)?;
+        let not_after = from_seconds(now.as_second() + i64::from(request.validity_days) * 86_400);
+        if let Some(parent) = parent.as_ref().filter(|parent| not_after > parent.not_after) {
+            return Err(CreateError::OutlivesParent(parent.not_after));
+        }
+        if self.issuer.storage.get(Table::AuthorityNames, request.name.as_bytes())?.is_some() {
+            return Err(CreateError::NameTaken);
+        }
+        let id = CaId::new();
+        let key_id = KeyId::random()?;
+        // Should the daemon die while the token works, this entry says whose the key is that is found later.
+        let entry = caller.entry(Action::KeyGenerate, now).object(id).detail(Field::KeyId, key_id).detail(Field::KeyType, request.key_type);
+        self.issuer.ledger.commit(audit::Change::new(Class::Normal, entry)).await.map_err(CreateError::Commit)?;
+        let generated = self.issuer.token.generate(key_id, &id.to_string(), request.key_type).await?;
+        let key = KeyRef { id: key_id, public: generated.public };
+        match self.certify(id, &key, &request, parent, (now, not_after), caller).await {
+            Ok(authority) => Ok(self.authorities.insert(authority)),
+            Err(error) => {
+                if let Err(left) = self.issuer.token.destroy(key_id).await {
+                    tracing::warn!(key = %key_id, error = %left, "a key without an authority was left in the token");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn parent(&self, request: &AuthorityRequest, now: Timestamp) -> Result<Option<Arc<Authority>>, CreateError> {
+        let Some(id) = request.parent else { return Ok(None) };
+        let parent = self.authorities.get(id).ok_or(CreateError::NoParent)?;
+        parent.standing(now).map_err(CreateError::ParentNotStanding)?;
+        // RFC 5280, 4.2.1.9: every authority on the way down uses up one of the length of each above it.
+        for (below, above) in parent.and_above().enumerate() {
+            let Some(length) = above.path_length else { continue };
+            let left = usize::from(length).checked_sub(below + 1).ok_or(CreateError::PathLengthExhausted)?;
+            if let Some(asked) = request.path_length
+                && usize::from(asked) > left
+            {
+                return Err(CreateError::PathLengthTooLong(u8::try_from(left).unwrap_or(u8::MAX)));
+            }
+        }
+        Ok(Some(parent))
+    }
+
+    /// The path length it gets: what was asked for, or what the authorities above leave.
+    fn path_length(request: &AuthorityRequest, parent: Option<&Authority>) -> Option<u8> {
+        let left = parent.into_iter().flat_map(Authority::and_above).enumerate().filter_map(|(below, above)| {
+            let used = u8::try_from(below + 1).unwrap_or(u8::MAX);
+            above.path_length.map(|length| length.saturating_sub(used))
+        });
+        request.path_length.or(left.min())
+    }
+
+    async fn certify(
+        &self,
+        id: CaId,
+        key: &KeyRef,
+        request: &AuthorityRequest,
+        parent: Option<Arc<Authority>>,
+        (now, not_after): (Timestamp, Timestamp),
+        caller: &Caller,
+    ) -> Result<Authority, CreateError> {
+        let not_before = from_seconds(now.as_second() - BACKDATE.as_seconds() as i64);
+        let content = AuthorityContent {
+            subject: &request.subject,
+            public_key: &key.public,
+            algorithm: request.algorithm,
+            not_before: parent.as_ref().map_or(not_before, |parent| not_before.max(parent.not_before)),
+            not_after,
+            path_length: Self::path_length(request, parent.as_deref()),
+            issuer: parent.as_deref(),
+        };
+        let prepared = Prepared::authority(content, self.issuer.serials.next().map_err(IssueError::Serial)?).map_err(IssueError::Prepare)?;
+        let intention =
+            Intention { ca: parent.as_ref().map_or(id, |parent| parent.id), common_name: &request.common_name, role: "", now, caller };
+        let signing_key = parent.as_ref().map_or(key, |parent| &parent.key);
+        let certificate = self.issuer.sign(prepared, signing_key, intention).await?;
+        let authority = self.assemble(id, key.clone(), request, parent, certificate, now);
+        self.record(&authority, caller, now).await?;
+        Ok(authority)
+    }
+
+    fn assemble(
+        &self,
+        id: CaId,
+        key: KeyRef,
+        request: &AuthorityRequest,
+        parent: Option<Arc<Authority>>,
+        certificate: Certificate,
+        now: Timestamp,
+    ) -> Authority {
+        Authority {
+            id,
+            name: request.name.clone(),
+            common_name: request.common_name.clone(),
+            kind: if parent.is_some() { Kind::Intermediate } else { Kind::Root },
+            parent,
+            key,
+            algorithm: request.algorithm,
+            certificate_pem: pem::encode(Label::Certificate, certificate.der()),
+            subject: certificate.subject().clone(),
+            serial: certificate.serial().clone(),
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+            path_length: certificate.basic_constraints().and_then(|constraints| constraints.path_len),
+            certificate,
+            created_at: now,
+            crl_urls: request.crl_urls.clone().unwrap_or_else(|| self.urls.crl(id)),
+            issuer_urls: request.issuer_urls.clone().unwrap_or_else(|| self.urls.issuer(id)),
+            own_revocation: None,
+        }
+    }
+
+    async fn record(&self, authority: &Authority, caller: &Caller, now: Timestamp) -> Result<(), CreateError> {
+        let value = AuthorityRecord::encode(authority).map_err(|_| CreateError::Record)?;
+        let mut entry = caller
+            .entry(Action::CaCreate, now)
+            .object(authority.id)
+            .detail(Field::Name, &authority.name)
+            .detail(Field::CommonName, &authority.common_name)
+            .detail(Field::SerialNumber, &authority.serial)
+            .detail(Field::KeyId, authority.key.id);
+        if let Some(parent) = &authority.parent {
+            entry = entry.detail(Field::CaId, parent.id);
+        }
+        let mut change = audit::Change::new(Class::Normal, entry)
+            .expect_absent(Table::AuthorityNames, authority.name.as_bytes())
+            .put(Table::AuthorityNames, authority.name.as_bytes(), authority.id.as_bytes().to_vec())
+            .put(Table::Authorities, authority.id.as_bytes(), value);
+        // What an authority signed for another is a certificate of its inventory like any other.
+        if let Some(parent) = &authority.parent {
+            let stored = StoredCertificate {
+                id: CertId::new(),
+                ca: parent.id,
+                role: String::new(),
+                common_name: authority.common_name.clone(),
+                serial: authority.serial.clone(),
+                not_before: authority.not_before,
+                not_after: authority.not_after,
+                created_at: now,
+                der: authority.certificate.der().to_vec(),
+            };
+            change = inventory::add(change, &stored).map_err(|_: InventoryError| CreateError::Record)?;
+        }
+        match self.issuer.ledger.commit(change).await {
+            Ok(_) => Ok(()),
+            Err(CommitError::Conflict { table: Table::AuthorityNames, .. }) => Err(CreateError::NameTaken),
+            Err(error) => Err(CreateError::Commit(error)),
+        }
+    }
+}

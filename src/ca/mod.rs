@@ -1,0 +1,23 @@
+//! Authorities and everything that is signed in their name: the one path to every signature.
+//!
+//! [`Issuer::issue`] is where all protocols end. What is signed is a [`prepare::Prepared`], which only this module can make;
+//! an intention is durable before the token is asked, and the result is durable before anybody sees it.
+
+mod authority;
+mod create;
+mod crl;
+mod issue;
+mod prepare;
+mod record;
+mod registry;
+mod request;
+mod serial_source;
+
+pub use authority::{Authority, Kind, NotStanding};
+pub use create::{CreateError, Creator};
+pub use crl::{CrlError, CrlPublisher, CrlSchedule, PublishedCrl};
+pub use issue::{Issued, IssueError, Issuer, Order};
+pub use prepare::PrepareError;
+pub use registry::{Authorities, AuthorityError};
+pub use request::{AuthorityRequest, PublicUrls};
+pub use serial_source::{NoRandomness, SerialSource};

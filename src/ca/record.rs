@@ -1,0 +1,82 @@
+//! Authorities as they are kept on disk.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Authority, Kind};
+use crate::base::clock::from_seconds;
+use crate::base::id::CaId;
+use crate::inventory::Revocation;
+use crate::token::{KeyId, KeyRef};
+use crate::x509::certificate::Certificate;
+use crate::x509::pem::{self, Label};
+use std::sync::Arc;
+
+/// An authority on disk; versions are added, never changed. What the certificate says is read from the certificate.
+#[derive(Serialize, Deserialize)]
+pub enum AuthorityRecord {
+    V1 {
+        name: String,
+        common_name: String,
+        parent: Option<[u8; 16]>,
+        key: [u8; 16],
+        algorithm: String,
+        certificate: Vec<u8>,
+        created_at: i64,
+        crl_urls: Vec<String>,
+        issuer_urls: Vec<String>,
+    },
+}
+
+/// The metadata of a published CRL on disk; the CRL itself is a file.
+#[derive(Serialize, Deserialize)]
+pub enum CrlRecord {
+    V1 { number: u64, this_update: i64, next_update: i64, sha256: [u8; 32], entries: u64 },
+}
+
+impl AuthorityRecord {
+    pub fn encode(authority: &Authority) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_allocvec(&Self::V1 {
+            name: authority.name.clone(),
+            common_name: authority.common_name.clone(),
+            parent: authority.parent.as_ref().map(|parent| *parent.id.as_bytes()),
+            key: *authority.key.id.as_bytes(),
+            algorithm: authority.algorithm.name().to_owned(),
+            certificate: authority.certificate.der().to_vec(),
+            created_at: authority.created_at.as_second(),
+            crl_urls: authority.crl_urls.clone(),
+            issuer_urls: authority.issuer_urls.clone(),
+        })
+    }
+
+    /// The id of the parent, so that parents can be read before their children.
+    pub fn parent(&self) -> Option<CaId> {
+        let Self::V1 { parent, .. } = self;
+        parent.map(CaId::from_bytes)
+    }
+
+    /// None when the certificate or algorithm cannot be read.
+    pub fn decode(self, id: CaId, parent: Option<Arc<Authority>>, own_revocation: Option<Revocation>) -> Option<Authority> {
+        let Self::V1 { name, common_name, parent: _, key, algorithm, certificate, created_at, crl_urls, issuer_urls } = self;
+        let certificate = Certificate::from_der(&certificate).ok()?;
+        Some(Authority {
+            id,
+            name,
+            common_name,
+            kind: if parent.is_some() { Kind::Intermediate } else { Kind::Root },
+            key: KeyRef { id: KeyId::from_bytes(key), public: certificate.public_key().ok()?.clone() },
+            algorithm: algorithm.parse().ok()?,
+            certificate_pem: pem::encode(Label::Certificate, certificate.der()),
+            subject: certificate.subject().clone(),
+            serial: certificate.serial().clone(),
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+            path_length: certificate.basic_constraints().and_then(|constraints| constraints.path_len),
+            certificate,
+            parent,
+            created_at: from_seconds(created_at),
+            crl_urls,
+            issuer_urls,
+            own_revocation,
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! All authorities, in memory: every signature needs one and they are few.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::record::AuthorityRecord;
+use super::Authority;
+use crate::base::id::CaId;
+use crate::inventory::{InventoryError, Revocation};
+use crate::storage::{CommitError, ReadError, Storage, Table};
+use crate::x509::key::PublicKey;
+
+/// Why the authorities could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    #[error("no such authority")]
+    NotFound,
+    #[error("the record of authority {0} cannot be read")]
+    Record(CaId),
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// The authorities of the appliance.
+#[derive(Clone)]
+pub struct Authorities {
+    inner: Arc<RwLock<Inner>>,
+    /// Held while memory is brought up to the store, so that no authority is lost between a reading and its replacement.
+    changing: Arc<Mutex<()>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    by_id: HashMap<CaId, Arc<Authority>>,
+    keys: HashSet<[u8; 32]>,
+}
+
+impl Authorities {
+    /// Reads them from the store, parents before children.
+    pub fn load(storage: &Storage) -> Result<Self, AuthorityError> {
+        let mut waiting = Vec::new();
+        for item in storage.scan(Table::Authorities, &[], None) {
+            let (key, value) = item?;
+            let id = CaId::from_slice(&key).ok_or(AuthorityError::NotFound)?;
+            let record: AuthorityRecord = postcard::from_bytes(&value).map_err(|_| AuthorityError::Record(id))?;
+            waiting.push((id, record));
+        }
+        let authorities = Self { inner: Arc::default(), changing: Arc::default() };
+        // Ids rise with time and a parent is older than its children, so one pass in the order of ids finds every parent.
+        for (id, record) in waiting {
+            let parent = record.parent().map(|parent| authorities.get(parent).ok_or(AuthorityError::Record(id))).transpose()?;
+            let revocation = storage.get(Table::AuthorityState, id.as_bytes())?.map(|bytes| Revocation::decode(&bytes)).transpose()?;
+            authorities.insert(record.decode(id, parent, revocation).ok_or(AuthorityError::Record(id))?);
+        }
+        Ok(authorities)
+    }
+
+    /// One authority.
+    pub fn get(&self, id: CaId) -> Option<Arc<Authority>> {
+        self.read(|inner| inner.by_id.get(&id).cloned())
+    }
+
+    /// Every authority, oldest first.
+    pub fn all(&self) -> Vec<Arc<Authority>> {
+        let mut all: Vec<_> = self.read(|inner| inner.by_id.values().cloned().collect());
+        all.sort_by_key(|authority| authority.id);
+        all
+    }
+
+    /// The authority whose certificate has this issuer and serial number.
+    pub fn of_certificate(&self, issuer: CaId, serial: &crate::x509::serial::Serial) -> Option<Arc<Authority>> {
+        self.read(|inner| {
+            let child = |authority: &&Arc<Authority>| {
+                authority.parent.as_ref().is_some_and(|parent| parent.id == issuer) && authority.serial == *serial
+            };
+            inner.by_id.values().find(child).cloned()
+        })
+    }
+
+    /// Whether the key is one of an authority.
+    pub fn holds_key(&self, key: &PublicKey) -> bool {
+        self.read(|inner| inner.keys.contains(&key.spki_sha256()))
+    }
+
+    /// Takes a new authority in.
+    pub(super) fn insert(&self, authority: Authority) -> Arc<Authority> {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let authority = Arc::new(authority);
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.keys.insert(authority.key.public.spki_sha256());
+        inner.by_id.insert(authority.id, authority.clone());
+        authority
+    }
+
+    /// Notes what the store holds by now: that an authority was revoked. Those below it are told through their parents.
+    pub fn reload(&self, storage: &Storage) -> Result<(), AuthorityError> {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = Self::load(storage)?;
+        let fresh = std::mem::take(&mut *fresh.inner.write().unwrap_or_else(PoisonError::into_inner));
+        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Inner) -> T) -> T {
+        look(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,182 @@
+//! Reading the request for a new authority: every fault at once, a typed request otherwise.
+
+use crate::api::pki::CreateAuthority;
+use crate::api::problem::Violation;
+use crate::base::id::CaId;
+use crate::profiles::read_key_type;
+use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
+use crate::x509::name::{AttributeType, DistinguishedName};
+
+/// A request for an authority whose fields make sense by themselves.
+#[derive(Clone, Debug)]
+pub struct AuthorityRequest {
+    pub name: String,
+    pub common_name: String,
+    pub subject: DistinguishedName,
+    /// None for a root.
+    pub parent: Option<CaId>,
+    pub key_type: KeyType,
+    pub algorithm: SignatureAlgorithm,
+    pub validity_days: u32,
+    pub path_length: Option<u8>,
+    /// None to take those of the appliance.
+    pub crl_urls: Option<Vec<String>>,
+    pub issuer_urls: Option<Vec<String>>,
+}
+
+/// Where the appliance's public documents are fetched from; the CA's id is put in.
+#[derive(Clone, Debug, Default)]
+pub struct PublicUrls {
+    /// Such as `http://pki.example.com`; no URLs are written into certificates without it.
+    pub base: Option<String>,
+}
+
+const MOST_DAYS: u32 = 36_500;
+
+impl PublicUrls {
+    pub fn crl(&self, id: CaId) -> Vec<String> {
+        self.base.iter().map(|base| format!("{base}/crl/{id}.crl")).collect()
+    }
+
+    pub fn issuer(&self, id: CaId) -> Vec<String> {
+        self.base.iter().map(|base| format!("{base}/ca/{id}.crt")).collect()
+    }
+}
+
+impl AuthorityRequest {
+    /// Reads the wire form.
+    pub fn read(wire: CreateAuthority) -> Result<Self, Vec<Violation>> {
+        let mut faults = Faults(Vec::new());
+        if !is_authority_name(&wire.name) {
+            faults.add("name", "1 to 128 letters, digits, spaces, dots, dashes or underscores, not beginning or ending with a space");
+        }
+        let parent = read_parent(&wire, &mut faults);
+        let is_root = wire.ca_type == "root";
+        let family = wire.key_type.as_deref().unwrap_or("rsa");
+        let rsa_default = if is_root { 4096 } else { 3072 };
+        let key_type = faults.take(read_key_type(family, wire.key_size, ("key_type", "key_size"), rsa_default, None));
+        let algorithm = key_type.and_then(|key_type| read_algorithm(&wire, key_type, &mut faults));
+        let validity_days = wire.validity_days.unwrap_or(if is_root { 3650 } else { 1825 });
+        if !(1..=MOST_DAYS).contains(&validity_days) {
+            faults.add("validity_days", "1 to 36500 days");
+        }
+        let path_length = wire.path_length.and_then(|length| {
+            let fits = u8::try_from(length).ok().filter(|length| *length <= 32);
+            if fits.is_none() {
+                faults.add("path_length", "0 to 32");
+            }
+            fits
+        });
+        read_urls("crl_urls", wire.crl_urls.as_deref(), &mut faults);
+        read_urls("issuer_urls", wire.issuer_urls.as_deref(), &mut faults);
+        let subject = read_subject(&wire, &mut faults);
+        match (key_type, algorithm, subject) {
+            (Some(key_type), Some(algorithm), Some(subject)) if faults.0.is_empty() => Ok(Self {
+                name: wire.name,
+                common_name: wire.common_name,
+                subject,
+                parent,
+                key_type,
+                algorithm,
+                validity_days,
+                path_length,
+                crl_urls: wire.crl_urls,
+                issuer_urls: wire.issuer_urls,
+            }),
+            _ => Err(faults.0),
+        }
+    }
+}
+
+/// Whether the text can be the name of an authority.
+fn is_authority_name(text: &str) -> bool {
+    let inside = |b: u8| b.is_ascii_alphanumeric() || b"._- ".contains(&b);
+    (1..=128).contains(&text.len()) && text.bytes().all(inside) && text.trim() == text
+}
+
+fn read_parent(wire: &CreateAuthority, faults: &mut Faults) -> Option<CaId> {
+    match (wire.ca_type.as_str(), &wire.parent_ca_id) {
+        ("root", None) => None,
+        ("root", Some(_)) => {
+            faults.add("parent_ca_id", "a root has no parent; ask for an intermediate or leave it out");
+            None
+        }
+        ("intermediate", Some(text)) => {
+            let id = text.parse().ok();
+            if id.is_none() {
+                faults.add("parent_ca_id", "not the id of an authority; GET /v1/pki/ca lists them");
+            }
+            id
+        }
+        ("intermediate", None) => {
+            faults.add("parent_ca_id", "required for an intermediate: the id of the authority that signs it");
+            None
+        }
+        _ => {
+            faults.add("ca_type", "root or intermediate");
+            None
+        }
+    }
+}
+
+fn read_algorithm(wire: &CreateAuthority, key_type: KeyType, faults: &mut Faults) -> Option<SignatureAlgorithm> {
+    let Some(text) = &wire.signature_algorithm else { return Some(key_type.default_algorithm()) };
+    let algorithm = text.parse().ok().filter(|algorithm| key_type.signs_with(*algorithm));
+    if algorithm.is_none() {
+        let offered: Vec<_> =
+            SignatureAlgorithm::ALL.iter().filter(|algorithm| key_type.signs_with(**algorithm)).map(|a| a.name()).collect();
+        faults.add("signature_algorithm", &format!("for {key_type} keys one of {}", offered.join(", ")));
+    }
+    algorithm
+}
+
+fn read_urls(field: &str, urls: Option<&[String]>, faults: &mut Faults) {
+    for (i, url) in urls.unwrap_or_default().iter().enumerate() {
+        // RFC 5280, 4.2.1.13 and 4.2.2.1: relying parties fetch over HTTP; HTTPS would need the very certificate in question.
+        let rest = url.strip_prefix("http://").unwrap_or_default();
+        let printable = url.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
+        if rest.is_empty() || rest.starts_with('/') || !printable || url.len() > 500 {
+            faults.add(&format!("{field}[{i}]"), "an http:// URL of at most 500 characters");
+        }
+    }
+    if urls.is_some_and(|urls| urls.len() > 4) {
+        faults.add(field, "at most 4 URLs");
+    }
+}
+
+fn read_subject(wire: &CreateAuthority, faults: &mut Faults) -> Option<DistinguishedName> {
+    // The order of the fields in the name: from the country down to the common name.
+    let fields = [
+        ("country", AttributeType::Country, wire.country.as_ref()),
+        ("state", AttributeType::StateOrProvince, wire.state.as_ref()),
+        ("locality", AttributeType::Locality, wire.locality.as_ref()),
+        ("organization", AttributeType::Organization, wire.organization.as_ref()),
+        ("organizational_unit", AttributeType::OrganizationalUnit, wire.organizational_unit.as_ref()),
+        ("common_name", AttributeType::CommonName, Some(&wire.common_name)),
+    ];
+    let mut attributes = Vec::new();
+    for (field, kind, value) in fields {
+        let Some(value) = value else { continue };
+        // One by one, so that each fault is told with its field.
+        if let Err(found) = DistinguishedName::from_attributes(&[(kind, value.clone())]) {
+            for fault in found {
+                faults.add(field, &fault.to_string());
+            }
+        }
+        attributes.push((kind, value.clone()));
+    }
+    DistinguishedName::from_attributes(&attributes).ok()
+}
+
+/// Violations as they are found.
+struct Faults(Vec<Violation>);
+
+impl Faults {
+    fn add(&mut self, field: &str, message: &str) {
+        self.0.push(Violation::new(field, message.to_owned()));
+    }
+
+    fn take<T>(&mut self, read: Result<T, Violation>) -> Option<T> {
+        read.map_err(|violation| self.0.push(violation)).ok()
+    }
+}

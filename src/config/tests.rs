@@ -1,0 +1,49 @@
+use super::*;
+
+const LEAST: &str = r#"
+data_dir = "/var/lib/chancery"
+listen = "127.0.0.1:8443"
+[tls]
+certificate = "/etc/chancery/tls.pem"
+key = "/etc/chancery/tls.key"
+[token]
+module = "/usr/lib/softhsm/libsofthsm2.so"
+label = "chancery"
+pin_file = "/etc/chancery/pin"
+"#;
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("chancery.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::read(&path)
+}
+
+#[test]
+fn the_least_that_is_needed_is_enough() {
+    let config = read(LEAST).unwrap();
+    assert_eq!(config.token.queue, 1_024);
+    assert_eq!(config.crl_period().unwrap(), Span::seconds(3_600));
+    assert_eq!(config.crl_validity().unwrap(), Span::days(1));
+}
+
+#[test]
+fn an_unknown_key_is_refused_by_name() {
+    let error = read(&LEAST.replace("[token]", "[token]\npin = \"1234\"")).unwrap_err().to_string();
+    assert!(error.contains("unknown field `pin`") && error.contains("pin_file"), "{error}");
+}
+
+#[test]
+fn values_that_cannot_work_are_refused_with_their_field() {
+    for (from, to, field) in [
+        ("label = \"chancery\"", "", "token.label"),
+        ("label = \"chancery\"", "label = \"a\"\nserial = \"b\"", "token.label"),
+        ("[token]", "[crl]\nperiod = \"30\"\n[token]", "crl.period"),
+        ("[token]", "[crl]\nvalidity = \"90m\"\n[token]", "crl.validity"),
+        ("[token]", "[public]\nurl = \"https://pki.example.com\"\n[token]", "public.url"),
+        ("[token]", "[storage]\ncache_mib = 0\n[token]", "storage.cache_mib"),
+    ] {
+        let error = read(&LEAST.replace(from, to)).unwrap_err();
+        assert!(matches!(&error, ConfigError::Value { field: found, .. } if *found == field), "{to}: {error}");
+    }
+}

@@ -1,0 +1,172 @@
+//! `chanceryd dev`: an appliance in one directory, made when the directory is new, with a SoftHSM2 token of its own.
+//!
+//! It needs no root and touches no token but the one in its directory. `DIR/admin.token` is a bearer token with every right,
+//! `DIR/ca.pem` what to trust for TLS, `DIR/listen.addr` and `DIR/http.addr` say where it listens.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::assembly::{assemble, read_pin};
+use super::run::{Listeners, RunError, run};
+use super::{listener_certificate, private_file};
+use crate::access::{Caller, Scope, TokenRequest};
+use crate::base::clock::Clock;
+use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
+use crate::config::Config;
+use crate::http::app::App;
+use crate::token::{self, TokenError, softhsm};
+
+/// The places in which Debian and its relatives keep the module.
+const MODULES: [&str; 3] =
+    ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so"];
+
+const LABEL: &str = "chancery-dev";
+
+/// Why a development directory could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum DevError {
+    #[error("{path} cannot be made")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("SoftHSM2 is not installed; on Debian: apt-get install softhsm2")]
+    NoSoftHsm,
+    #[error("SoftHSM2's own configuration cannot be written")]
+    SoftHsm(#[source] std::io::Error),
+    #[error("the operating system gave no random bytes")]
+    NoRandomness,
+    #[error(transparent)]
+    ListenerCertificate(#[from] listener_certificate::NotMade),
+    #[error("the token cannot be initialised")]
+    Token(#[from] TokenError),
+}
+
+/// What a development appliance is asked to be.
+#[derive(Clone, Debug)]
+pub struct Dev {
+    pub dir: PathBuf,
+    pub listen: SocketAddr,
+    /// Another PKCS#11 module than SoftHSM2's own, such as a tracing one in front of it.
+    pub module: Option<PathBuf>,
+}
+
+impl Dev {
+    /// Makes the directory and SoftHSM2's configuration in it. Returns the path SOFTHSM2_CONF has to name before the first
+    /// thread starts.
+    pub fn prepare(&self) -> Result<PathBuf, DevError> {
+        private_file::directory(&self.dir).map_err(|source| DevError::File { path: self.dir.clone(), source })?;
+        softhsm::prepare(&self.dir).map_err(DevError::SoftHsm)
+    }
+
+    /// Serves until a signal.
+    pub async fn serve(&self) -> Result<(), RunError> {
+        self.make_missing()?;
+        let mut config = Config::read(&self.path("chancery.toml"))?;
+        config.listen = self.listen;
+        config.public.listen = Some(SocketAddr::from((self.listen.ip(), config.public.listen.map_or(0, |known| known.port()))));
+        let listeners = match Listeners::bind(&config).await {
+            // The remembered port may have been taken since; any other is as good for URLs of certificates to come.
+            Err(RunError::Listen { address, .. }) if address != config.listen => {
+                config.public.listen = Some(SocketAddr::from((self.listen.ip(), 0)));
+                Listeners::bind(&config).await?
+            }
+            bound => bound?,
+        };
+        let public = self.announce(&listeners)?;
+        let app = assemble(&config, Clock::System, Some(format!("http://{public}"))).await?;
+        self.make_admin_token(&app).await?;
+        run(&config, listeners, app).await
+    }
+
+    fn make_missing(&self) -> Result<(), DevError> {
+        let module = self.module()?;
+        if !self.path("token.pin").exists() {
+            self.make("token.pin", random_pin()?.expose_secret().as_bytes())?;
+        }
+        if !self.path("token.ready").exists() {
+            let user_pin = read_pin(&self.path("token.pin")).map_err(|_| DevError::NoRandomness)?;
+            // The security officer's PIN is needed for this once and never again.
+            token::initialise(&module, LABEL, &random_pin()?, &user_pin)?;
+            self.make("token.ready", b"")?;
+        }
+        if !self.path("tls.key").exists() {
+            let made = listener_certificate::make(self.listen.ip(), Clock::System.now())?;
+            self.replace("ca.pem", made.issuer_pem.as_bytes())?;
+            self.replace("tls.pem", made.certificate_pem.as_bytes())?;
+            self.make("tls.key", made.key_pem.expose_secret().as_bytes())?;
+        }
+        if !self.path("chancery.toml").exists() {
+            self.make("chancery.toml", self.configuration(&module).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn module(&self) -> Result<PathBuf, DevError> {
+        match &self.module {
+            Some(module) => Ok(module.clone()),
+            None => MODULES.iter().map(PathBuf::from).find(|path| path.exists()).ok_or(DevError::NoSoftHsm),
+        }
+    }
+
+    /// The configuration, such that `chanceryd serve` can take it as well.
+    fn configuration(&self, module: &Path) -> String {
+        let quoted = |path: &Path| format!("{:?}", path.display().to_string());
+        format!(
+            "# Made by chanceryd dev. To serve it with chanceryd serve, set SOFTHSM2_CONF={conf}\n\
+             data_dir = {data}\nlisten = \"{listen}\"\n\n[tls]\ncertificate = {certificate}\nkey = {key}\n\n\
+             [token]\nmodule = {module}\nlabel = \"{LABEL}\"\npin_file = {pin}\n",
+            conf = self.path("softhsm2.conf").display(),
+            data = quoted(&self.path("data")),
+            listen = self.listen,
+            certificate = quoted(&self.path("tls.pem")),
+            key = quoted(&self.path("tls.key")),
+            module = quoted(module),
+            pin = quoted(&self.path("token.pin")),
+        )
+    }
+
+    /// Writes down where it listens, and returns where relying parties reach it.
+    fn announce(&self, listeners: &Listeners) -> Result<SocketAddr, DevError> {
+        let file = |source| DevError::File { path: self.dir.clone(), source };
+        let api = listeners.api.local_addr().map_err(file)?;
+        self.replace("listen.addr", reachable(api).to_string().as_bytes())?;
+        let public = listeners.relying_parties.as_ref().map_or(Ok(api), tokio::net::TcpListener::local_addr).map_err(file)?;
+        self.replace("http.addr", reachable(public).to_string().as_bytes())?;
+        Ok(reachable(public))
+    }
+
+    /// The development token: every right, no expiry, made once.
+    async fn make_admin_token(&self, app: &App) -> Result<(), RunError> {
+        if self.path("admin.token").exists() {
+            return Ok(());
+        }
+        let request = TokenRequest { name: "development".to_owned(), scopes: vec![Scope::PkiAdmin], ttl: None };
+        let made = app.tokens.create(request, &Caller::system()).await.map_err(super::assembly::AssemblyError::Access)?;
+        self.replace("admin.token", made.secret.expose().as_bytes())?;
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn make(&self, name: &str, content: &[u8]) -> Result<(), DevError> {
+        private_file::create(&self.path(name), content).map_err(|source| DevError::File { path: self.path(name), source })
+    }
+
+    fn replace(&self, name: &str, content: &[u8]) -> Result<(), DevError> {
+        private_file::replace(&self.path(name), content).map_err(|source| DevError::File { path: self.path(name), source })
+    }
+}
+
+/// An address a client on this machine can use.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    if bound.ip().is_unspecified() { SocketAddr::from((IpAddr::from(Ipv4Addr::LOCALHOST), bound.port())) } else { bound }
+}
+
+fn random_pin() -> Result<SecretString, DevError> {
+    let mut bytes = Zeroizing::new([0u8; 24]);
+    aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| DevError::NoRandomness)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes.as_slice()).into())
+}

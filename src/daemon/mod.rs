@@ -1,0 +1,8 @@
+//! The daemon: putting the parts together, serving, the hourly work, and stopping in order.
+
+pub mod assembly;
+pub mod dev;
+mod listener_certificate;
+mod private_file;
+mod publication;
+pub mod run;

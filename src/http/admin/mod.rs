@@ -1,0 +1,4 @@
+//! The `/v1/admin` family.
+
+pub mod audit;
+pub mod tokens;

@@ -1,0 +1,31 @@
+//! What the handlers work with.
+
+use std::sync::Arc;
+
+use super::metrics::Metrics;
+use crate::access::Tokens;
+use crate::audit::Ledger;
+use crate::base::clock::Clock;
+use crate::ca::{Authorities, Creator, CrlPublisher, Issuer};
+use crate::inventory::Certificates;
+use crate::lifecycle::Revoker;
+use crate::profiles::Roles;
+use crate::storage::Storage;
+use crate::token::Token;
+
+/// The parts of the appliance, put together once by the daemon.
+pub struct App {
+    pub tokens: Tokens,
+    pub roles: Roles,
+    pub authorities: Authorities,
+    pub creator: Creator,
+    pub issuer: Issuer,
+    pub certificates: Certificates,
+    pub revoker: Revoker,
+    pub crls: Arc<CrlPublisher>,
+    pub ledger: Ledger,
+    pub storage: Storage,
+    pub token: Token,
+    pub clock: Clock,
+    pub metrics: Metrics,
+}

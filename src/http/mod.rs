@@ -1,0 +1,18 @@
+//! The HTTP API: a table of routes, a dispatcher that treats all of them alike, and problem documents.
+//!
+//! A handler is reached only through [`call::Call`], which exists after the caller was authenticated and holds what the route
+//! asks for; the engine is reached only with what was read from it.
+
+mod admin;
+pub mod app;
+mod call;
+mod dispatch;
+pub mod limits;
+pub mod metrics;
+mod pki;
+pub mod problem;
+mod public;
+pub mod router;
+pub mod routes;
+pub mod server;
+pub mod tls;

@@ -1,0 +1,115 @@
+//! `/v1/pki/ca`: authorities and their certificates.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+
+use super::present;
+use crate::access::Caller;
+use crate::api::pki as wire;
+use crate::base::id::CaId;
+use crate::ca::{Authority, AuthorityRequest};
+use crate::http::app::App;
+use crate::http::call::Call;
+use crate::http::problem::Problem;
+use crate::x509::reason::RevocationReason;
+
+pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
+    let mut query = call.query();
+    let limit = query.limit();
+    let cursor = query.cursor("authorities");
+    query.finish()?;
+    let behind = |authority: &Arc<Authority>| cursor.as_ref().is_none_or(|c| authority.id.as_bytes().as_slice() > c.key());
+    let found = call.app.authorities.all().into_iter().filter(behind).take(limit + 1).collect();
+    let page = present::cut(found, limit, "authorities", |authority| authority.id.as_bytes().to_vec());
+    let shown = page.items.iter().map(|authority| view(&call.app, authority)).collect::<Result<Vec<_>, _>>()?;
+    let cursor = page.next.map(|cursor| cursor.to_string());
+    present::json(StatusCode::OK, &wire::Page { data: shown, has_more: cursor.is_some(), cursor })
+}
+
+pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
+    let request = AuthorityRequest::read(call.read().await?).map_err(Problem::invalid)?;
+    let (app, caller) = (call.app.clone(), call.caller.clone());
+    // To its end even when the client goes away: a key in the token must not be left without its authority.
+    let work = async move {
+        let authority = app.creator.create(request, &caller).await?;
+        publish_soon(&app, [authority.id], &caller);
+        view(&app, &authority)
+    };
+    let created = tokio::spawn(work).await.map_err(Problem::internal)??;
+    present::json(StatusCode::CREATED, &created)
+}
+
+pub async fn show(call: Call) -> Result<Response<Body>, Problem> {
+    present::json(StatusCode::OK, &view(&call.app, &*find(&call)?)?)
+}
+
+pub async fn certificate(call: Call) -> Result<Response<Body>, Problem> {
+    let authority = find(&call)?;
+    if call.accepts("application/pkix-cert") {
+        return cacheable(present::bytes_of(StatusCode::OK, "application/pkix-cert", authority.certificate.der().to_vec())?);
+    }
+    if call.wants_pem() {
+        return cacheable(present::bytes_of(StatusCode::OK, "application/x-pem-file", authority.certificate_pem.clone())?);
+    }
+    present::json(StatusCode::OK, &wire::AuthorityCertificate { certificate_pem: authority.certificate_pem.clone() })
+}
+
+/// `/ca/{id}.crt`, as the issuer URL in certificates names it: DER (RFC 5280, 4.2.2.1).
+pub async fn by_file(call: Call) -> Result<Response<Body>, Problem> {
+    let id = call.parameter("file").strip_suffix(".crt").and_then(|id| id.parse().ok());
+    let authority = id.and_then(|id| call.app.authorities.get(id)).ok_or_else(|| Problem::not_found("authority"))?;
+    cacheable(present::bytes_of(StatusCode::OK, "application/pkix-cert", authority.certificate.der().to_vec())?)
+}
+
+pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
+    let id = find(&call)?.id;
+    let body: wire::RevokeAuthority = call.read_or_default().await?;
+    let reason = read_reason(body.reason.as_deref())?;
+    if reason == RevocationReason::CertificateHold {
+        return Err(Problem::field("reason", "an authority cannot be put on hold"));
+    }
+    let authority = call.app.revoker.authority(id, reason, &call.caller).await?;
+    publish_soon(&call.app, authority.parent.iter().map(|parent| parent.id).chain([id]), &call.caller);
+    present::json(StatusCode::OK, &view(&call.app, &authority)?)
+}
+
+/// Reads a reason for revocation; none means unspecified.
+pub fn read_reason(text: Option<&str>) -> Result<RevocationReason, Problem> {
+    let Some(text) = text else { return Ok(RevocationReason::Unspecified) };
+    let reason = text.parse().ok().filter(|reason| *reason != RevocationReason::RemoveFromCrl);
+    reason.ok_or_else(|| {
+        let known = RevocationReason::ALL.iter().filter(|r| **r != RevocationReason::RemoveFromCrl).map(|r| r.name());
+        Problem::field("reason", format!("one of {}", known.collect::<Vec<_>>().join(", ")))
+    })
+}
+
+/// Makes new CRLs beside the answer: what was done stands whether or not the token can sign just now, and the regular
+/// publication makes up for a failure.
+pub fn publish_soon(app: &Arc<App>, authorities: impl IntoIterator<Item = CaId>, caller: &Caller) {
+    let authorities: Vec<_> = authorities.into_iter().collect();
+    let (app, caller) = (app.clone(), caller.clone());
+    tokio::spawn(async move {
+        for id in authorities {
+            if let Err(error) = app.crls.publish(id, &caller).await {
+                tracing::warn!(ca = %id, %error, "no CRL was published");
+            }
+        }
+    });
+}
+
+fn find(call: &Call) -> Result<Arc<Authority>, Problem> {
+    let id = call.id("id", "authority")?;
+    call.app.authorities.get(id).ok_or_else(|| Problem::not_found("authority"))
+}
+
+fn view(app: &App, authority: &Authority) -> Result<wire::Authority, Problem> {
+    let issued = app.certificates.issued(authority.id)?;
+    Ok(present::authority(authority, issued, authority.standing(app.clock.now()).is_ok()))
+}
+
+fn cacheable(mut response: Response<Body>) -> Result<Response<Body>, Problem> {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+    Ok(response)
+}

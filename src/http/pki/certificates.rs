@@ -1,0 +1,129 @@
+//! `/v1/pki/certificates` and `/v1/pki/revoke`.
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use jiff::Timestamp;
+
+use super::authorities::read_reason;
+use super::present;
+use crate::api::pki as wire;
+use crate::api::problem::Violation;
+use crate::base::id::CertId;
+use crate::ca::Authority;
+use crate::http::app::App;
+use crate::http::call::Call;
+use crate::http::problem::Problem;
+use crate::inventory::{Filter, Revocation, StoredCertificate};
+use crate::lifecycle::Target;
+use crate::x509::pem::{self, Label};
+use crate::x509::serial::Serial;
+
+const MOST_TAGS: usize = 50;
+const LONGEST_TAG: usize = 128;
+const LONGEST_DESCRIPTION: usize = 2_000;
+
+pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
+    let mut query = call.query();
+    let filter = Filter {
+        ca: query.parse("ca_id", "the id of an authority"),
+        expiring_within: query.parse("expiring_within", "a duration such as 30d or 720h"),
+        include_revoked: query.parse("include_revoked", "true or false").unwrap_or(false),
+    };
+    let limit = query.limit();
+    let cursor = query.cursor(&filter.mark());
+    query.finish()?;
+    let app = call.app.clone();
+    // A page may read a thousand records, which is too long to hold up the connections.
+    let listed = tokio::task::spawn_blocking(move || {
+        let ca_revoked = |ca| app.authorities.get(ca).is_some_and(|authority| authority.revocation().is_some());
+        let page = app.certificates.list(&filter, cursor.as_ref(), limit, ca_revoked);
+        page.map(|page| {
+            present::page(page, |listed| {
+                let is_revoked = listed.revocation.is_some() || ca_revoked(listed.certificate.ca);
+                present::summary(&listed.certificate, is_revoked)
+            })
+        })
+    });
+    present::json(StatusCode::OK, &listed.await.map_err(Problem::internal)??)
+}
+
+pub async fn show(call: Call) -> Result<Response<Body>, Problem> {
+    view(&call.app, &find(&call)?)
+}
+
+pub async fn pem(call: Call) -> Result<Response<Body>, Problem> {
+    let certificate = find(&call)?;
+    present::bytes_of(StatusCode::OK, "application/x-pem-file", pem::encode(Label::Certificate, &certificate.der))
+}
+
+pub async fn update(mut call: Call) -> Result<Response<Body>, Problem> {
+    let id = find(&call)?.id;
+    let body: wire::UpdateCertificate = call.read().await?;
+    let violations = label_violations(&body);
+    if !violations.is_empty() {
+        return Err(Problem::invalid(violations));
+    }
+    call.app.certificates.relabel(id, body.tags, body.description, &call.caller).await?;
+    view(&call.app, &find(&call)?)
+}
+
+pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
+    let body: wire::Revoke = call.read().await?;
+    let target = read_target(&body)?;
+    let reason = read_reason(body.reason.as_deref())?;
+    let invalidity_date = read_time(body.invalidity_date.as_deref(), call.app.clock.now())?;
+    if body.use_acme == Some(true) {
+        return Err(Problem::field("use_acme", "only certificates obtained through ACME are revoked through it; leave it out"));
+    }
+    let revoked = call.app.revoker.certificate(&target, reason, invalidity_date, &call.caller).await?;
+    view(&call.app, &revoked.certificate)
+}
+
+fn find(call: &Call) -> Result<StoredCertificate, Problem> {
+    let id: CertId = call.id("id", "certificate")?;
+    call.app.certificates.get(id)?.ok_or_else(|| Problem::not_found("certificate"))
+}
+
+fn view(app: &App, certificate: &StoredCertificate) -> Result<Response<Body>, Problem> {
+    let labels = app.certificates.labels(certificate.id)?;
+    let own = app.certificates.revocation(certificate.ca, &certificate.serial)?;
+    let authority = app.authorities.get(certificate.ca);
+    let from_above: Option<&Revocation> = authority.as_deref().and_then(Authority::revocation);
+    present::json(StatusCode::OK, &present::certificate(certificate, labels, own.as_ref().or(from_above))?)
+}
+
+fn read_target(body: &wire::Revoke) -> Result<Target, Problem> {
+    match (&body.serial_number, &body.certificate_id) {
+        (Some(serial), None) => serial.parse::<Serial>().map(Target::Serial).map_err(|fault| Problem::field("serial_number", fault)),
+        (None, Some(id)) => id.parse().map(Target::Id).map_err(|_| Problem::field("certificate_id", "not the id of a certificate")),
+        (None, None) => Err(Problem::field("serial_number", "required, unless certificate_id is given")),
+        (Some(_), Some(_)) => Err(Problem::field("certificate_id", "give either this or serial_number")),
+    }
+}
+
+fn read_time(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let time: Timestamp =
+        text.parse().map_err(|_| Problem::field("invalidity_date", "a time as in 2026-04-23T14:00:00Z (RFC 3339)"))?;
+    if time > now {
+        return Err(Problem::field("invalidity_date", "a time that has passed"));
+    }
+    Ok(Some(time))
+}
+
+fn label_violations(body: &wire::UpdateCertificate) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let printable = |text: &str| !text.chars().any(char::is_control);
+    for (i, tag) in body.tags.iter().flatten().enumerate() {
+        if tag.is_empty() || tag.chars().count() > LONGEST_TAG || !printable(tag) {
+            violations.push(Violation::new(&format!("tags[{i}]"), format!("1 to {LONGEST_TAG} printable characters")));
+        }
+    }
+    if body.tags.as_ref().is_some_and(|tags| tags.len() > MOST_TAGS) {
+        violations.push(Violation::new("tags", format!("at most {MOST_TAGS}")));
+    }
+    if body.description.as_ref().is_some_and(|text| text.chars().count() > LONGEST_DESCRIPTION || !printable(text)) {
+        violations.push(Violation::new("description", format!("at most {LONGEST_DESCRIPTION} printable characters")));
+    }
+    violations
+}

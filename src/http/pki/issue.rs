@@ -1,0 +1,157 @@
+//! `/v1/pki/issue` and `/v1/pki/sign`: a request under a role becomes a certificate.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+
+use super::present;
+use crate::api::pki as wire;
+use crate::api::problem::Violation;
+use crate::base::clock::rfc3339;
+use crate::base::duration::Span;
+use crate::base::secret::ExposeSecret;
+use crate::ca::{Authority, Issued, Order};
+use crate::http::call::Call;
+use crate::http::problem::Problem;
+use crate::policy::{self, Request, Source, Warning};
+use crate::profiles::{Role, RoleName};
+use crate::x509::csr::CertificateRequest;
+use crate::x509::key::PublicKey;
+use crate::x509::name::AttributeType;
+use crate::x509::pem::{self, Label};
+use crate::x509::private_key::{self, Encoding};
+use crate::x509::san::RequestedName;
+
+pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
+    let (role, authority) = role(&call)?;
+    let body: wire::Issue = call.read().await?;
+    let mut violations = Vec::new();
+    let ttl = read_ttl(body.ttl.as_deref(), &mut violations);
+    let encoding = match body.private_key_format.as_deref() {
+        None | Some("traditional") => Encoding::Traditional,
+        Some("pkcs8") => Encoding::Pkcs8,
+        Some(_) => {
+            violations.push(Violation::new("private_key_format", "traditional or pkcs8".to_owned()));
+            Encoding::Traditional
+        }
+    };
+    let hosts = body.alt_names.unwrap_or_default().into_iter().enumerate();
+    let addresses = body.ip_sans.unwrap_or_default().into_iter().enumerate();
+    let names = hosts.map(|(i, text)| (format!("alt_names[{i}]"), RequestedName::dns(&text)));
+    let addresses = addresses.map(|(i, text)| (format!("ip_sans[{i}]"), RequestedName::ip(&text)));
+    let request = Request {
+        source: Source::Fields,
+        common_names: vec![body.common_name],
+        common_name_field: "common_name",
+        names: names.chain(addresses).collect(),
+        key_type: role.policy.key_type,
+        key_field: "role",
+        ttl,
+        key_usage: None,
+        extended_key_usage: Vec::new(),
+        unknown_key_purposes: Vec::new(),
+        asks_for_ca: false,
+        left_out: Vec::new(),
+    };
+    let approved = decide(&call, &role, request, violations)?;
+    let key_type = approved.key_type();
+    // RSA generation takes a good part of a second, which no other request should wait for.
+    let generated = tokio::task::spawn_blocking(move || private_key::generate(key_type)).await.map_err(Problem::internal)?;
+    let generated = generated.map_err(Problem::internal)?;
+    let pem = private_key::to_pem(key_type, &generated.pkcs8, encoding).map_err(Problem::internal)?;
+    let order = Order { authority, approved, public_key: generated.public, role: role.name.as_str(), caller: &call.caller };
+    let issued = call.app.issuer.issue(order).await?;
+    respond(&issued, Some(pem.expose_secret().to_owned()))
+}
+
+pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
+    let (role, authority) = role(&call)?;
+    let body: wire::Sign = call.read().await?;
+    let mut violations = Vec::new();
+    let ttl = read_ttl(body.ttl.as_deref(), &mut violations);
+    let der = pem::decode_one(&body.csr_pem, Label::CertificateRequest).map_err(|fault| Problem::field("csr_pem", fault))?;
+    let csr = CertificateRequest::from_der(&der).map_err(|fault| Problem::field("csr_pem", fault))?;
+    let names = match body.san {
+        None => csr.names().iter().map(|name| ("csr_pem".to_owned(), name.clone())).collect(),
+        Some(texts) => texts.iter().enumerate().map(|(i, text)| (format!("san[{i}]"), host_or_address(text))).collect(),
+    };
+    let request = Request {
+        source: Source::Csr,
+        common_names: csr.subject().common_names(),
+        common_name_field: "csr_pem",
+        names,
+        key_type: csr.public_key().key_type(),
+        key_field: "csr_pem",
+        ttl,
+        key_usage: csr.key_usage(),
+        extended_key_usage: csr.extended_key_usage().iter().map(|usage| (*usage, usage.name().to_owned())).collect(),
+        unknown_key_purposes: csr.unknown_key_purposes().iter().map(ToString::to_string).collect(),
+        asks_for_ca: csr.asks_for_ca(),
+        left_out: left_out(&csr),
+    };
+    let approved = decide(&call, &role, request, violations)?;
+    let public_key: PublicKey = csr.public_key().clone();
+    let order = Order { authority, approved, public_key, role: role.name.as_str(), caller: &call.caller };
+    respond(&call.app.issuer.issue(order).await?, None)
+}
+
+fn role(call: &Call) -> Result<(Arc<Role>, Arc<Authority>), Problem> {
+    let role = RoleName::parse(call.parameter("role")).and_then(|name| call.app.roles.get(&name));
+    let role = role.ok_or_else(|| Problem::not_found("role"))?;
+    let authority = call.app.authorities.get(role.ca).ok_or_else(|| Problem::internal("the role's authority is missing"))?;
+    Ok((role, authority))
+}
+
+/// Judges the request; what was malformed is told together with what is not allowed.
+fn decide(call: &Call, role: &Role, request: Request, mut violations: Vec<Violation>) -> Result<policy::Approved, Problem> {
+    match policy::decide(&role.policy, request, call.app.clock.now()) {
+        Ok(approved) if violations.is_empty() => Ok(approved),
+        Ok(_) => Err(Problem::invalid(violations)),
+        Err(found) if violations.is_empty() => Err(Problem::against_policy(found)),
+        Err(found) => {
+            violations.extend(found.into_iter().map(|violation| Violation::new(&violation.field, violation.fault.to_string())));
+            Err(Problem::invalid(violations))
+        }
+    }
+}
+
+fn read_ttl(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Span> {
+    match text?.parse() {
+        Ok(ttl) => Some(ttl),
+        Err(fault) => {
+            violations.push(Violation::new("ttl", format!("{fault}")));
+            None
+        }
+    }
+}
+
+/// A name of the `san` override: an IP address when it reads as one, a host name otherwise.
+fn host_or_address(text: &str) -> RequestedName {
+    match text.parse::<IpAddr>() {
+        Ok(address) => RequestedName::Ip(address),
+        Err(_) => RequestedName::dns(text),
+    }
+}
+
+/// What the CSR carries and no role grants; said in the answer, for nothing is dropped in silence.
+fn left_out(csr: &CertificateRequest) -> Vec<Warning> {
+    let attributes = csr.subject().attributes().into_iter().filter(|(kind, ..)| *kind != Some(AttributeType::CommonName));
+    let attributes = attributes.map(|(kind, oid, _)| Warning::AttributeLeftOut(kind.map_or(oid.to_string(), |kind| kind.short_name().to_owned())));
+    let extensions = csr.other_extensions().iter().map(|oid| Warning::ExtensionLeftOut(oid.to_string()));
+    attributes.chain(extensions).collect()
+}
+
+fn respond(issued: &Issued, private_key: Option<String>) -> Result<Response<Body>, Problem> {
+    let body = wire::IssuedCertificate {
+        id: issued.id.to_string(),
+        certificate: pem::encode(Label::Certificate, issued.certificate.der()),
+        private_key,
+        ca_chain: issued.authority.chain_pem(),
+        serial_number: issued.certificate.serial().to_string(),
+        not_after: rfc3339(issued.certificate.not_after()),
+        warnings: issued.warnings.iter().map(ToString::to_string).collect(),
+    };
+    present::json(StatusCode::CREATED, &body)
+}

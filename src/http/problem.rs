@@ -1,0 +1,282 @@
+//! The one mapping from errors to problem documents (RFC 9457): an exhaustive match per module error.
+//!
+//! A problem has two messages: `detail` for the client, and the error itself for the log.
+
+use std::fmt::Display;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+
+use crate::access::AccessError;
+use crate::api::problem::{CONTENT_TYPE, ProblemDocument, Violation};
+use crate::base::id::RequestId;
+use crate::base::page::NotACursor;
+use crate::ca::{AuthorityError, CreateError, CrlError, IssueError, NotStanding};
+use crate::inventory::InventoryError;
+use crate::lifecycle::RevokeError;
+use crate::policy;
+use crate::profiles::ProfileError;
+use crate::storage::{CommitError, ReadError};
+use crate::token::TokenError;
+
+/// A refusal or failure on its way to the client.
+#[derive(Debug)]
+pub struct Problem {
+    pub status: StatusCode,
+    /// Stable; listed in docs/api/problems.md.
+    pub code: &'static str,
+    pub detail: String,
+    pub violations: Vec<Violation>,
+    /// Seconds after which it is worth trying again.
+    pub retry_after: Option<u64>,
+    /// For the log alone.
+    pub cause: Option<String>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), violations: Vec::new(), retry_after: None, cause: None }
+    }
+
+    /// The request is malformed: everything that is wrong with it.
+    pub fn invalid(violations: Vec<Violation>) -> Self {
+        let detail = match violations.len() {
+            1 => "The request has a fault; see violations.".to_owned(),
+            n => format!("The request has {n} faults; see violations."),
+        };
+        Self { violations, ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail) }
+    }
+
+    /// One field is wrong.
+    pub fn field(field: &str, message: impl Display) -> Self {
+        Self::invalid(vec![Violation::new(field, message.to_string())])
+    }
+
+    /// The role does not allow what was asked for.
+    pub fn against_policy(violations: Vec<policy::Violation>) -> Self {
+        let violations = violations.into_iter().map(|v| Violation::new(&v.field, v.fault.to_string())).collect::<Vec<_>>();
+        let detail = format!("The role does not allow this request; {} violation(s).", violations.len());
+        Self { violations, ..Self::new(StatusCode::BAD_REQUEST, "policy_violation", detail) }
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}."))
+    }
+
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    pub fn internal(cause: impl Display) -> Self {
+        let detail = "The appliance failed; its log says why under this request id.";
+        Self { cause: Some(cause.to_string()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+    }
+
+    fn unavailable(code: &'static str, detail: &str, retry_after: u64, cause: impl Display) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            cause: Some(cause.to_string()),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+        }
+    }
+
+    /// The response.
+    pub fn into_response(self, request: RequestId) -> Response<Body> {
+        let document = ProblemDocument {
+            kind: format!("urn:chancery:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code.to_owned(),
+            violations: self.violations,
+            request_id: request.to_string(),
+        };
+        let mut response = Response::new(Body::from(serde_json::to_vec(&document).unwrap_or_default()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"chancery\""));
+        }
+        response
+    }
+}
+
+impl From<Vec<Violation>> for Problem {
+    fn from(violations: Vec<Violation>) -> Self {
+        Self::invalid(violations)
+    }
+}
+
+impl From<NotACursor> for Problem {
+    fn from(error: NotACursor) -> Self {
+        Self::field("cursor", error)
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<CommitError> for Problem {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict { .. } => Self::conflict("conflict", "Somebody else changed the same thing at the same time; read it again."),
+            CommitError::Full => {
+                let detail = "The disk is full: nothing new is issued until there is room; revocation and CRLs go on.";
+                Self { cause: Some(error.to_string()), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", detail) }
+            }
+            CommitError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The request makes a record that is too large."),
+            CommitError::Failed | CommitError::Closed => {
+                Self::unavailable("storage_failed", "The appliance cannot write durably and acknowledges nothing.", 30, error)
+            }
+        }
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Busy { retry_after_seconds } => {
+                Self::unavailable("token_busy", "The token has more to sign than it can; try again later.", retry_after_seconds, error)
+            }
+            TokenError::Unavailable { .. } => Self::unavailable("token_unavailable", "The token is away; try again later.", 5, error),
+            TokenError::PinRefused => Self::unavailable("token_pin_refused", "The token refused the PIN; an administrator is needed.", 60, error),
+            TokenError::KeyMissing | TokenError::KeyMismatch => {
+                Self::unavailable("key_missing", "The authority's key is not in the token.", 60, error)
+            }
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<InventoryError> for Problem {
+    fn from(error: InventoryError) -> Self {
+        match error {
+            InventoryError::NotFound => Self::not_found("certificate"),
+            InventoryError::Changed => Self::conflict("conflict", "The certificate's labels changed at the same time; read them again."),
+            InventoryError::Record => Self::internal(error),
+            InventoryError::Read(error) => error.into(),
+            InventoryError::Commit(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NotFound => Self::not_found("token"),
+            AccessError::NoRandomness | AccessError::Record => Self::internal(error),
+            AccessError::Read(error) => error.into(),
+            AccessError::Commit(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProfileError> for Problem {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::NotFound => Self::not_found("role"),
+            ProfileError::NameTaken => Self::conflict("name_taken", "A role of this name exists."),
+            ProfileError::Changed => Self::conflict("conflict", "The role was changed at the same time; read it again."),
+            ProfileError::Invalid(violations) => Self::invalid(violations),
+            ProfileError::Record => Self::internal(error),
+            ProfileError::Read(error) => error.into(),
+            ProfileError::Commit(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuthorityError> for Problem {
+    fn from(error: AuthorityError) -> Self {
+        match error {
+            AuthorityError::NotFound => Self::not_found("authority"),
+            AuthorityError::Record(_) => Self::internal(error),
+            AuthorityError::Inventory(error) => error.into(),
+            AuthorityError::Read(error) => error.into(),
+            AuthorityError::Commit(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotStanding> for Problem {
+    fn from(error: NotStanding) -> Self {
+        let code = match &error {
+            NotStanding::Revoked(_) => "authority_revoked",
+            NotStanding::Expired(_) => "authority_expired",
+            NotStanding::NotYetValid(_) => "authority_not_yet_valid",
+        };
+        Self::conflict(code, format!("Nothing can be signed: {error}."))
+    }
+}
+
+impl From<IssueError> for Problem {
+    fn from(error: IssueError) -> Self {
+        let bad_key = |message: String| Self { code: "bad_key", ..Self::field("csr_pem", message) };
+        match error {
+            IssueError::NotStanding(error) => error.into(),
+            IssueError::WeakKey(weaknesses) => Self {
+                code: "weak_key",
+                ..Self::invalid(weaknesses.iter().map(|w| Violation::new("csr_pem", format!("the key is weak: {w}"))).collect())
+            },
+            IssueError::CompromisedKey => bad_key("the key was revoked as compromised; make a new one".to_owned()),
+            IssueError::AuthorityKey => bad_key("the key belongs to an authority of this appliance".to_owned()),
+            IssueError::OtherKeyType => bad_key("the key is of another type than was approved".to_owned()),
+            IssueError::Serial(_) | IssueError::Prepare(_) => Self::internal(error),
+            IssueError::Token(error) => error.into(),
+            IssueError::Commit(error) => error.into(),
+            IssueError::Read(error) => error.into(),
+            IssueError::Inventory(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateError> for Problem {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::NameTaken => Self::conflict("name_taken", "An authority of this name exists."),
+            CreateError::NoParent => Self::field("parent_ca_id", "there is no such authority"),
+            CreateError::ParentNotStanding(error) => error.into(),
+            CreateError::PathLengthExhausted => Self::field("parent_ca_id", error),
+            CreateError::PathLengthTooLong(_) => Self::field("path_length", error),
+            CreateError::OutlivesParent(_) => Self::field("validity_days", error),
+            CreateError::Issue(error) => error.into(),
+            CreateError::Token(error) => error.into(),
+            CreateError::Read(error) => error.into(),
+            CreateError::Commit(error) => error.into(),
+            CreateError::Record => Self::internal(error),
+        }
+    }
+}
+
+impl From<CrlError> for Problem {
+    fn from(error: CrlError) -> Self {
+        match error {
+            CrlError::NotFound => Self::not_found("authority"),
+            CrlError::Expired => Self::conflict("authority_expired", "The authority has expired and signs no CRL."),
+            CrlError::Encoding | CrlError::NotAsMeant(_) | CrlError::Record | CrlError::File(_) => Self::internal(error),
+            CrlError::Inventory(error) => error.into(),
+            CrlError::Token(error) => error.into(),
+            CrlError::Commit(error) => error.into(),
+            CrlError::Read(error) => error.into(),
+        }
+    }
+}
+
+impl From<RevokeError> for Problem {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::NotFound => Self::not_found("certificate"),
+            RevokeError::AlreadyRevoked => Self::conflict("already_revoked", "It was revoked before."),
+            RevokeError::IsAuthority(_) => Self::conflict("is_authority", format!("Not revoked: {error}.")),
+            RevokeError::Inventory(error) => error.into(),
+            RevokeError::Authority(error) => error.into(),
+            RevokeError::Commit(error) => error.into(),
+        }
+    }
+}

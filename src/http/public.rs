@@ -1,0 +1,34 @@
+//! What anybody may ask: health and metrics. Neither names an object of the appliance.
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+
+use super::call::Call;
+use super::pki::present;
+use super::problem::Problem;
+use crate::api::admin::Health;
+
+/// 200 when the appliance can sign and write, 503 when it cannot.
+pub async fn health(call: Call) -> Result<Response<Body>, Problem> {
+    let token = call.app.token.health();
+    let storage = call.app.storage.health();
+    let storage_text = match (storage.failed, storage.full) {
+        (true, _) => "failed",
+        (false, true) => "full",
+        (false, false) => "ok",
+    };
+    let is_well = token.reachable && !storage.failed;
+    let body = Health {
+        status: if is_well { "ok" } else { "failing" }.to_owned(),
+        token: if token.reachable { "ok" } else { "unreachable" }.to_owned(),
+        storage: storage_text.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    present::json(if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
+}
+
+/// The metrics in the text form of Prometheus.
+pub async fn metrics(call: Call) -> Result<Response<Body>, Problem> {
+    let text = call.app.metrics.render(&call.app.token.health(), &call.app.storage.health()).map_err(Problem::internal)?;
+    present::bytes_of(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+}

@@ -1,0 +1,79 @@
+//! The table of all endpoints. The router, the metrics and the tests over every endpoint are made from it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use axum::body::Body;
+use axum::http::{Method, Response};
+
+use super::call::Call;
+use super::limits::{BODY, CSR_BODY};
+use super::problem::Problem;
+use super::{admin, pki, public};
+use crate::access::{Permission, Scope};
+
+/// What a handler gives back.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>> + Send>>;
+
+/// One endpoint.
+pub struct Route {
+    pub method: Method,
+    /// The path, parameters in braces.
+    pub path: &'static str,
+    pub permission: Permission,
+    /// The longest body, in bytes.
+    pub body_limit: usize,
+    pub handler: fn(Call) -> Answer,
+}
+
+const PUBLIC: Permission = Permission::Public;
+const READ: Permission = Permission::Scope(Scope::PkiRead);
+const ISSUE: Permission = Permission::Scope(Scope::PkiIssue);
+const ADMIN: Permission = Permission::Scope(Scope::PkiAdmin);
+
+macro_rules! routes {
+    ($($method:ident $path:literal $permission:ident $limit:ident $handler:path;)*) => {
+        /// Every endpoint.
+        pub static ROUTES: &[Route] = &[$(Route {
+            method: Method::$method,
+            path: $path,
+            permission: $permission,
+            body_limit: $limit,
+            handler: |call| Box::pin($handler(call)),
+        },)*];
+    };
+}
+
+routes! {
+    GET    "/v1/pki/ca"                      ADMIN  BODY     pki::authorities::list;
+    POST   "/v1/pki/ca"                      ADMIN  BODY     pki::authorities::create;
+    GET    "/v1/pki/ca/{id}"                 READ   BODY     pki::authorities::show;
+    GET    "/v1/pki/ca/{id}/certificate"     PUBLIC BODY     pki::authorities::certificate;
+    POST   "/v1/pki/ca/{id}/revoke"          ADMIN  BODY     pki::authorities::revoke;
+    GET    "/v1/pki/ca/{id}/crl"             PUBLIC BODY     pki::crl::current;
+    POST   "/v1/pki/ca/{id}/crl"             ADMIN  BODY     pki::crl::publish;
+    GET    "/v1/pki/roles"                   READ   BODY     pki::roles::list;
+    POST   "/v1/pki/roles"                   ADMIN  BODY     pki::roles::create;
+    GET    "/v1/pki/roles/{name}"            READ   BODY     pki::roles::show;
+    PATCH  "/v1/pki/roles/{name}"            ADMIN  BODY     pki::roles::update;
+    DELETE "/v1/pki/roles/{name}"            ADMIN  BODY     pki::roles::delete;
+    POST   "/v1/pki/issue/{role}"            ISSUE  BODY     pki::issue::issue;
+    POST   "/v1/pki/sign/{role}"             ISSUE  CSR_BODY pki::issue::sign;
+    GET    "/v1/pki/certificates"            READ   BODY     pki::certificates::list;
+    GET    "/v1/pki/certificates/{id}"       READ   BODY     pki::certificates::show;
+    GET    "/v1/pki/certificates/{id}/pem"   READ   BODY     pki::certificates::pem;
+    PATCH  "/v1/pki/certificates/{id}"       ISSUE  BODY     pki::certificates::update;
+    POST   "/v1/pki/revoke"                  ADMIN  BODY     pki::certificates::revoke;
+    POST   "/v1/admin/tokens"                ADMIN  BODY     admin::tokens::create;
+    GET    "/v1/admin/tokens"                ADMIN  BODY     admin::tokens::list;
+    DELETE "/v1/admin/tokens/{id}"           ADMIN  BODY     admin::tokens::revoke;
+    GET    "/v1/admin/audit"                 ADMIN  BODY     admin::audit::list;
+    GET    "/crl/{file}"                     PUBLIC BODY     pki::crl::by_file;
+    GET    "/ca/{file}"                      PUBLIC BODY     pki::authorities::by_file;
+    GET    "/healthz"                        PUBLIC BODY     public::health;
+    GET    "/metrics"                        PUBLIC BODY     public::metrics;
+}
+
+/// The endpoints whose URLs are written into certificates; the plain-HTTP listener serves these and nothing else
+/// (RFC 5280, 4.2.1.13 and 8: fetching them over TLS could need the very answer that is fetched).
+pub static RELYING_PARTY_PATHS: &[&str] = &["/crl/{file}", "/ca/{file}"];

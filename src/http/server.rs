@@ -1,0 +1,80 @@
+//! The accept loops: TLS for the API, plain HTTP for relying parties; with limits, and a drain at the end.
+
+use std::sync::Arc;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+use super::limits;
+
+/// Serves a router until `stop` turns true, then lets open requests finish for a while.
+pub async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, router: Router, mut stop: watch::Receiver<bool>) {
+    let acceptor = tls.map(TlsAcceptor::from);
+    let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let graceful = Arc::new(GracefulShutdown::new());
+    loop {
+        let place = tokio::select! {
+            place = places.clone().acquire_owned() => place,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors, or the peer was gone already: neither is a reason to stop serving.
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            let _place = place;
+            let served = match acceptor {
+                None => connection(stream, router, watcher).await,
+                Some(acceptor) => match handshake(acceptor, stream).await {
+                    Some(stream) => connection(stream, router, watcher).await,
+                    None => Ok(()),
+                },
+            };
+            if let Err(error) = served {
+                tracing::debug!(%peer, error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    if let Some(graceful) = Arc::into_inner(graceful) {
+        let _ = tokio::time::timeout(limits::DRAIN_TIME, graceful.shutdown()).await;
+    }
+}
+
+async fn handshake(acceptor: TlsAcceptor, stream: TcpStream) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+    let _ = stream.set_nodelay(true);
+    tokio::time::timeout(limits::HANDSHAKE_TIME, acceptor.accept(stream)).await.ok()?.ok()
+}
+
+async fn connection<S>(stream: S, router: Router, watcher: hyper_util::server::graceful::Watcher) -> Result<(), &'static str>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEADER_TIME).max_buf_size(limits::HEADER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(limits::HEADER as u32)
+        .max_concurrent_streams(256)
+        .keep_alive_interval(std::time::Duration::from_secs(30));
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
+    watcher.watch(connection).await.map_err(|_| "it broke the protocol or was closed")
+}

@@ -1,0 +1,66 @@
+//! What can be wrong with a request, each with the field it stands in.
+
+use std::net::IpAddr;
+
+use crate::base::duration::Span;
+use crate::x509::algorithm::KeyType;
+use crate::x509::dns_name::{DnsName, DnsNameFault};
+use crate::x509::name::NameFault;
+
+/// One fault of one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The field of the request, such as `alt_names[2]` or `csr_pem`.
+    pub field: String,
+    pub fault: Fault,
+}
+
+/// The rule that was broken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("{text:?} is not a host name: {fault}")]
+    NotAHostName { text: String, fault: DnsNameFault },
+    #[error("{0} is outside the role's allowed domains")]
+    DomainNotAllowed(DnsName),
+    #[error("{0} is an IP address and the role does not allow IP addresses")]
+    IpNotAllowed(IpAddr),
+    #[error("{0:?} is not an IP address")]
+    NotAnIp(String),
+    #[error("{0} is an IP address; it belongs into ip_sans")]
+    IpAsHostName(IpAddr),
+    #[error("names of the kind {0} are not certified by this role")]
+    KindNotAllowed(&'static str),
+    #[error("the common name {0:?} is a host name or address and must be among the subject alternative names too")]
+    CommonNameNotASan(String),
+    #[error("the subject has more than one common name")]
+    SeveralCommonNames,
+    #[error("the role requires a common name")]
+    CommonNameRequired,
+    #[error("the common name cannot be in a subject: {0}")]
+    CommonName(NameFault),
+    #[error("a certificate needs at least one name")]
+    NoName,
+    #[error("at most {most} names; {given} were given", most = super::MOST_NAMES)]
+    TooManyNames { given: usize },
+    #[error("the role issues for {wanted} keys only, and this key is {given}")]
+    KeyType { wanted: KeyType, given: KeyType },
+    #[error("the role allows at most {0}")]
+    TtlTooLong(Span),
+    #[error("the CSR asks for a CA certificate; roles issue end-entity certificates only")]
+    AsksForCa,
+    #[error("the CSR asks for the key usage {0}, which the role does not give")]
+    KeyUsage(String),
+    #[error("the CSR asks for the extended key usage {0}, which the role does not give")]
+    ExtendedKeyUsage(String),
+}
+
+/// Something of the request that is not in the certificate, said so that nothing is lost in silence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    #[error("the subject attribute {0} of the CSR was left out: the role does not set it")]
+    AttributeLeftOut(String),
+    #[error("the extension {0} of the CSR was left out")]
+    ExtensionLeftOut(String),
+    #[error("not_after was cut to the issuer's: {0}")]
+    CutToIssuer(String),
+}
