@@ -1,3 +1,8 @@
 //! Pure DER: names, keys, requests, certificates, CRLs and their extensions. No I/O, no clock, no randomness: all three come as arguments.
 
 pub mod algorithm;
+pub mod key;
+pub mod serial;
+pub mod signed;
+pub mod time;
+pub mod tlv;
