@@ -1,7 +1,10 @@
 //! Pure DER: names, keys, requests, certificates, CRLs and their extensions. No I/O, no clock, no randomness: all three come as arguments.
 
 pub mod algorithm;
+pub mod dns_name;
 pub mod key;
+pub mod name;
+pub mod san;
 pub mod serial;
 pub mod signed;
 pub mod time;
