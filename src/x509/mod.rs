@@ -1,3 +1,17 @@
 //! Pure DER: names, keys, requests, certificates, CRLs and their extensions. No I/O, no clock, no randomness: all three come as arguments.
 
 pub mod algorithm;
+pub mod certificate;
+pub mod csr;
+pub mod dns_name;
+pub mod draft;
+pub mod extension;
+pub mod key;
+pub mod lint;
+pub mod name;
+pub mod san;
+pub mod serial;
+pub mod signed;
+pub mod tbs;
+pub mod time;
+pub mod tlv;

@@ -1,0 +1,156 @@
+//! Serial numbers of certificates.
+//!
+//! The appliance gives out sixteen random octets ([`Serial::from_random`]). Foreign certificates bring what they have:
+//! up to [`Serial::MOST_OCTETS`] octets are kept exactly, although RFC 5280, 4.1.2.2 allows twenty, because certificates
+//! with longer ones are in use and must be found again. Zero is kept too (two well-known roots have it); a negative number
+//! or one that is not minimal DER is refused. A serial is small, `Copy`, and never touches the heap, so that a million of
+//! them stream into a CRL.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+/// A serial number: not negative, and at most [`Serial::MOST_OCTETS`] octets of DER content.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Serial {
+    length: u8,
+    /// The content octets, then zeros.
+    octets: [u8; Self::MOST_OCTETS],
+}
+
+/// Why something is not a serial number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SerialFault {
+    #[error("the serial number is empty")]
+    Empty,
+    #[error("the serial number has more than {} octets", Serial::MOST_OCTETS)]
+    TooLong,
+    #[error("the serial number is negative")]
+    Negative,
+    #[error("the serial number is not minimal DER")]
+    NotMinimal,
+    #[error("the serial number has a character that is neither a hexadecimal digit nor a colon between two pairs of digits")]
+    Character,
+    #[error("the serial number has an odd number of hexadecimal digits")]
+    HalfOctet,
+}
+
+impl Serial {
+    /// The most content octets that are kept.
+    pub const MOST_OCTETS: usize = 32;
+
+    /// Makes a serial number of exactly sixteen octets from sixteen random ones.
+    ///
+    /// The first octet is forced into 40..7F: positive without a leading zero, so that every serial of the appliance has
+    /// one length, and 126 bits stay random (RFC 5280, 4.1.2.2 and the CA/Browser Forum ask for 64).
+    pub fn from_random(mut random: [u8; 16]) -> Self {
+        random[0] = random[0] & 0x3F | 0x40;
+        let mut octets = [0; Self::MOST_OCTETS];
+        octets.iter_mut().zip(random).for_each(|(to, from)| *to = from);
+        Self { length: 16, octets }
+    }
+
+    /// Takes the content octets of a DER INTEGER as they are.
+    pub fn from_der_content(content: &[u8]) -> Result<Self, SerialFault> {
+        match content {
+            [] => return Err(SerialFault::Empty),
+            [0x80..=0xFF, ..] => return Err(SerialFault::Negative),
+            // X.690, 8.3.2: the first nine bits are not all zero.
+            [0, ..=0x7F, ..] => return Err(SerialFault::NotMinimal),
+            _ => {}
+        }
+        let length = u8::try_from(content.len()).map_err(|_| SerialFault::TooLong)?;
+        let mut octets = [0; Self::MOST_OCTETS];
+        octets.get_mut(..content.len()).ok_or(SerialFault::TooLong)?.copy_from_slice(content);
+        Ok(Self { length, octets })
+    }
+
+    /// The content octets of the DER INTEGER: minimal, with a leading zero where the high bit is set.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.octets[..usize::from(self.length)]
+    }
+}
+
+impl Ord for Serial {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Content is minimal and not negative, so the longer one is the greater number.
+        self.length.cmp(&other.length).then_with(|| self.octets.cmp(&other.octets))
+    }
+}
+
+impl PartialOrd for Serial {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The octet that only carries the sign is not part of the number, and openssl does not print it either.
+        let magnitude = match self.as_bytes() {
+            [0, magnitude @ ..] if !magnitude.is_empty() => magnitude,
+            all => all,
+        };
+        for (place, octet) in magnitude.iter().enumerate() {
+            let separator = if place == 0 { "" } else { ":" };
+            write!(f, "{separator}{octet:02X}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Serial({self})")
+    }
+}
+
+impl FromStr for Serial {
+    type Err = SerialFault;
+
+    /// Reads pairs of hexadecimal digits in either case, with a colon between all pairs or between none.
+    fn from_str(text: &str) -> Result<Self, SerialFault> {
+        let mut octets = [0u8; Self::MOST_OCTETS + 1];
+        let mut length = 1; // The first octet stays zero: room for the sign.
+        let with_colons = text.contains(':');
+        let mut rest = text.as_bytes();
+        if rest.is_empty() {
+            return Err(SerialFault::Empty);
+        }
+        loop {
+            let (octet, after) = match rest {
+                [high, low, after @ ..] => (digit(*high)? << 4 | digit(*low)?, after),
+                [only] => return digit(*only).and(Err(SerialFault::HalfOctet)),
+                [] => return Err(SerialFault::Character),
+            };
+            // Leading zeros do not count against the length.
+            if octet != 0 || length > 1 {
+                *octets.get_mut(length).ok_or(SerialFault::TooLong)? = octet;
+                length += 1;
+            }
+            rest = match (with_colons, after) {
+                (_, []) => break,
+                (true, [b':', after @ ..]) => after,
+                (true, _) => return Err(SerialFault::Character),
+                (false, after) => after,
+            };
+        }
+        match octets.get(..length) {
+            Some([_, magnitude @ ..]) if matches!(magnitude, [..=0x7F, ..]) => Self::from_der_content(magnitude),
+            Some(content) => Self::from_der_content(content),
+            None => Err(SerialFault::TooLong),
+        }
+    }
+}
+
+fn digit(character: u8) -> Result<u8, SerialFault> {
+    match character {
+        b'0'..=b'9' => Ok(character - b'0'),
+        b'a'..=b'f' => Ok(character - b'a' + 10),
+        b'A'..=b'F' => Ok(character - b'A' + 10),
+        _ => Err(SerialFault::Character),
+    }
+}
+
+#[cfg(test)]
+mod tests;
