@@ -4,4 +4,5 @@
 //! `tests/repo` holds it.
 
 pub mod base;
+pub mod token;
 pub mod x509;
