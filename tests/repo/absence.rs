@@ -1,6 +1,7 @@
 //! What a module never does: the promises that hold because some words appear in one place only.
 
 use crate::code::{self, Found};
+use crate::lexer;
 use crate::tree::{self, File};
 
 /// A path that may be written below some directories only, and why.
@@ -70,7 +71,7 @@ fn unsafe_is_listed() {
 fn confined(files: &[File]) -> Vec<String> {
     let mut broken = Vec::new();
     for file in files {
-        let tokens = code::tokens(&file.text);
+        let tokens = lexer::tokens(&file.text);
         for path in code::paths(&tokens) {
             for rule in CONFINED.iter().filter(|rule| contains(&path, rule.path)) {
                 if !rule.only_in.iter().any(|directory| file.path.starts_with(directory)) {
@@ -87,9 +88,9 @@ fn impure(files: &[File]) -> Vec<String> {
     let pure = files.iter().filter(|file| PURE.iter().any(|module| file.path.starts_with(module)) && !tests.contains(&file.path));
     let mut broken = Vec::new();
     for file in pure {
-        let tokens = code::outside_tests(&code::tokens(&file.text));
+        let tokens = code::outside_tests(&lexer::tokens(&file.text));
         for path in code::paths(&tokens) {
-            for word in IMPURE.iter().filter(|word| contains(&path, word)) {
+            if let Some(word) = IMPURE.iter().find(|word| contains(&path, word)) {
                 broken.push(format!("{}:{}: {} is handed to a pure module as an argument", file.path, path.line, word.join("::")));
             }
         }
@@ -100,7 +101,7 @@ fn impure(files: &[File]) -> Vec<String> {
 fn unlisted_unsafe(files: &[File], listed: &[(&str, &str)]) -> Vec<String> {
     let mut broken = Vec::new();
     for file in files.iter().filter(|file| !listed.iter().any(|(path, _)| *path == file.path)) {
-        for token in code::tokens(&file.text).iter().filter(|token| token.text == "unsafe") {
+        for token in lexer::tokens(&file.text).iter().filter(|token| token.text == "unsafe") {
             broken.push(format!("{}:{}: unsafe is not listed with its reason in tests/repo/absence.rs", file.path, token.line));
         }
     }

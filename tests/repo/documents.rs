@@ -1,6 +1,6 @@
 //! What the documents name exists: files, modules and `make` targets.
 
-use crate::code;
+use crate::lexer;
 use crate::tree::{self, File};
 
 const ARCHITECTURE: &str = "docs/architecture.md";
@@ -42,7 +42,7 @@ fn missing_paths(document: &str, text: &str, exists: impl Fn(&str) -> bool) -> V
 }
 
 fn unnamed_modules(library: &str, document: &str) -> Vec<String> {
-    let tokens = code::tokens(library);
+    let tokens = lexer::tokens(library);
     let modules = tokens.windows(2).filter(|pair| pair[0].text == "mod").map(|pair| format!("src/{}", pair[1].text));
     let named = code_of(document);
     modules.filter(|module| !named.contains(&module.as_str())).map(|module| format!("{ARCHITECTURE}: has no line for {module}")).collect()

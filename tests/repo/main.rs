@@ -9,6 +9,7 @@ mod attributes;
 mod code;
 mod documents;
 mod hosts;
+mod lexer;
 mod manifest;
 mod panics;
 mod rows;

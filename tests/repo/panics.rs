@@ -1,6 +1,7 @@
 //! Nothing panics on input: what panics by design is counted and has a reason.
 
-use crate::code::{self, Token};
+use crate::code;
+use crate::lexer::{self, Token};
 use crate::tree::{self, File};
 
 /// Calls that panic, in code outside tests: the file, the word, how many, and why it cannot happen or must.
@@ -23,7 +24,7 @@ fn broken(files: &[File], allowed: &[(&str, &str, usize, &str)]) -> Vec<String> 
     let mut broken = Vec::new();
     let mut seen = vec![0; allowed.len()];
     for file in files.iter().filter(|file| !tests.contains(&file.path)) {
-        for call in calls(&code::outside_tests(&code::tokens(&file.text))) {
+        for call in calls(&code::outside_tests(&lexer::tokens(&file.text))) {
             match allowed.iter().position(|(path, word, ..)| *path == file.path && *word == call.text) {
                 Some(entry) => seen[entry] += 1,
                 None => broken.push(format!("{}:{}: {} can panic; return an error", file.path, call.line, call.text)),

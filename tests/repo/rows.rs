@@ -1,6 +1,7 @@
 //! A module may use modules of earlier rows only; modules of one row do not know each other.
 
-use crate::code::{self, Token};
+use crate::code;
+use crate::lexer::{self, Token};
 use crate::tree::{self, File};
 
 /// The rows, from the foundation up. A new module is entered here, which is the moment to think about where it stands:
@@ -39,7 +40,7 @@ fn broken(files: &[File]) -> Vec<String> {
 }
 
 fn declared(library: &File) -> Vec<String> {
-    let tokens = code::tokens(&library.text);
+    let tokens = lexer::tokens(&library.text);
     let names = tokens.windows(2).filter(|pair| pair[0].text == "mod").map(|pair| pair[1].text);
     names.filter(|name| row(name).is_none()).map(|name| not_in_a_row(&library.path, name)).collect()
 }
@@ -47,7 +48,7 @@ fn declared(library: &File) -> Vec<String> {
 fn uses(file: &File) -> Vec<String> {
     let own = file.path.trim_start_matches("src/").split(['/', '.']).next().unwrap_or_default();
     let Some(own_row) = row(own) else { return vec![not_in_a_row(&file.path, own)] };
-    let tokens = code::tokens(&file.text);
+    let tokens = lexer::tokens(&file.text);
     let mut broken = climbs(file, &tokens);
     for path in code::paths(&tokens) {
         let ["crate", used, ..] = path.segments.as_slice() else { continue };
@@ -116,7 +117,7 @@ fn not_in_a_row(place: &str, module: &str) -> String {
 }
 
 fn more_than_modules(library: &str) -> Vec<String> {
-    let tokens: Vec<Token<'_>> = code::tokens(library);
+    let tokens: Vec<Token<'_>> = lexer::tokens(library);
     let mut rest: Vec<&str> = tokens.iter().map(|token| token.text).collect();
     while let ["pub", "mod", name, ";", ..] = rest.as_slice() {
         let _ = name;
