@@ -20,7 +20,7 @@ const ROWS: &[&[&str]] = &[
     &["acme_server", "scep", "est", "cmp"],
     &["http"],
     &["config"],
-    &["daemon"],
+    &["daemon", "cli"],
 ];
 
 #[test]
