@@ -5,4 +5,5 @@
 
 pub mod api;
 pub mod base;
+pub mod client;
 pub mod x509;
