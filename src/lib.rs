@@ -5,5 +5,6 @@
 
 pub mod api;
 pub mod base;
+pub mod cli;
 pub mod client;
 pub mod x509;

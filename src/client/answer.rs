@@ -21,6 +21,16 @@ impl<T> Answer<T> {
         &self.json
     }
 
+    /// The document without one of its members, such as a secret that went elsewhere.
+    pub fn json_without(&self, member: &str) -> Vec<u8> {
+        // It was read as an object before; were it none, nothing is shown rather than too much.
+        let mut document: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&self.json).unwrap_or_default();
+        if let Some(serde_json::Value::String(secret)) = document.remove(member) {
+            drop(Zeroizing::new(secret));
+        }
+        serde_json::Value::from(document).to_string().into_bytes()
+    }
+
     /// The typed answer alone.
     pub fn into_value(self) -> T {
         self.value
