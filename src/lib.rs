@@ -5,5 +5,8 @@
 
 pub mod api;
 pub mod base;
+pub mod cli;
+pub mod client;
+pub mod policy;
 pub mod token;
 pub mod x509;

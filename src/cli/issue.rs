@@ -1,0 +1,206 @@
+//! `chancery issue` and `chancery sign`.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use crate::api::pki::{Issue, Sign};
+use crate::base::secret::{ExposeSecret, Zeroizing};
+use crate::client::{Answer, Issued};
+
+use super::arguments::duration;
+use super::failure::Failure;
+use super::files::{self, NewFile, Readers};
+use super::session::Session;
+
+#[derive(Debug, Args)]
+pub(super) struct IssueCommand {
+    /// The role to issue by
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    role: String,
+    /// A host name or IP address
+    #[arg(long)]
+    common_name: String,
+    /// Another host name; may be repeated
+    #[arg(long, value_name = "NAME")]
+    alt_name: Option<Vec<String>>,
+    /// An IP address; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<Vec<String>>,
+    /// How long it is valid, such as 168h or 30d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    ttl: Option<String>,
+    /// `traditional` is SEC1 or PKCS#1, by the key's type
+    #[arg(long, value_name = "FORMAT", value_parser = ["traditional", "pkcs8"])]
+    key_format: Option<String>,
+    /// Write cert.pem, chain.pem and key.pem into this directory, which is made when it is missing
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["cert_file", "chain_file", "key_file"])]
+    out: Option<PathBuf>,
+    /// Write the certificate to this new file
+    #[arg(long, value_name = "FILE")]
+    cert_file: Option<PathBuf>,
+    /// Write the certificates above it to this new file, the issuer first
+    #[arg(long, value_name = "FILE")]
+    chain_file: Option<PathBuf>,
+    /// Write the private key to this new file, which only you can read
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SignCommand {
+    /// The role to sign by
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    role: String,
+    /// The request in PEM or DER; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    csr: PathBuf,
+    /// A host name or IP address; those given replace those of the request; may be repeated
+    #[arg(long, value_name = "NAME")]
+    san: Option<Vec<String>>,
+    /// How long it is valid, such as 168h or 30d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    ttl: Option<String>,
+    /// Write the certificate to this file, in the place of what is there
+    #[arg(long, value_name = "FILE")]
+    cert_file: Option<PathBuf>,
+    /// Write the certificates above it to this file, in the place of what is there
+    #[arg(long, value_name = "FILE")]
+    chain_file: Option<PathBuf>,
+}
+
+impl IssueCommand {
+    pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let client = session.client.clone();
+        let Self { role, common_name, alt_name, ip, ttl, key_format, out, cert_file, chain_file, key_file } = self;
+        let (cert_file, chain_file, key_file) = match out {
+            Some(dir) => {
+                files::make_directory(&dir)?;
+                (Some(dir.join("cert.pem")), Some(dir.join("chain.pem")), Some(dir.join("key.pem")))
+            }
+            None => (cert_file, chain_file, key_file),
+        };
+        // Before anything is asked for: a key that cannot be kept must not be made.
+        let new = |path: Option<PathBuf>, readers| path.map(|path| NewFile::create(&path, readers)).transpose();
+        let key_file = new(key_file, Readers::Owner)?;
+        let cert_file = new(cert_file, Readers::Everyone)?;
+        let chain_file = new(chain_file, Readers::Everyone)?;
+
+        let body = Issue { common_name, alt_names: alt_name, ip_sans: ip, ttl, private_key_format: key_format };
+        let issued = session.wait("issuing the certificate", client.issue(&role, &body)).await?;
+        let value = &issued.value;
+        announce(session, value);
+        let mut rest = Rest::new(session.json);
+        let key_kept = match (&value.private_key, key_file) {
+            // The key first: without it the rest is worth nothing.
+            (Some(key), Some(file)) => {
+                let lost =
+                    |source| Failure::KeyLost { id: value.id.clone(), serial: value.serial_number.clone(), source: Box::new(source) };
+                file.write(line(key.expose_secret()).as_bytes()).map(Some).map_err(lost)?
+            }
+            (Some(_), None) | (None, _) => None,
+        };
+        rest.put(cert_file, &value.certificate)?;
+        rest.put(chain_file, &chain(value))?;
+        if let (Some(key), None) = (&value.private_key, &key_kept) {
+            rest.put(None, key.expose_secret())?;
+        }
+        match &key_kept {
+            Some(path) => session.screen.note(&format!("the private key is in {}; the appliance does not show it again", path.display())),
+            None if value.private_key.is_some() => {
+                session.screen.note("the private key is on standard output; the appliance does not show it again");
+            }
+            None => {}
+        }
+        finish(session, &issued, rest, key_kept.is_some())
+    }
+}
+
+impl SignCommand {
+    pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let client = session.client.clone();
+        let Self { role, csr, san, ttl, cert_file, chain_file } = self;
+        let body = Sign { csr_pem: request_pem(&csr, files::read(&csr)?)?, ttl, san };
+        let signed = session.wait("signing the request", client.sign(&role, &body)).await?;
+        let value = &signed.value;
+        announce(session, value);
+        let mut rest = Rest::new(session.json);
+        match cert_file {
+            Some(path) => files::replace(&path, line(&value.certificate).as_bytes())?,
+            None => rest.put(None, &value.certificate)?,
+        }
+        match chain_file {
+            Some(path) => files::replace(&path, chain(value).as_bytes())?,
+            None => rest.put(None, &chain(value))?,
+        }
+        finish(session, &signed, rest, false)
+    }
+}
+
+/// What goes to standard output because no file was named for it; nothing when the JSON goes there.
+struct Rest {
+    json: bool,
+    text: Zeroizing<String>,
+}
+
+impl Rest {
+    fn new(json: bool) -> Self {
+        Self { json, text: Zeroizing::default() }
+    }
+
+    fn put(&mut self, file: Option<NewFile>, pem: &str) -> Result<(), Failure> {
+        match file {
+            Some(file) => drop(file.write(line(pem).as_bytes())?),
+            None if self.json => {}
+            None => self.text.push_str(&line(pem)),
+        }
+        Ok(())
+    }
+}
+
+fn announce(session: &mut Session<'_, '_>, issued: &Issued) {
+    for warning in &issued.warnings {
+        session.screen.note(&format!("warning: {warning}"));
+    }
+    session.screen.note(&format!("{}, serial number {}, valid until {}", issued.id, issued.serial_number, issued.not_after));
+}
+
+fn finish(session: &mut Session<'_, '_>, answer: &Answer<Issued>, rest: Rest, key_in_file: bool) -> Result<(), Failure> {
+    match (session.json, key_in_file) {
+        (false, _) => session.screen.write(rest.text.as_bytes()),
+        (true, false) => session.screen.line(answer.json()),
+        // Who has the key put into a file does not want it in a log of the JSON as well.
+        (true, true) => session.screen.line(&answer.json_without("private_key")),
+    }
+}
+
+fn chain(issued: &Issued) -> String {
+    issued.ca_chain.iter().map(|pem| line(pem).to_string()).collect()
+}
+
+fn line(pem: &str) -> Zeroizing<String> {
+    Zeroizing::new(if pem.is_empty() || pem.ends_with('\n') { pem.to_owned() } else { format!("{pem}\n") })
+}
+
+fn request_pem(path: &Path, content: Vec<u8>) -> Result<String, Failure> {
+    // A request in DER is a SEQUENCE (RFC 2986, 4.2).
+    if content.first() == Some(&0x30) {
+        let body = STANDARD.encode(&content);
+        let mut pem = "-----BEGIN CERTIFICATE REQUEST-----\n".to_owned();
+        for (position, c) in body.chars().enumerate() {
+            // RFC 7468, 2: lines of 64 characters.
+            if position > 0 && position % 64 == 0 {
+                pem.push('\n');
+            }
+            pem.push(c);
+        }
+        return Ok(pem + "\n-----END CERTIFICATE REQUEST-----\n");
+    }
+    match String::from_utf8(content) {
+        Ok(text) if text.contains("-----BEGIN ") => Ok(text),
+        Ok(_) | Err(_) => Err(Failure::NotARequest { path: path.to_path_buf() }),
+    }
+}

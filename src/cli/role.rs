@@ -1,0 +1,172 @@
+//! `chancery role`.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Subcommand};
+
+use crate::api::pki::{CreateRole, Role, UpdateRole};
+
+use super::arguments::duration;
+use super::failure::Failure;
+use super::session::Session;
+use super::table::{self, Rows};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RoleCommand {
+    /// List all roles
+    List,
+    /// Create a role
+    Create {
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        name: String,
+        /// The id or name of the authority that issues
+        #[arg(long, value_name = "CA")]
+        ca: String,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Show one role
+    Show {
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        name: String,
+    },
+    /// Change a role: what is given replaces what was
+    Update {
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        name: String,
+        /// The id or name of the authority that issues
+        #[arg(long, value_name = "CA")]
+        ca: Option<String>,
+        /// Allow no domain any more
+        #[arg(long, conflicts_with = "allowed_domain")]
+        no_allowed_domains: bool,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Delete a role; what was issued by it stays valid
+    Delete {
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        name: String,
+    },
+}
+
+/// What a role allows. A switch without a value means true.
+#[derive(Debug, Args)]
+pub(super) struct Rules {
+    /// A domain such as example.com, or *.example.com for one label below it; may be repeated
+    #[arg(long, value_name = "DOMAIN")]
+    allowed_domain: Option<Vec<String>>,
+    /// Whether names below an allowed domain are allowed
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    allow_subdomains: Option<bool>,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    allow_ip_sans: Option<bool>,
+    /// The longest lifetime, such as 720h or 30d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    max_ttl: Option<String>,
+    #[arg(long, value_name = "TYPE", value_parser = ["rsa", "ec", "ed25519"])]
+    key_type: Option<String>,
+    /// 2048, 3072 or 4096 for rsa; 256, 384 or 521 for ec
+    #[arg(long, value_name = "BITS")]
+    key_bits: Option<u32>,
+    /// Whether a request without a common name is refused
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    require_cn: Option<bool>,
+    /// Whether the keys the appliance makes are kept in its token
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    store_private_keys: Option<bool>,
+}
+
+impl RoleCommand {
+    pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let client = session.client.clone();
+        match self {
+            Self::List => {
+                let fetch = async |cursor: Option<String>| client.roles(cursor.as_deref()).await;
+                session.print_pages("listing the roles", true, None, fetch, list).await
+            }
+            Self::Create { name, ca, rules } => {
+                let ca_id = session.authority_id(&ca).await?;
+                let body = rules.creation(name, ca_id);
+                let role = session.wait("creating the role", client.create_role(&body)).await?;
+                session.print(&role, details)
+            }
+            Self::Show { name } => {
+                let role = session.wait("reading the role", client.role(&name)).await?;
+                session.print(&role, details)
+            }
+            Self::Update { name, ca, no_allowed_domains, rules } => {
+                let ca_id = match ca {
+                    Some(ca) => Some(session.authority_id(&ca).await?),
+                    None => None,
+                };
+                let mut body = rules.change(ca_id);
+                if no_allowed_domains {
+                    body.allowed_domains = Some(Vec::new());
+                }
+                let role = session.wait("changing the role", client.update_role(&name, &body)).await?;
+                session.print(&role, details)
+            }
+            Self::Delete { name } => {
+                session.wait("deleting the role", client.delete_role(&name)).await?;
+                session.screen.note(&format!("deleted {name}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Rules {
+    fn creation(self, name: String, ca_id: String) -> CreateRole {
+        let Self { allowed_domain, allow_subdomains, allow_ip_sans, max_ttl, key_type, key_bits, require_cn, store_private_keys } = self;
+        CreateRole {
+            name,
+            ca_id,
+            allowed_domains: allowed_domain,
+            allow_subdomains,
+            allow_ip_sans,
+            max_ttl,
+            key_type,
+            key_bits,
+            require_cn,
+            store_private_keys,
+        }
+    }
+
+    fn change(self, ca_id: Option<String>) -> UpdateRole {
+        let Self { allowed_domain, allow_subdomains, allow_ip_sans, max_ttl, key_type, key_bits, require_cn, store_private_keys } = self;
+        UpdateRole {
+            ca_id,
+            allowed_domains: allowed_domain,
+            allow_subdomains,
+            allow_ip_sans,
+            max_ttl,
+            key_type,
+            key_bits,
+            require_cn,
+            store_private_keys,
+        }
+    }
+}
+
+fn list(roles: &[Role]) -> Rows {
+    Rows::list(["NAME", "CA", "KEY", "MAX TTL", "ALLOWED DOMAINS"], roles, |role| {
+        let domains = table::joined(&role.allowed_domains).unwrap_or_default();
+        [role.name.clone(), role.ca_id.clone(), table::key(&role.key_type, role.key_bits), role.max_ttl.clone(), domains]
+    })
+}
+
+fn details(role: &Role) -> Rows {
+    Rows::fields([
+        ("name", Some(role.name.clone())),
+        ("authority", Some(role.ca_id.clone())),
+        ("allowed domains", Some(table::joined(&role.allowed_domains).unwrap_or_else(|| "none".to_owned()))),
+        ("subdomains", Some(table::yes(role.allow_subdomains))),
+        ("IP addresses", Some(table::yes(role.allow_ip_sans))),
+        ("longest lifetime", Some(role.max_ttl.clone())),
+        ("key", Some(table::key(&role.key_type, role.key_bits))),
+        ("common name required", Some(table::yes(role.require_cn))),
+        ("private keys kept", Some(table::yes(role.store_private_keys))),
+        ("created at", Some(role.created_at.clone())),
+        ("updated at", Some(role.updated_at.clone())),
+    ])
+}

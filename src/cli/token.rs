@@ -1,0 +1,96 @@
+//! `chancery token`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
+
+use crate::api::admin::{CreateToken, Token};
+use crate::base::secret::{ExposeSecret, Zeroizing};
+
+use super::arguments::duration;
+use super::failure::Failure;
+use super::files::{NewFile, Readers};
+use super::session::Session;
+use super::table::{self, Rows};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make an API token; the token is printed alone, this once
+    Create {
+        /// What or whom it is for
+        #[arg(long)]
+        name: String,
+        /// pki:read, pki:issue or pki:admin; a wider one holds the narrower; may be repeated
+        #[arg(long, value_name = "SCOPE", required = true)]
+        scope: Vec<String>,
+        /// How long it is good for, such as 30d
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        ttl: String,
+        /// Write the token to this new file, which only you can read
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// List all tokens, without their secrets
+    List,
+    /// Revoke a token
+    Revoke {
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        id: String,
+    },
+}
+
+impl TokenCommand {
+    pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let client = session.client.clone();
+        match self {
+            Self::Create { name, scope, ttl, out } => {
+                let file = out.map(|path| NewFile::create(&path, Readers::Owner)).transpose()?;
+                let body = CreateToken { name, scopes: scope, ttl };
+                let made = session.wait("making the token", client.create_token(&body)).await?;
+                let secret = Zeroizing::new(format!("{}\n", made.value.secret.expose_secret()));
+                let in_file = match file {
+                    Some(file) => Some(file.write(secret.as_bytes())?),
+                    None => None,
+                };
+                match (in_file, session.json) {
+                    (Some(_), true) => session.screen.line(&made.json_without("token")),
+                    (Some(_), false) => session.print(&made, |token| details(&token.details)),
+                    (None, true) => session.screen.line(made.json()),
+                    (None, false) => {
+                        let id = &made.value.details.id;
+                        session.screen.note(&format!("{id}; the token is not shown again"));
+                        session.screen.write(secret.as_bytes())
+                    }
+                }
+            }
+            Self::List => {
+                let fetch = async |cursor: Option<String>| client.tokens(cursor.as_deref()).await;
+                session.print_pages("listing the tokens", true, None, fetch, list).await
+            }
+            Self::Revoke { id } => {
+                session.wait("revoking the token", client.delete_token(&id)).await?;
+                session.screen.note(&format!("revoked {id}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn list(tokens: &[Token]) -> Rows {
+    Rows::list(["ID", "ACTIVE", "EXPIRES AT", "SCOPES", "NAME"], tokens, |token| {
+        let expires = token.expires_at.clone().unwrap_or_else(|| "never".to_owned());
+        [token.id.clone(), table::yes(token.is_active), expires, token.scopes.join(","), token.name.clone()]
+    })
+}
+
+fn details(token: &Token) -> Rows {
+    Rows::fields([
+        ("id", Some(token.id.clone())),
+        ("name", Some(token.name.clone())),
+        ("scopes", table::joined(&token.scopes)),
+        ("created at", Some(token.created_at.clone())),
+        ("expires at", Some(token.expires_at.clone().unwrap_or_else(|| "never".to_owned()))),
+        ("active", Some(table::yes(token.is_active))),
+    ])
+}
