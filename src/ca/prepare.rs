@@ -14,7 +14,7 @@ use crate::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 use crate::x509::key::PublicKey;
 use crate::x509::lint::{self, LintFault, Role};
 use crate::x509::name::DistinguishedName;
-use crate::x509::san::SubjectAltName;
+use crate::x509::san::{RequestedName, SubjectAltName};
 use crate::x509::serial::Serial;
 use crate::x509::signed;
 
@@ -35,7 +35,7 @@ struct Content {
     not_before: Timestamp,
     not_after: Timestamp,
     extended_key_usage: Vec<ExtendedKeyUsage>,
-    constraints: Option<BasicConstraints>,
+    constraints: BasicConstraints,
 }
 
 /// Why nothing was prepared or assembled: each is a fault of this program and stops the certificate.
@@ -80,7 +80,7 @@ impl Prepared {
             not_before: approved.not_before().max(authority.not_before),
             not_after,
             extended_key_usage: approved.extended_key_usage().to_vec(),
-            constraints: Some(BasicConstraints { ca: false, path_len: None }),
+            constraints: BasicConstraints { ca: false, path_len: None },
         };
         let issuer = Issuer { name: &authority.subject, algorithm: authority.algorithm, authority: Some(authority) };
         let mut prepared = Self::draft(content, approved.key_usage(), issuer, Role::Leaf)?;
@@ -98,13 +98,13 @@ impl Prepared {
             not_before: wanted.not_before,
             not_after: wanted.not_after,
             extended_key_usage: Vec::new(),
-            constraints: Some(BasicConstraints { ca: true, path_len: wanted.path_length }),
+            constraints: BasicConstraints { ca: true, path_len: wanted.path_length },
         };
         let (issuer, role) = match wanted.issuer {
             None => (Issuer { name: wanted.subject, algorithm: wanted.algorithm, authority: None }, Role::Root),
             Some(above) => (Issuer { name: &above.subject, algorithm: above.algorithm, authority: Some(above) }, Role::Intermediate),
         };
-        Self::draft(content, KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN, issuer, role)
+        Self::draft(content, KeyUsage::KEY_CERT_SIGN.union(KeyUsage::CRL_SIGN), issuer, role)
     }
 
     fn draft(content: Content, key_usage: KeyUsage, issuer: Issuer<'_>, role: Role) -> Result<Self, PrepareError> {
@@ -182,20 +182,21 @@ impl Prepared {
         if certificate.subject().der() != wanted.subject.der() {
             return differs("the subject");
         }
-        if certificate.public_key().ok() != Some(&wanted.public_key) {
+        if certificate.spki_der() != wanted.public_key.spki_der() {
             return differs("the key");
         }
         if certificate.not_before() != wanted.not_before || certificate.not_after() != wanted.not_after {
             return differs("the validity");
         }
-        if certificate.alt_names() != wanted.alt_names {
+        let names = |name: &RequestedName, wanted: &SubjectAltName| matches!(name, RequestedName::Good(name) if name == wanted);
+        let found = certificate.names();
+        if found.len() != wanted.alt_names.len() || !found.iter().zip(&wanted.alt_names).all(|(name, wanted)| names(name, wanted)) {
             return differs("the list of names");
         }
-        if certificate.extended_key_usage() != wanted.extended_key_usage {
+        if !certificate.extended_key_usage().iter().copied().eq(wanted.extended_key_usage.iter().map(|usage| usage.oid())) {
             return differs("the extended key usage");
         }
-        let ca = |constraints: Option<BasicConstraints>| constraints.is_some_and(|c| c.ca);
-        if ca(certificate.basic_constraints()) != ca(wanted.constraints) {
+        if certificate.basic_constraints().unwrap_or_default() != wanted.constraints {
             return differs("the basic constraints");
         }
         Ok(certificate)

@@ -63,7 +63,7 @@ impl AuthorityRecord {
             name,
             common_name,
             kind: if parent.is_some() { Kind::Intermediate } else { Kind::Root },
-            key: KeyRef { id: KeyId::from_bytes(key), public: certificate.public_key().ok()?.clone() },
+            key: KeyRef { id: KeyId::from_bytes(key), public: certificate.public_key().ok()? },
             algorithm: algorithm.parse().ok()?,
             certificate_pem: pem::encode(Label::Certificate, certificate.der()),
             subject: certificate.subject().clone(),

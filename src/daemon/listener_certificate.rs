@@ -41,13 +41,13 @@ pub fn make(address: IpAddr, now: Timestamp) -> Result<ListenerCertificate, NotM
     let subject = DistinguishedName::common_name("Chancery development listener").map_err(|_| NotMade)?;
     let span = (from_seconds(now.as_second() - 300), from_seconds(now.as_second() + 365 * 86_400));
     let of_issuer = Extensions {
-        basic_constraints: Some(BasicConstraints { ca: true, path_len: Some(0) }),
+        basic_constraints: BasicConstraints { ca: true, path_len: Some(0) },
         key_usage: KeyUsage::KEY_CERT_SIGN,
         authority_key_id: issuer_key.public.key_identifier().to_vec(),
         ..Extensions::default()
     };
     let of_server = Extensions {
-        basic_constraints: Some(BasicConstraints { ca: false, path_len: None }),
+        basic_constraints: BasicConstraints::default(),
         key_usage: KeyUsage::DIGITAL_SIGNATURE,
         extended_key_usage: vec![ExtendedKeyUsage::ServerAuth],
         alt_names: names(address)?,

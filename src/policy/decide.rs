@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 
 use super::{BACKDATE, Fault, MOST_NAMES, Policy, Violation, Warning};
@@ -36,9 +37,8 @@ pub struct Request {
     pub key_field: &'static str,
     pub ttl: Option<Span>,
     pub key_usage: Option<KeyUsage>,
-    pub extended_key_usage: Vec<(ExtendedKeyUsage, String)>,
-    /// Purposes that have no name here.
-    pub unknown_key_purposes: Vec<String>,
+    /// The purposes it asks for; none to take the policy's.
+    pub key_purposes: Vec<ObjectIdentifier>,
     pub asks_for_ca: bool,
     /// What the request carries and no role can grant.
     pub left_out: Vec<Warning>,
@@ -201,8 +201,8 @@ impl Judge<'_> {
         let mut approved = Vec::with_capacity(request.names.len() + 1);
         for (field, name) in &request.names {
             let judged = match name {
-                RequestedName::Dns(name) => self.dns(field, name.clone()),
-                RequestedName::Ip(ip) => self.ip(field, *ip),
+                RequestedName::Good(SubjectAltName::Dns(name)) => self.dns(field, name.clone()),
+                RequestedName::Good(SubjectAltName::Ip(ip)) => self.ip(field, *ip),
                 RequestedName::BadDns { text, fault } => {
                     let fault = match text.parse::<IpAddr>() {
                         Ok(ip) => Fault::IpAsHostName(ip),
@@ -211,16 +211,16 @@ impl Judge<'_> {
                     self.fault(field, fault);
                     None
                 }
-                RequestedName::BadIp(text) => {
-                    self.fault(field, Fault::NotAnIp(shortened(text)));
+                RequestedName::BadIp { octets } => {
+                    self.fault(field, Fault::NotAnIp { octets: *octets });
                     None
                 }
-                RequestedName::Email(_) | RequestedName::BadEmail { .. } => {
-                    self.fault(field, Fault::KindNotAllowed("email"));
+                RequestedName::Good(SubjectAltName::Email(_)) | RequestedName::BadEmail { .. } => {
+                    self.fault(field, Fault::KindNotAllowed("rfc822Name"));
                     None
                 }
-                RequestedName::Uri(_) | RequestedName::BadUri { .. } => {
-                    self.fault(field, Fault::KindNotAllowed("URI"));
+                RequestedName::Good(SubjectAltName::Uri(_)) | RequestedName::BadUri { .. } => {
+                    self.fault(field, Fault::KindNotAllowed("uniformResourceIdentifier"));
                     None
                 }
                 RequestedName::Unsupported(kind) => {
@@ -254,32 +254,36 @@ impl Judge<'_> {
     fn key_usage(&mut self, request: &Request) -> KeyUsage {
         let given = match request.key_type.family() {
             // RFC 4055, 1.2: an RSA key may carry TLS 1.2 key transport.
-            "rsa" => KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT,
+            "rsa" => KeyUsage::DIGITAL_SIGNATURE.union(KeyUsage::KEY_ENCIPHERMENT),
             _ => KeyUsage::DIGITAL_SIGNATURE,
         };
         match request.key_usage {
             None => given,
             Some(asked) if given.contains(asked) && !asked.is_empty() => asked,
             Some(asked) => {
-                self.fault(request.key_field, Fault::KeyUsage(asked.to_string()));
+                self.fault(request.key_field, Fault::KeyUsage(asked.difference(given).names().collect::<Vec<_>>().join(", ")));
                 given
             }
         }
     }
 
     fn extended_key_usage(&mut self, request: &Request) -> Vec<ExtendedKeyUsage> {
-        for unknown in &request.unknown_key_purposes {
-            self.fault(request.key_field, Fault::ExtendedKeyUsage(unknown.clone()));
-        }
-        if request.extended_key_usage.is_empty() {
+        if request.key_purposes.is_empty() {
             return self.policy.extended_key_usage.clone();
         }
         let mut approved = Vec::new();
-        for (usage, name) in &request.extended_key_usage {
-            if !self.policy.extended_key_usage.contains(usage) {
-                self.fault(request.key_field, Fault::ExtendedKeyUsage(name.clone()));
-            } else if !approved.contains(usage) {
-                approved.push(*usage);
+        for oid in &request.key_purposes {
+            match ExtendedKeyUsage::from_oid(*oid) {
+                Some(usage) if self.policy.extended_key_usage.contains(&usage) => {
+                    // The same purpose twice says nothing new.
+                    if !approved.contains(&usage) {
+                        approved.push(usage);
+                    }
+                }
+                known => {
+                    let name = known.map_or_else(|| oid.to_string(), |usage| usage.name().to_owned());
+                    self.fault(request.key_field, Fault::ExtendedKeyUsage(name));
+                }
             }
         }
         approved

@@ -24,8 +24,8 @@ pub enum Fault {
     DomainNotAllowed(DnsName),
     #[error("{0} is an IP address and the role does not allow IP addresses")]
     IpNotAllowed(IpAddr),
-    #[error("{0:?} is not an IP address")]
-    NotAnIp(String),
+    #[error("an IP address has 4 or 16 octets, and this name has {octets}")]
+    NotAnIp { octets: usize },
     #[error("{0} is an IP address; it belongs into ip_sans")]
     IpAsHostName(IpAddr),
     #[error("names of the kind {0} are not certified by this role")]

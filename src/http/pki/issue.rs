@@ -18,11 +18,11 @@ use crate::http::problem::Problem;
 use crate::policy::{self, Request, Source, Warning};
 use crate::profiles::{Role, RoleName};
 use crate::x509::csr::CertificateRequest;
-use crate::x509::key::PublicKey;
+use crate::x509::dns_name::DnsName;
 use crate::x509::name::AttributeType;
 use crate::x509::pem::{self, Label};
 use crate::x509::private_key::{self, Encoding};
-use crate::x509::san::RequestedName;
+use crate::x509::san::{RequestedName, SubjectAltName};
 
 pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
     let (role, authority) = role(&call)?;
@@ -37,21 +37,27 @@ pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
             Encoding::Traditional
         }
     };
-    let hosts = body.alt_names.unwrap_or_default().into_iter().enumerate();
-    let addresses = body.ip_sans.unwrap_or_default().into_iter().enumerate();
-    let names = hosts.map(|(i, text)| (format!("alt_names[{i}]"), RequestedName::dns(&text)));
-    let addresses = addresses.map(|(i, text)| (format!("ip_sans[{i}]"), RequestedName::ip(&text)));
+    let mut names = Vec::new();
+    for (i, text) in body.alt_names.iter().flatten().enumerate() {
+        names.push((format!("alt_names[{i}]"), host(text)));
+    }
+    for (i, text) in body.ip_sans.iter().flatten().enumerate() {
+        let field = format!("ip_sans[{i}]");
+        match text.parse() {
+            Ok(address) => names.push((field, RequestedName::Good(SubjectAltName::Ip(address)))),
+            Err(_) => violations.push(Violation::new(&field, "an IPv4 or IPv6 address is wanted".to_owned())),
+        }
+    }
     let request = Request {
         source: Source::Fields,
         common_names: vec![body.common_name],
         common_name_field: "common_name",
-        names: names.chain(addresses).collect(),
+        names,
         key_type: role.policy.key_type,
         key_field: "role",
         ttl,
         key_usage: None,
-        extended_key_usage: Vec::new(),
-        unknown_key_purposes: Vec::new(),
+        key_purposes: Vec::new(),
         asks_for_ca: false,
         left_out: Vec::new(),
     };
@@ -86,13 +92,12 @@ pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
         key_field: "csr_pem",
         ttl,
         key_usage: csr.key_usage(),
-        extended_key_usage: csr.extended_key_usage().iter().map(|usage| (*usage, usage.name().to_owned())).collect(),
-        unknown_key_purposes: csr.unknown_key_purposes().iter().map(ToString::to_string).collect(),
+        key_purposes: csr.extended_key_usage().to_vec(),
         asks_for_ca: csr.asks_for_ca(),
         left_out: left_out(&csr),
     };
     let approved = decide(&call, &role, request, violations)?;
-    let public_key: PublicKey = csr.public_key().clone();
+    let public_key = csr.public_key().clone();
     let order = Order { authority, approved, public_key, role: role.name.as_str(), caller: &call.caller };
     respond(&call.app.issuer.issue(order).await?, None)
 }
@@ -129,9 +134,13 @@ fn read_ttl(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Span>
 
 /// A name of the `san` override: an IP address when it reads as one, a host name otherwise.
 fn host_or_address(text: &str) -> RequestedName {
-    match text.parse::<IpAddr>() {
-        Ok(address) => RequestedName::Ip(address),
-        Err(_) => RequestedName::dns(text),
+    text.parse::<IpAddr>().map_or_else(|_| host(text), |address| RequestedName::Good(SubjectAltName::Ip(address)))
+}
+
+fn host(text: &str) -> RequestedName {
+    match DnsName::parse(text) {
+        Ok(name) => RequestedName::Good(SubjectAltName::Dns(name)),
+        Err(fault) => RequestedName::BadDns { text: text.to_owned(), fault },
     }
 }
 

@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 use crate::inventory::{Labels, Revocation, StoredCertificate};
 use crate::profiles::Role;
 use crate::x509::certificate::Certificate;
-use crate::x509::san::SubjectAltName;
+use crate::x509::san::{RequestedName, SubjectAltName};
 
 /// A JSON response.
 pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Response<Body>, Problem> {
@@ -107,13 +107,19 @@ pub fn certificate(
     revocation: Option<&Revocation>,
 ) -> Result<wire::Certificate, Problem> {
     let read = Certificate::from_der(&stored.der).map_err(Problem::internal)?;
-    let names = read.alt_names();
+    let names = |addresses: bool| {
+        let good = read.names().iter().filter_map(|name| match name {
+            RequestedName::Good(name) => Some(name),
+            _ => None,
+        });
+        good.filter(|name| matches!(name, SubjectAltName::Ip(_)) == addresses).map(ToString::to_string).collect()
+    };
     let key_type = read.public_key().map_err(Problem::internal)?.key_type();
     Ok(wire::Certificate {
         summary: summary(stored, revocation.is_some()),
         role: stored.role.clone(),
-        alt_names: names.iter().filter(|name| !matches!(name, SubjectAltName::Ip(_))).map(ToString::to_string).collect(),
-        ip_sans: names.iter().filter(|name| matches!(name, SubjectAltName::Ip(_))).map(ToString::to_string).collect(),
+        alt_names: names(false),
+        ip_sans: names(true),
         key_type: key_type.family().to_owned(),
         key_bits: key_type.bits(),
         fingerprint_sha256: hex::encode(read.sha256()),
