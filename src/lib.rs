@@ -4,4 +4,6 @@
 //! `tests/repo` holds it.
 
 pub mod base;
+pub mod journal;
+pub mod storage;
 pub mod x509;
