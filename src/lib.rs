@@ -3,6 +3,7 @@
 //! The modules stand in rows; a module uses modules of earlier rows only. `docs/architecture.md` draws the map and
 //! `tests/repo` holds it.
 
+pub mod audit;
 pub mod base;
 pub mod journal;
 pub mod storage;

@@ -88,7 +88,7 @@ impl Journal {
     pub fn open(folder: &Path, options: Options) -> Result<(Self, Resumed), JournalError> {
         fs::create_dir_all(folder).map_err(|source| JournalError::Io { path: folder.to_owned(), source })?;
         let mut frames = Frames::open(folder, Position::START)?;
-        while frames.next()?.is_some() {}
+        while frames.next_frame()?.is_some() {}
         Self::resume(frames, options, 0)
     }
 

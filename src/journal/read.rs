@@ -59,10 +59,10 @@ impl Reader {
         Ok((frame, offset + HEADER as u32 + length))
     }
 
-    /// The frames of a segment from a mark on, about one for each `spacing` bytes, up to the frame that ends at `end`.
-    pub fn marks(&self, segment: u32, end: u32, spacing: u32) -> Result<Vec<Mark>, JournalError> {
+    /// Marks for the frames between two frame boundaries of a segment, about one for each `spacing` bytes.
+    pub fn marks(&self, segment: u32, start: u32, end: u32, spacing: u32) -> Result<Vec<Mark>, JournalError> {
         let file = self.file(segment)?;
-        let (mut marks, mut offset, mut next_mark) = (Vec::new(), 0, 0);
+        let (mut marks, mut offset, mut next_mark) = (Vec::new(), start, start);
         while offset < end {
             let header = self.header(&file, segment, offset)?;
             if offset >= next_mark {

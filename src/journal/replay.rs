@@ -35,8 +35,7 @@ impl Frames {
     /// Begins at a position, which is believed. A folder without segments is an empty journal.
     pub fn open(folder: &Path, from: Position) -> Result<Self, JournalError> {
         let segments = segment::list(folder)?;
-        let mut frames =
-            Self { folder: folder.to_owned(), segments, file: None, at: from, before: None, tail: None, payload: Vec::new() };
+        let mut frames = Self { folder: folder.to_owned(), segments, file: None, at: from, before: None, tail: None, payload: Vec::new() };
         if frames.segments.is_empty() && from == Position::START {
             frames.tail = Some(Tail::Clean);
             return Ok(frames);
@@ -47,7 +46,7 @@ impl Frames {
     }
 
     /// The next frame, or none at the end of the journal.
-    pub fn next(&mut self) -> Result<Option<Frame<'_>>, JournalError> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, JournalError> {
         if self.tail.is_some() {
             return Ok(None);
         }

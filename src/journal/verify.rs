@@ -28,7 +28,7 @@ pub fn verify<E: From<JournalError>>(folder: &Path, mut check: impl FnMut(&Frame
     let mut count = 0;
     let mut looks = LOOKS;
     loop {
-        match frames.next() {
+        match frames.next_frame() {
             Ok(Some(frame)) => {
                 count += 1;
                 check(&frame)?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::journal::JournalError;
+use crate::journal::{AppendError, JournalError};
 
 /// Why a store was not opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,9 @@ pub enum OpenError {
     /// A newer program wrote this store.
     #[error("the store has format {found}, and this program knows formats up to {known}; use the newer program")]
     Newer { found: u32, known: u32 },
+    /// A new store could not write its first record.
+    #[error("the store cannot be begun: {0}")]
+    Begin(#[source] AppendError),
     /// The index could not be made even from nothing.
     #[error("the index cannot be opened: {0}")]
     Index(#[source] ReadError),
@@ -72,4 +75,21 @@ pub enum IndexFault {
     MissingPage,
     #[error("the pages are not those that were written last")]
     Stale,
+}
+
+/// Why the index was made anew.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildReason {
+    #[error("it was found damaged while it was in use")]
+    Suspect,
+    #[error("there is no checkpoint for it")]
+    NoCheckpoint,
+    #[error("it is missing")]
+    Missing,
+    #[error("it is damaged: {0}")]
+    Damaged(#[source] IndexFault),
+    #[error("it is older than its checkpoint")]
+    Behind,
+    #[error("its checkpoint belongs to another journal")]
+    OtherJournal,
 }
