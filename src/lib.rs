@@ -3,10 +3,21 @@
 //! The modules stand in rows; a module uses modules of earlier rows only. `docs/architecture.md` draws the map and
 //! `tests/repo` holds it.
 
+pub mod access;
 pub mod api;
+pub mod audit;
 pub mod base;
+pub mod ca;
 pub mod cli;
 pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod http;
+pub mod inventory;
+pub mod journal;
+pub mod lifecycle;
 pub mod policy;
+pub mod profiles;
+pub mod storage;
 pub mod token;
 pub mod x509;

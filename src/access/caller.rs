@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Scope;
-use crate::audit::{Action, Actor, Entry};
+use crate::audit::{Action, Actor, Entry, Outcome};
 use crate::base::id::{RequestId, TokenId};
 
 /// Who asks. It is made by authentication or by the daemon for its own work, and handed down to whatever is done.
@@ -37,10 +37,15 @@ impl Caller {
 
     /// An audit entry of something this caller did.
     pub fn entry(&self, action: Action, now: Timestamp) -> Entry {
-        let entry = Entry::new(now, self.actor.clone(), action);
+        let entry = Entry::done(now, self.actor.clone(), action);
         match self.request {
             Some(request) => entry.request(request),
             None => entry,
         }
+    }
+
+    /// An audit entry of something this caller was refused, with the code of the problem.
+    pub fn refused(&self, action: Action, now: Timestamp, code: &str) -> Entry {
+        Entry { outcome: Outcome::Refused { code: code.to_owned() }, ..self.entry(action, now) }
     }
 }

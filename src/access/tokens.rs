@@ -16,7 +16,7 @@ use crate::base::clock::{Clock, from_seconds, rfc3339};
 use crate::base::duration::Span;
 use crate::base::id::{RequestId, TokenId};
 use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
-use crate::storage::{Class, CommitError, ReadError, Storage, Table};
+use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
 
 /// The longest life of a token: it must be renewed by somebody once a year.
 pub const LONGEST_TOKEN_LIFE: Span = Span::days(366);
@@ -116,14 +116,11 @@ impl Tokens {
         let scopes = token.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ");
         let mut entry = caller.entry(Action::TokenCreate, now).object(token.id).detail(Field::Name, &token.name).detail(Field::Scope, scopes);
         if let Some(expires_at) = token.expires_at {
-            entry = entry.detail(Field::ExpiresAt, rfc3339(expires_at));
+            entry = entry.detail(Field::Expires, rfc3339(expires_at));
         }
-        let change = audit::Change::new(Class::Normal, entry).expect_absent(Table::Tokens, token.id.as_bytes()).put(
-            Table::Tokens,
-            token.id.as_bytes(),
-            value,
-        );
-        self.ledger.commit(change).await?;
+        let key = token.id.as_bytes();
+        let change = Change::new(Class::Normal).expect_absent(Table::Tokens, key).put(Table::Tokens, key, &value);
+        self.ledger.commit(audit::Change::new(change, entry)).await?;
         self.by_hash.write().unwrap_or_else(PoisonError::into_inner).insert(token.secret_sha256, Arc::new(token.clone()));
         Ok(NewToken { token, secret })
     }
@@ -140,8 +137,8 @@ impl Tokens {
         let token = self.list().into_iter().find(|token| token.id == id).ok_or(AccessError::NotFound)?;
         let entry = caller.entry(Action::TokenRevoke, self.clock.now()).object(id).detail(Field::Name, &token.name);
         // Taking a right away must not fail for want of space.
-        let change = audit::Change::new(Class::Essential, entry).delete(Table::Tokens, id.as_bytes());
-        self.ledger.commit(change).await?;
+        let change = Change::new(Class::Essential).delete(Table::Tokens, id.as_bytes());
+        self.ledger.commit(audit::Change::new(change, entry)).await?;
         self.by_hash.write().unwrap_or_else(PoisonError::into_inner).remove(&token.secret_sha256);
         Ok(())
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::issue::Intention;
 use super::prepare::{AuthorityContent, Prepared};
 use super::record::AuthorityRecord;
+use super::serial_source::NoRandomness;
 use super::{Authorities, Authority, AuthorityRequest, IssueError, Issuer, Kind, NotStanding, PublicUrls};
 use crate::access::Caller;
 use crate::audit::{self, Action, Field};
@@ -14,7 +15,7 @@ use crate::base::clock::from_seconds;
 use crate::base::id::{CaId, CertId};
 use crate::inventory::{self, InventoryError, StoredCertificate};
 use crate::policy::BACKDATE;
-use crate::storage::{Class, CommitError, ReadError, Table};
+use crate::storage::{Change, Class, CommitError, ReadError, Table};
 use crate::token::{KeyId, KeyRef, TokenError};
 use crate::x509::certificate::Certificate;
 use crate::x509::pem::{self, Label};
@@ -67,14 +68,14 @@ impl Creator {
         if let Some(parent) = parent.as_ref().filter(|parent| not_after > parent.not_after) {
             return Err(CreateError::OutlivesParent(parent.not_after));
         }
-        if self.issuer.storage.get(Table::AuthorityNames, request.name.as_bytes())?.is_some() {
+        if self.issuer.storage.contains(Table::AuthorityNames, request.name.as_bytes())? {
             return Err(CreateError::NameTaken);
         }
         let id = CaId::new();
-        let key_id = KeyId::random()?;
+        let key_id = KeyId::random().map_err(|_| IssueError::Serial(NoRandomness))?;
         // Should the daemon die while the token works, this entry says whose the key is that is found later.
         let entry = caller.entry(Action::KeyGenerate, now).object(id).detail(Field::KeyId, key_id).detail(Field::KeyType, request.key_type);
-        self.issuer.ledger.commit(audit::Change::new(Class::Normal, entry)).await.map_err(CreateError::Commit)?;
+        self.issuer.ledger.commit(audit::Change::entry_only(Class::Normal, entry)).await.map_err(CreateError::Commit)?;
         let generated = self.issuer.token.generate(key_id, &id.to_string(), request.key_type).await?;
         let key = KeyRef { id: key_id, public: generated.public };
         match self.certify(id, &key, &request, parent, (now, not_after), caller).await {
@@ -186,10 +187,10 @@ impl Creator {
         if let Some(parent) = &authority.parent {
             entry = entry.detail(Field::CaId, parent.id);
         }
-        let mut change = audit::Change::new(Class::Normal, entry)
+        let mut change = Change::new(Class::Normal)
             .expect_absent(Table::AuthorityNames, authority.name.as_bytes())
-            .put(Table::AuthorityNames, authority.name.as_bytes(), authority.id.as_bytes().to_vec())
-            .put(Table::Authorities, authority.id.as_bytes(), value);
+            .put(Table::AuthorityNames, authority.name.as_bytes(), authority.id.as_bytes())
+            .put(Table::Authorities, authority.id.as_bytes(), &value);
         // What an authority signed for another is a certificate of its inventory like any other.
         if let Some(parent) = &authority.parent {
             let stored = StoredCertificate {
@@ -205,7 +206,7 @@ impl Creator {
             };
             change = inventory::add(change, &stored).map_err(|_: InventoryError| CreateError::Record)?;
         }
-        match self.issuer.ledger.commit(change).await {
+        match self.issuer.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => Ok(()),
             Err(CommitError::Conflict { table: Table::AuthorityNames, .. }) => Err(CreateError::NameTaken),
             Err(error) => Err(CreateError::Commit(error)),

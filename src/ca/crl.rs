@@ -17,7 +17,7 @@ use crate::base::clock::{Clock, from_seconds, rfc3339};
 use crate::base::duration::Span;
 use crate::base::id::CaId;
 use crate::inventory::{Certificates, InventoryError, Revocation};
-use crate::storage::{Class, CommitError, ReadError, Storage, Table};
+use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table, counter};
 use crate::token::{Token, TokenError};
 use crate::x509::crl::{Crl, CrlDraft, CrlEntry, CrlFault};
 use crate::x509::pem::{self, Label};
@@ -177,9 +177,11 @@ impl CrlPublisher {
     /// Takes the next number for good: it is durable before anything is signed with it, so no number is ever used twice.
     async fn reserve_number(&self, ca: CaId, now: Timestamp, caller: &Caller) -> Result<u64, CrlError> {
         let key = number_key(ca);
-        let last = u64::try_from(self.storage.counter(&key)?).map_err(|_| CrlError::Record)?;
+        let last = self.storage.get(Table::Counters, &key)?.map_or(Some(0), |value| counter(&value));
+        let last = last.and_then(|last| u64::try_from(last).ok()).ok_or(CrlError::Record)?;
         let entry = caller.entry(Action::CrlIntend, now).object(ca).detail(Field::CrlNumber, last + 1);
-        self.ledger.commit(audit::Change::new(Class::Essential, entry).add(Table::Counters, &key, 1)).await?;
+        let change = Change::new(Class::Essential).add(Table::Counters, &key, 1);
+        self.ledger.commit(audit::Change::new(change, entry)).await?;
         Ok(last + 1)
     }
 
@@ -236,10 +238,11 @@ impl CrlPublisher {
             .entry(Action::CrlPublish, now)
             .object(ca)
             .detail(Field::CrlNumber, number)
-            .detail(Field::Entries, entries)
+            .detail(Field::Count, entries)
             .detail(Field::NextUpdate, rfc3339(*next_update))
-            .detail(Field::Sha256, hex::encode(sha256));
-        self.ledger.commit(audit::Change::new(Class::Essential, entry).put(Table::CrlState, ca.as_bytes(), value)).await?;
+            .detail(Field::CrlSha256, hex::encode(sha256));
+        let change = Change::new(Class::Essential).put(Table::CrlState, ca.as_bytes(), &value);
+        self.ledger.commit(audit::Change::new(change, entry)).await?;
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::base::clock::{Clock, from_seconds};
 use crate::base::id::{CaId, CertId};
 use crate::inventory::{self, InventoryError, StoredCertificate};
 use crate::policy::{Approved, Warning};
-use crate::storage::{Class, CommitError, ReadError, Storage, Table};
+use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
 use crate::token::{KeyRef, Token, TokenError};
 use crate::x509::certificate::Certificate;
 use crate::x509::key::{PublicKey, Weakness};
@@ -113,8 +113,8 @@ impl Issuer {
             .detail(Field::CaId, authority.id)
             .detail(Field::Role, role);
         // A key that was revoked as compromised in the meantime stops the release.
-        let change = audit::Change::new(Class::Normal, entry).expect_absent(Table::BlockedKeys, &public_key.spki_sha256());
-        match self.ledger.commit(inventory::add(change, &stored)?).await {
+        let change = Change::new(Class::Normal).expect_absent(Table::BlockedKeys, &public_key.spki_sha256());
+        match self.ledger.commit(audit::Change::new(inventory::add(change, &stored)?, entry)).await {
             Ok(_) => Ok(Issued { id: stored.id, certificate, authority, warnings }),
             Err(CommitError::Conflict { table: Table::BlockedKeys, .. }) => Err(IssueError::CompromisedKey),
             Err(error) => Err(IssueError::Commit(error)),
@@ -131,7 +131,7 @@ impl Issuer {
             .detail(Field::CaId, ca)
             .detail(Field::Role, role)
             .detail(Field::TbsSha256, hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, prepared.tbs())));
-        self.ledger.commit(audit::Change::new(Class::Normal, entry)).await.map_err(IssueError::Commit)?;
+        self.ledger.commit(audit::Change::entry_only(Class::Normal, entry)).await.map_err(IssueError::Commit)?;
         let signature = self.token.sign(key, prepared.algorithm(), prepared.tbs().to_vec()).await?;
         Ok(prepared.assemble(&signature)?)
     }
@@ -147,9 +147,9 @@ impl Issuer {
         if self.authorities.holds_key(key) {
             return Err(IssueError::AuthorityKey);
         }
-        match self.storage.get(Table::BlockedKeys, &key.spki_sha256())? {
-            None => Ok(()),
-            Some(_) => Err(IssueError::CompromisedKey),
+        match self.storage.contains(Table::BlockedKeys, &key.spki_sha256())? {
+            false => Ok(()),
+            true => Err(IssueError::CompromisedKey),
         }
     }
 }

@@ -109,8 +109,7 @@ fn note_refusal(app: &App, route: &Route, caller: &Caller, problem: &Problem) {
     }
     let violations = problem.violations.iter().map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>().join("; ");
     let entry = caller
-        .entry(Action::RequestRefused, app.clock.now())
-        .refused(problem.code)
+        .refused(Action::RequestRefused, app.clock.now(), problem.code)
         .detail(Field::Method, &route.method)
         .detail(Field::Path, route.path)
         .detail(Field::Fault, violations);

@@ -13,7 +13,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::routes::Route;
-use crate::storage::StorageHealth;
+use crate::storage::Health;
 use crate::token::TokenHealth;
 
 /// The metrics of one daemon.
@@ -88,13 +88,13 @@ impl Metrics {
     }
 
     /// The text a scraper reads.
-    pub fn render(&self, token: &TokenHealth, storage: &StorageHealth) -> Result<String, std::fmt::Error> {
+    pub fn render(&self, token: &TokenHealth, storage: &Health) -> Result<String, std::fmt::Error> {
         self.signatures.inner().store(token.signatures, std::sync::atomic::Ordering::Relaxed);
         self.signature_failures.inner().store(token.failures, std::sync::atomic::Ordering::Relaxed);
         self.token_reachable.set(token.reachable.into());
         self.token_queue.set(i64::try_from(token.queue_depth).unwrap_or(i64::MAX));
-        self.storage_failed.set(storage.failed.into());
-        self.storage_full.set(storage.full.into());
+        self.storage_failed.set(storage.is_dead.into());
+        self.storage_full.set(storage.is_low.into());
         self.storage_free.set(i64::try_from(storage.free_bytes).unwrap_or(i64::MAX));
         self.journal_sequence.set(i64::try_from(storage.last_sequence).unwrap_or(i64::MAX));
         let mut text = String::new();

@@ -132,6 +132,7 @@ impl From<CommitError> for Problem {
                 Self { cause: Some(error.to_string()), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", detail) }
             }
             CommitError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The request makes a record that is too large."),
+            CommitError::Unreadable(error) => error.into(),
             CommitError::Failed | CommitError::Closed => {
                 Self::unavailable("storage_failed", "The appliance cannot write durably and acknowledges nothing.", 30, error)
             }
@@ -143,14 +144,25 @@ impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Busy { retry_after_seconds } => {
-                Self::unavailable("token_busy", "The token has more to sign than it can; try again later.", retry_after_seconds, error)
+                Self::unavailable("token_busy", "The token has more to sign than it can; try again later.", u64::from(retry_after_seconds), error)
             }
-            TokenError::Unavailable { .. } => Self::unavailable("token_unavailable", "The token is away; try again later.", 5, error),
+            TokenError::Unavailable(_) => Self::unavailable("token_unavailable", "The token is away; try again later.", 5, error),
             TokenError::PinRefused => Self::unavailable("token_pin_refused", "The token refused the PIN; an administrator is needed.", 60, error),
-            TokenError::KeyMissing | TokenError::KeyMismatch => {
+            TokenError::KeyMissing(_) | TokenError::KeyMismatch(_) => {
                 Self::unavailable("key_missing", "The authority's key is not in the token.", 60, error)
             }
-            error => Self::internal(error),
+            TokenError::KeyExists(_)
+            | TokenError::Unsupported(_)
+            | TokenError::BadSignature
+            | TokenError::AttributeIgnored { .. }
+            | TokenError::Refused(_)
+            | TokenError::NoSuchToken
+            | TokenError::AmbiguousToken
+            | TokenError::TokenExists
+            | TokenError::NoFreeSlot
+            | TokenError::BadLabel
+            | TokenError::AnotherModule
+            | TokenError::NoThread(_) => Self::internal(error),
         }
     }
 }

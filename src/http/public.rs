@@ -12,12 +12,12 @@ use crate::api::admin::Health;
 pub async fn health(call: Call) -> Result<Response<Body>, Problem> {
     let token = call.app.token.health();
     let storage = call.app.storage.health();
-    let storage_text = match (storage.failed, storage.full) {
+    let storage_text = match (storage.is_dead, storage.is_low) {
         (true, _) => "failed",
         (false, true) => "full",
         (false, false) => "ok",
     };
-    let is_well = token.reachable && !storage.failed;
+    let is_well = token.reachable && !storage.is_dead;
     let body = Health {
         status: if is_well { "ok" } else { "failing" }.to_owned(),
         token: if token.reachable { "ok" } else { "unreachable" }.to_owned(),

@@ -8,7 +8,7 @@ use crate::access::Caller;
 use crate::audit::{self, Action, Field, Ledger};
 use crate::base::clock::Clock;
 use crate::base::id::{CaId, CertId};
-use crate::storage::{Class, CommitError, ReadError, Storage, Table};
+use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table, counter};
 use crate::x509::serial::Serial;
 
 /// A certificate as it was issued. It never changes; what does change is kept beside it.
@@ -57,17 +57,17 @@ pub struct Certificates {
 }
 
 /// Adds the certificate and its indexes to the change that releases it. A serial number that exists is a conflict.
-pub fn add(change: audit::Change, certificate: &StoredCertificate) -> Result<audit::Change, InventoryError> {
+pub fn add(change: Change, certificate: &StoredCertificate) -> Result<Change, InventoryError> {
     let value = CertificateRecord::encode(certificate).map_err(|_| InventoryError::Record)?;
     let id = certificate.id.as_bytes();
     let ca = certificate.ca.as_bytes();
     let by_ca = [ca.as_slice(), id].concat();
     Ok(change
         .expect_absent(Table::SerialIndex, certificate.serial.as_bytes())
-        .put(Table::SerialIndex, certificate.serial.as_bytes(), id.to_vec())
-        .put(Table::Certificates, id, value)
-        .put(Table::CertificatesByCa, &by_ca, Vec::new())
-        .put(Table::CertificatesByExpiry, &expiry_key(certificate.not_after, certificate.id), ca.to_vec())
+        .put(Table::SerialIndex, certificate.serial.as_bytes(), id)
+        .put(Table::Certificates, id, &value)
+        .put(Table::CertificatesByCa, &by_ca, &[])
+        .put(Table::CertificatesByExpiry, &expiry_key(certificate.not_after, certificate.id), ca)
         .add(Table::Counters, &issued_counter(certificate.ca), 1))
 }
 
@@ -114,7 +114,8 @@ impl Certificates {
 
     /// How many certificates the authority has issued.
     pub fn issued(&self, ca: CaId) -> Result<u64, InventoryError> {
-        Ok(u64::try_from(self.storage.counter(&issued_counter(ca))?).unwrap_or(0))
+        let value = self.storage.get(Table::Counters, &issued_counter(ca))?;
+        Ok(value.and_then(|value| counter(&value)).and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
     }
 
     /// The labels of a certificate; empty ones when nobody has written any.
@@ -136,12 +137,9 @@ impl Certificates {
         labels.description = description.unwrap_or(labels.description);
         let value = LabelsRecord::encode(&labels).map_err(|_| InventoryError::Record)?;
         let entry = caller.entry(Action::CertificateUpdate, self.clock.now()).object(id).detail(Field::Tags, labels.tags.join(" "));
-        let change = audit::Change::new(Class::Normal, entry).expect(Table::CertificateState, id.as_bytes(), before).put(
-            Table::CertificateState,
-            id.as_bytes(),
-            value,
-        );
-        match self.ledger.commit(change).await {
+        let (table, key) = (Table::CertificateState, id.as_bytes());
+        let change = Change::new(Class::Normal).expect(table, key, before.as_deref()).put(table, key, &value);
+        match self.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => Ok(()),
             Err(CommitError::Conflict { .. }) => Err(InventoryError::Changed),
             Err(error) => Err(InventoryError::Commit(error)),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::access::Caller;
-use crate::audit::{self, Action, Field, Ledger};
+use crate::audit::{self, Action, Entry, Field, Ledger};
 use crate::base::clock::{Clock, from_seconds};
 use crate::base::id::{CaId, CertId};
 use crate::ca::{Authorities, Authority, AuthorityError};
 use crate::inventory::{Certificates, InventoryError, Revocation, StoredCertificate, revocation_key};
-use crate::storage::{Class, CommitError, Storage, Table};
+use crate::storage::{Change, Class, CommitError, Storage, Table};
 use crate::x509::certificate::Certificate;
 use crate::x509::reason::RevocationReason;
 use crate::x509::serial::Serial;
@@ -92,9 +92,9 @@ impl Revoker {
             .detail(Field::CommonName, &certificate.common_name)
             .detail(Field::CaId, certificate.ca)
             .detail(Field::Reason, reason.name());
-        let change = listed(audit::Change::new(Class::Essential, entry), certificate.ca, &certificate.serial, &revocation)?;
+        let change = listed(Change::new(Class::Essential), certificate.ca, &certificate.serial, &revocation)?;
         let spki = Certificate::from_der(&certificate.der).ok().and_then(|read| read.public_key().ok().map(|key| key.spki_sha256()));
-        self.commit(blocked(change, reason, spki)).await?;
+        self.commit(blocked(change, reason, spki), entry).await?;
         Ok(Revoked { certificate, revocation })
     }
 
@@ -111,21 +111,21 @@ impl Revoker {
             .detail(Field::Name, &authority.name)
             .detail(Field::SerialNumber, &authority.serial)
             .detail(Field::Reason, reason.name());
-        let mut change = audit::Change::new(Class::Essential, entry)
+        let mut change = Change::new(Class::Essential)
             .expect_absent(Table::AuthorityState, ca.as_bytes())
-            .put(Table::AuthorityState, ca.as_bytes(), revocation.encode()?);
+            .put(Table::AuthorityState, ca.as_bytes(), &revocation.encode()?);
         if let Some(parent) = &authority.parent {
             let certificate = self.certificates.by_serial(&authority.serial)?.map(|certificate| certificate.id);
             let revocation = Revocation { certificate, ..revocation };
             change = listed(change, parent.id, &authority.serial, &revocation)?;
         }
-        self.commit(blocked(change, reason, Some(authority.key.public.spki_sha256()))).await?;
+        self.commit(blocked(change, reason, Some(authority.key.public.spki_sha256())), entry).await?;
         self.authorities.reload(&self.storage)?;
         self.authorities.get(ca).ok_or(RevokeError::NotFound)
     }
 
-    async fn commit(&self, change: audit::Change) -> Result<(), RevokeError> {
-        match self.ledger.commit(change).await {
+    async fn commit(&self, change: Change, entry: Entry) -> Result<(), RevokeError> {
+        match self.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => Ok(()),
             Err(CommitError::Conflict { .. }) => Err(RevokeError::AlreadyRevoked),
             Err(error) => Err(RevokeError::Commit(error)),
@@ -134,16 +134,16 @@ impl Revoker {
 }
 
 /// Puts the revocation where the issuer's CRL finds it; a second one is a conflict.
-fn listed(change: audit::Change, ca: CaId, serial: &Serial, revocation: &Revocation) -> Result<audit::Change, InventoryError> {
+fn listed(change: Change, ca: CaId, serial: &Serial, revocation: &Revocation) -> Result<Change, InventoryError> {
     let key = revocation_key(ca, serial);
-    Ok(change.expect_absent(Table::Revocations, &key).put(Table::Revocations, &key, revocation.encode()?))
+    Ok(change.expect_absent(Table::Revocations, &key).put(Table::Revocations, &key, &revocation.encode()?))
 }
 
 /// A key that was compromised is never certified again.
-fn blocked(change: audit::Change, reason: RevocationReason, spki_sha256: Option<[u8; 32]>) -> audit::Change {
+fn blocked(change: Change, reason: RevocationReason, spki_sha256: Option<[u8; 32]>) -> Change {
     match (reason, spki_sha256) {
         (RevocationReason::KeyCompromise | RevocationReason::CaCompromise | RevocationReason::AaCompromise, Some(hash)) => {
-            change.put(Table::BlockedKeys, &hash, Vec::new())
+            change.put(Table::BlockedKeys, &hash, &[])
         }
         _ => change,
     }

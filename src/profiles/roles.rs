@@ -13,7 +13,7 @@ use crate::audit::{self, Action, Field, Ledger};
 use crate::base::clock::{Clock, from_seconds};
 use crate::base::id::CaId;
 use crate::policy::Policy;
-use crate::storage::{Class, CommitError, ReadError, Storage, Table};
+use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
 
 /// A named policy under one authority.
 #[derive(Clone, Debug)]
@@ -108,8 +108,8 @@ impl Roles {
         let _one_at_a_time = self.changing.lock().await;
         let role = self.get(name).ok_or(ProfileError::NotFound)?;
         let entry = caller.entry(Action::RoleDelete, self.clock.now()).object(name).detail(Field::CaId, role.ca);
-        let change = audit::Change::new(Class::Essential, entry).delete(Table::Roles, name.as_str().as_bytes());
-        self.ledger.commit(change).await.map_err(ProfileError::Commit)?;
+        let change = Change::new(Class::Essential).delete(Table::Roles, name.as_str().as_bytes());
+        self.ledger.commit(audit::Change::new(change, entry)).await.map_err(ProfileError::Commit)?;
         self.by_name.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         Ok(())
     }
@@ -126,8 +126,8 @@ impl Roles {
             .detail(Field::Domains, domains)
             .detail(Field::Ttl, policy.max_ttl)
             .detail(Field::KeyType, policy.key_type);
-        let change = audit::Change::new(Class::Normal, entry).expect(Table::Roles, key, before.clone()).put(Table::Roles, key, value);
-        match self.ledger.commit(change).await {
+        let change = Change::new(Class::Normal).expect(Table::Roles, key, before.as_deref()).put(Table::Roles, key, &value);
+        match self.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => {}
             Err(CommitError::Conflict { .. }) if before.is_none() => return Err(ProfileError::NameTaken),
             Err(CommitError::Conflict { .. }) => return Err(ProfileError::Changed),

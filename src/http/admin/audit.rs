@@ -4,14 +4,14 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
 use crate::api::admin as wire;
-use crate::audit::Recorded;
+use crate::audit::{Actor, Entry, Filter, Listed, Outcome, Start};
 use crate::base::clock::rfc3339;
-use crate::base::page::{Cursor, Page};
+use crate::base::page::{Cursor, NotACursor, Page};
 use crate::http::call::Call;
 use crate::http::pki::present;
 use crate::http::problem::Problem;
 
-/// Oldest first; the last cursor is the place to go on from when more has happened.
+/// Oldest first. A page may be short, for a page reads a bounded part of the journal.
 pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     let mut query = call.query();
     let limit = query.limit();
@@ -19,28 +19,36 @@ pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     query.finish()?;
     let after = match &cursor {
         None => 0,
-        Some(cursor) => u64::from_be_bytes(cursor.key().try_into().map_err(|_| Problem::field("cursor", "not from this list"))?),
+        Some(cursor) => u64::from_be_bytes(cursor.key().try_into().map_err(|_| NotACursor)?),
     };
     let ledger = call.app.ledger.clone();
     // Reading back a part of the journal is long work for a connection's thread.
-    let found = tokio::task::spawn_blocking(move || ledger.page(after, limit + 1)).await.map_err(Problem::internal)??;
-    let mut items = found;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|last| Cursor::after("audit", &last.sequence.to_be_bytes()));
-    present::json(StatusCode::OK, &present::page(Page { items, next }, |entry| view(&entry)))
+    let read = move || ledger.page(&Filter::default(), Start::After(after), limit);
+    let found = tokio::task::spawn_blocking(read).await.map_err(Problem::internal)??;
+    let next = found.next.map(|start| match start {
+        Start::After(sequence) | Start::Before(sequence) => Cursor::after("audit", &sequence.to_be_bytes()),
+    });
+    present::json(StatusCode::OK, &present::page(Page { items: found.entries, next }, view))
 }
 
-fn view(recorded: &Recorded) -> wire::AuditEntry {
-    let entry = &recorded.entry;
+fn view(listed: Listed) -> wire::AuditEntry {
+    let Listed { sequence, entry, chain: _ } = listed;
+    let Entry { time, request, actor, action, object, outcome, details } = entry;
     wire::AuditEntry {
-        sequence: recorded.sequence,
-        time: rfc3339(entry.time()),
-        request_id: entry.request_id().map(|id| id.to_string()),
-        actor: entry.actor().to_string(),
-        action: entry.action().name().to_owned(),
-        object: entry.subject().map(str::to_owned),
-        outcome: entry.outcome().to_string(),
-        details: entry.details().map(|(field, value)| (field.name().to_owned(), value.to_owned())).collect(),
+        sequence,
+        time: rfc3339(time),
+        request_id: request.map(|id| id.to_string()),
+        actor: match actor {
+            Actor::Token { id, name } => format!("{id} ({name})"),
+            Actor::Anonymous => "anonymous".to_owned(),
+            Actor::System => "system".to_owned(),
+        },
+        action: action.name().to_owned(),
+        object,
+        outcome: match outcome {
+            Outcome::Done => "done".to_owned(),
+            Outcome::Refused { code } => format!("refused: {code}"),
+        },
+        details: details.into_iter().map(|(field, value)| (field.name().to_owned(), value)).collect(),
     }
 }
