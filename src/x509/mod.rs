@@ -15,3 +15,6 @@ pub mod signed;
 pub mod tbs;
 pub mod time;
 pub mod tlv;
+
+#[cfg(test)]
+mod test_keys;
