@@ -203,4 +203,4 @@ fn rsa_numbers<'a>(bits: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -15,3 +15,7 @@ pub mod signed;
 pub mod tbs;
 pub mod time;
 pub mod tlv;
+pub mod weak_key;
+
+#[cfg(test)]
+mod test_keys;
