@@ -19,7 +19,8 @@ use crate::policy::{Approved, Warning};
 use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
 use crate::token::{KeyRef, Token, TokenError};
 use crate::x509::certificate::Certificate;
-use crate::x509::key::{PublicKey, Weakness};
+use crate::x509::key::PublicKey;
+use crate::x509::weak_key::Weakness;
 
 /// A certificate to be made: everything about it is decided.
 pub struct Order<'a> {

@@ -154,14 +154,6 @@ impl Prepared {
         &self.content.serial
     }
 
-    pub fn not_before(&self) -> Timestamp {
-        self.content.not_before
-    }
-
-    pub fn not_after(&self) -> Timestamp {
-        self.content.not_after
-    }
-
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }

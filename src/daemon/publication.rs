@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::access::Caller;
 use crate::http::app::App;
+use crate::http::server;
 
 /// How often it is looked at which CRLs are due; a failed one is tried again then.
 const LOOK: Duration = Duration::from_secs(20);
@@ -22,7 +23,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = server::stopped(&mut stop) => return,
         }
     }
 }

@@ -13,14 +13,12 @@ use super::problem::Problem;
 use crate::access::Caller;
 use crate::api::body;
 use crate::api::problem::Violation;
-use crate::base::id::RequestId;
 use crate::base::page::{Cursor, DEFAULT_LIMIT, MAX_LIMIT};
 
 /// A permitted request. Made by the dispatcher alone.
 pub struct Call {
     pub(super) app: Arc<App>,
     pub(super) caller: Caller,
-    pub(super) request: RequestId,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Option<String>,
     pub(super) headers: HeaderMap,

@@ -30,7 +30,6 @@ pub async fn serve(app: Arc<App>, route: &'static Route, path: Vec<(String, Stri
             let call = Call {
                 app: app.clone(),
                 caller,
-                request: id,
                 path,
                 query: parts.uri.query().map(str::to_owned),
                 headers: parts.headers,

@@ -23,7 +23,7 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, router
     loop {
         let place = tokio::select! {
             place = places.clone().acquire_owned() => place,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -35,7 +35,7 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, router
                     continue;
                 }
             },
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), graceful.watcher());
         tokio::spawn(async move {
@@ -56,6 +56,11 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, router
     if let Some(graceful) = Arc::into_inner(graceful) {
         let _ = tokio::time::timeout(limits::DRAIN_TIME, graceful.shutdown()).await;
     }
+}
+
+/// Returns when `stop` is true, or when nobody is left to say so.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn handshake(acceptor: TlsAcceptor, stream: TcpStream) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {

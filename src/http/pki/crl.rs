@@ -3,25 +3,27 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::present;
 use crate::api::pki as wire;
 use crate::base::clock::rfc3339;
 use crate::base::id::CaId;
 use crate::ca::PublishedCrl;
+use crate::http::app::App;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
 
 pub async fn current(call: Call) -> Result<Response<Body>, Problem> {
     let id = call.id("id", "authority")?;
-    respond(&call, id, call.wants_pem()).await
+    let as_pem = call.wants_pem();
+    respond(call.app, call.headers, id, as_pem).await
 }
 
 /// `/crl/{id}.crl`, as the distribution point in certificates names it: DER (RFC 5280, 4.2.1.13).
 pub async fn by_file(call: Call) -> Result<Response<Body>, Problem> {
     let id = call.parameter("file").strip_suffix(".crl").and_then(|id| id.parse().ok());
-    respond(&call, id.ok_or_else(|| Problem::not_found("authority"))?, false).await
+    respond(call.app, call.headers, id.ok_or_else(|| Problem::not_found("authority"))?, false).await
 }
 
 pub async fn publish(call: Call) -> Result<Response<Body>, Problem> {
@@ -39,15 +41,15 @@ pub async fn publish(call: Call) -> Result<Response<Body>, Problem> {
     present::json(StatusCode::OK, &body)
 }
 
-async fn respond(call: &Call, id: CaId, as_pem: bool) -> Result<Response<Body>, Problem> {
-    let published = match call.app.crls.current(id) {
+async fn respond(app: Arc<App>, headers: HeaderMap, id: CaId, as_pem: bool) -> Result<Response<Body>, Problem> {
+    let published = match app.crls.current(id) {
         Some(published) => published,
         // Asked for before the first one was made: make it now rather than send the client away.
-        None if call.app.authorities.get(id).is_some() => call.app.crls.publish(id, &crate::access::Caller::system()).await?,
+        None if app.authorities.get(id).is_some() => app.crls.publish(id, &crate::access::Caller::system()).await?,
         None => return Err(Problem::not_found("authority")),
     };
     let etag = format!("\"{}{}\"", hex::encode(&published.sha256[..16]), if as_pem { "-pem" } else { "" });
-    let matches = call.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let matches = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut response = if matches.is_some_and(|known| known == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -59,13 +61,13 @@ async fn respond(call: &Call, id: CaId, as_pem: bool) -> Result<Response<Body>, 
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, HeaderValue::from_str(&etag).map_err(Problem::internal)?);
-    headers.insert(header::CACHE_CONTROL, cache_control(call, &published)?);
+    headers.insert(header::CACHE_CONTROL, cache_control(&app, &published)?);
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
 }
 
 /// Caches may keep it until the next regular publication, and never past its end.
-fn cache_control(call: &Call, published: &Arc<PublishedCrl>) -> Result<HeaderValue, Problem> {
-    let left = call.app.crls.fresh_until(published).as_second() - call.app.clock.now().as_second();
+fn cache_control(app: &App, published: &Arc<PublishedCrl>) -> Result<HeaderValue, Problem> {
+    let left = app.crls.fresh_until(published).as_second() - app.clock.now().as_second();
     HeaderValue::from_str(&format!("public, max-age={}", left.max(0))).map_err(Problem::internal)
 }
