@@ -11,7 +11,7 @@ cargo fuzz build --sanitizer none --fuzz-dir tests/fuzz
 
 export runs logs
 fuzz() {
-    if cargo fuzz run --sanitizer none --fuzz-dir tests/fuzz "$1" -- -runs="$runs" -print_final_stats=1 >"$logs/$1" 2>&1; then
+    if RUST_BACKTRACE=0 cargo fuzz run --sanitizer none --fuzz-dir tests/fuzz "$1" -- -runs="$runs" -print_final_stats=1 >"$logs/$1" 2>&1; then
         echo "fuzz $1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$logs/$1") runs"
     else
         tail --lines 60 "$logs/$1"
