@@ -1,0 +1,76 @@
+# Every task of the repository. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# Where `make run` keeps its appliance and where that listens.
+DIR ?= ./dev
+LISTEN ?= 127.0.0.1:8443
+# How often each fuzz target is run, and how often `make crash` kills the daemon.
+FUZZ_RUNS ?= 1000000
+CRASH_ROUNDS ?= 1000
+# A snapshot of the RustSec advisories; without one `make check` leaves the advisories out.
+ADVISORY_DB ?= ../shared/advisory-db.tar.gz
+
+# rustup installs cargo where a shell that was open before does not look, and tests look for the venv's programs first.
+export PATH := $(CURDIR)/target/venv/bin:$(PATH):$(HOME)/.cargo/bin
+
+ifdef CI
+export CARGO_TERM_COLOR := never
+endif
+
+# The versions of the tools that are installed when they are missing.
+NEXTEST := cargo-nextest@0.9.143
+FUZZ := cargo-fuzz@0.13.2
+DENY := cargo-deny@0.20.2
+
+.PHONY: help run deps test deps-test lint fuzz crash bench check deps-check
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: deps ## start an appliance in ./dev on https://127.0.0.1:8443 and issue a first certificate
+	cargo build --release --locked --bins
+	packaging/first-certificate.sh "$(DIR)" "$(LISTEN)"
+
+deps: ## install what building and running need and the machine has not
+	@packaging/install-missing.sh cargo /usr/include/stdio.h:libc6-dev cc:gcc make openssl curl jq \
+		softhsm2-util:softhsm2 /usr/lib/softhsm/libsofthsm2.so:libsofthsm2
+
+test: deps-test lint ## run every test: formatting, lints, fuzz targets, unit and integration tests
+	$(MAKE) --no-print-directory fuzz
+	cargo nextest run --locked
+
+deps-test: deps ## install what the tests need and the machine has not
+	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace module=ensurepip:python3-venv
+	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked $(NEXTEST)
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked $(FUZZ)
+	@$(MAKE) --no-print-directory target/venv/installed
+
+target/venv/installed: tests/requirements.txt
+	rm -rf target/venv
+	python3 -m venv target/venv
+	target/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	touch $@
+
+# Formatting and lints, which tests and checks share.
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+fuzz: deps-test ## run every fuzz target FUZZ_RUNS times
+	@if [ -d tests/fuzz ]; then tests/fuzz-all.sh $(FUZZ_RUNS); fi
+
+crash: deps-test ## kill the daemon CRASH_ROUNDS times while it issues, and look for what was lost
+	CHANCERY_CRASH_ROUNDS=$(CRASH_ROUNDS) cargo nextest run --locked --cargo-profile release --profile crash --test it crash
+
+bench: deps ## measure the token, the journal and signing over the API
+	cargo bench --locked --bench '*'
+
+check: deps deps-check lint ## lints, and what may enter the dependency tree: licences, sources, bans, advisories
+	@packaging/check-dependencies.sh "$(ADVISORY_DB)"
+
+deps-check:
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked $(DENY)
