@@ -4,7 +4,10 @@
 //! `tests/repo` holds it.
 
 pub mod api;
+pub mod audit;
 pub mod base;
 pub mod cli;
 pub mod client;
+pub mod journal;
+pub mod storage;
 pub mod x509;
