@@ -30,12 +30,12 @@ Environment (an option given on the command line comes first):
 #[derive(Debug, Parser)]
 #[command(name = "chancery", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Cli {
-    #[command(flatten)]
-    pub(super) connection: ConnectionArguments,
-
     /// Print the API's JSON, unchanged, instead of tables
     #[arg(long, global = true)]
     pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) connection: ConnectionArguments,
 
     #[command(subcommand)]
     pub(super) command: Command,

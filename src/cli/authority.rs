@@ -56,18 +56,21 @@ pub(super) struct CreateArguments {
     #[arg(long)]
     name: String,
     /// The common name of its subject
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     common_name: String,
+    /// A root signs itself; an intermediate is signed by its parent
     #[arg(long = "type", value_name = "TYPE", value_parser = ["root", "intermediate"])]
     ca_type: String,
     /// The id or name of the authority above it
     #[arg(long, value_name = "CA", required_if_eq("ca_type", "intermediate"))]
     parent: Option<String>,
+    /// The kind of its key; rsa unless given
     #[arg(long, value_name = "TYPE", value_parser = ["rsa", "ec", "ed25519"])]
     key_type: Option<String>,
     /// 2048, 3072 or 4096 for rsa; 256, 384 or 521 for ec
     #[arg(long, value_name = "BITS")]
     key_size: Option<u32>,
+    /// How long it is valid; 3650 days for a root and 1825 for an intermediate unless given
     #[arg(long, value_name = "DAYS")]
     validity_days: Option<u32>,
     /// How many intermediates may follow below it
@@ -76,16 +79,20 @@ pub(super) struct CreateArguments {
     /// How its key signs, such as rsa-pss-sha256
     #[arg(long, value_name = "NAME")]
     signature_algorithm: Option<String>,
-    #[arg(long)]
+    /// The organization of its subject
+    #[arg(long, value_name = "NAME")]
     organization: Option<String>,
-    #[arg(long)]
+    /// The organizational unit of its subject
+    #[arg(long, value_name = "NAME")]
     organizational_unit: Option<String>,
-    /// Two letters
-    #[arg(long)]
+    /// The country of its subject, two letters
+    #[arg(long, value_name = "CODE")]
     country: Option<String>,
-    #[arg(long)]
+    /// The state or province of its subject
+    #[arg(long, value_name = "NAME")]
     state: Option<String>,
-    #[arg(long)]
+    /// The locality of its subject
+    #[arg(long, value_name = "NAME")]
     locality: Option<String>,
     /// Where its CRL is fetched from, written into what it issues; may be repeated
     #[arg(long, value_name = "URL")]

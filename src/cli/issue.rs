@@ -22,7 +22,7 @@ pub(super) struct IssueCommand {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     role: String,
     /// A host name or IP address
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     common_name: String,
     /// Another host name; may be repeated
     #[arg(long, value_name = "NAME")]
@@ -33,7 +33,7 @@ pub(super) struct IssueCommand {
     /// How long it is valid, such as 168h or 30d
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     ttl: Option<String>,
-    /// `traditional` is SEC1 or PKCS#1, by the key's type
+    /// The form of the private key; traditional (SEC1 or PKCS#1 by the key's type) unless given
     #[arg(long, value_name = "FORMAT", value_parser = ["traditional", "pkcs8"])]
     key_format: Option<String>,
     /// Write cert.pem, chain.pem and key.pem into this directory, which is made when it is missing

@@ -58,11 +58,13 @@ pub(super) struct Rules {
     /// Whether names below an allowed domain are allowed
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     allow_subdomains: Option<bool>,
+    /// Whether IP addresses are allowed
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     allow_ip_sans: Option<bool>,
     /// The longest lifetime, such as 720h or 30d
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_ttl: Option<String>,
+    /// The kind of key that is certified; ec unless given
     #[arg(long, value_name = "TYPE", value_parser = ["rsa", "ec", "ed25519"])]
     key_type: Option<String>,
     /// 2048, 3072 or 4096 for rsa; 256, 384 or 521 for ec

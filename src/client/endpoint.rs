@@ -64,6 +64,10 @@ impl Base {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() || url.contains('#') || authority.as_str().contains('@') {
             return Err(malformed());
         }
+        // The parser leaves a port that is no number, or none behind the colon, to its caller.
+        if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none() {
+            return Err(malformed());
+        }
         let secure = *scheme == Scheme::HTTPS;
         if authority.host().is_empty() || !(secure || *scheme == Scheme::HTTP) {
             return Err(malformed());

@@ -24,4 +24,6 @@ pub use error::{ClientError, Mismatch};
 pub use transport::{Client, DEFAULT_TIMEOUT};
 
 #[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
 mod tests;

@@ -19,3 +19,7 @@ pub mod weak_key;
 
 #[cfg(test)]
 mod test_keys;
+pub mod pem;
+pub mod reason;
+pub mod crl;
+pub mod private_key;
