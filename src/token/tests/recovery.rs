@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::setup::{Home, LABEL, MODULE, new_key, secret, tasks};
+use super::setup::{Home, LABEL, MODULE, new_key, processor_time, secret, tasks};
 use crate::token::module::{Module, Selection};
 use crate::token::{ErrorClass, KeyRef, Token, TokenError};
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
@@ -57,7 +57,8 @@ async fn a_pin_that_is_refused_later_stays_refused() {
     }
     assert!(matches!(sign(&token, &key).await, Err(TokenError::PinRefused)));
     assert!(matches!(sign(&token, &key).await, Err(TokenError::PinRefused)));
-    assert!(matches!(token.random(8).await, Ok(_) | Err(TokenError::PinRefused)));
+    assert!(matches!(token.random(8).await, Err(TokenError::PinRefused)));
+    assert!(matches!(token.destroy(key.id).await, Err(TokenError::PinRefused)));
     assert!(!token.health().reachable);
 }
 
@@ -237,10 +238,4 @@ fn touch_generation(home: &Home) {
         *last = last.wrapping_add(1);
     }
     std::fs::write(path, bytes).unwrap();
-}
-
-fn processor_time() -> Duration {
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
-    let of = |time: nix::sys::time::TimeVal| Duration::new(time.tv_sec().unsigned_abs(), u32::try_from(time.tv_usec()).unwrap() * 1_000);
-    of(usage.user_time()) + of(usage.system_time())
 }
