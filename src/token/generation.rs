@@ -4,7 +4,7 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
 use cryptoki::session::Session;
 
-use super::error::TokenError;
+use super::error::{CallError, TokenError};
 use super::key::{GeneratedKey, KeyAttributes, KeyId};
 use super::objects;
 use super::worker::{Call, Fault};
@@ -18,7 +18,7 @@ pub fn generate(call: &Call<'_>, id: KeyId, label: &str, key_type: KeyType) -> R
     inspect(session, key_type, public, private).inspect_err(|_| {
         for object in [private, public] {
             if let Err(error) = session.destroy_object(object) {
-                let error = super::error::CallError::from(error);
+                let error = CallError::from(error);
                 tracing::error!(%error, key = %id, "a key that is not as it should be could not be destroyed");
             }
         }

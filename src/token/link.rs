@@ -136,9 +136,11 @@ impl Link {
         if let State::Up { keeper, .. } = std::mem::replace(state, down) {
             self.module.enter().close(keeper);
         }
-        match self.log_in_after(class) {
+        let outcome = self.log_in_after(class);
+        // Also after a failure: workers then leave their old sessions and wait with everybody else.
+        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        match outcome {
             Ok((keeper, slot)) => {
-                let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
                 *state = State::Up { keeper, slot, since: Instant::now() };
                 self.counters.set_reachable(true);
                 tracing::info!(epoch, "logged in to the token");

@@ -87,7 +87,8 @@ struct Pool {
 }
 
 impl Token {
-    /// Finds the token, logs in and starts the threads.
+    /// Finds the token, logs in and starts the threads. Blocks while the module works. After a failure other than `PinRefused` it may be
+    /// called again: the module then looks for its tokens anew.
     pub fn open(config: TokenConfig, pin: SecretString) -> Result<Self, TokenError> {
         let TokenConfig { module, label, serial, sessions, queue } = config;
         let module = Module::load(&module)?;

@@ -116,12 +116,15 @@ impl Parts {
 /// The only private key of that id. None is an answer only from a token that is there and that we are logged in to: without a login
 /// private objects are invisible, and a token that is gone shows nothing either.
 fn private_key(call: &Call<'_>, id: KeyId) -> Result<Option<ObjectHandle>, Fault> {
-    let found = call.session().find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY), with_id(id)])?;
+    let template = [Attribute::Class(ObjectClass::PRIVATE_KEY), with_id(id)];
+    let mut found = call.session().find_objects(&template)?;
+    if found.is_empty() {
+        call.link.confirm_present(call.entry, call.seat)?;
+        // It may have come back between the search and the question.
+        found = call.session().find_objects(&template)?;
+    }
     match found.as_slice() {
-        [] => {
-            call.link.confirm_present(call.entry, call.seat)?;
-            Ok(None)
-        }
+        [] => Ok(None),
         [only] => Ok(Some(*only)),
         _ => Err(Fault::Final(TokenError::KeyMismatch(id))),
     }

@@ -64,7 +64,7 @@ fn pss_parameters(hash: Hash) -> PkcsPssParams {
 /// Ecdsa-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER } (RFC 5480, appendix A) from r and s side by side, equally long
 /// (PKCS#11 v2.40 mechanisms, 2.3.1).
 fn ecdsa_der(signature: &[u8]) -> Option<Vec<u8>> {
-    if signature.is_empty() || signature.len() % 2 != 0 {
+    if signature.is_empty() || !signature.len().is_multiple_of(2) {
         return None;
     }
     let (r, s) = signature.split_at(signature.len() / 2);

@@ -48,3 +48,38 @@ fn text(tokens: &Path) -> Vec<u8> {
     text.extend_from_slice(b"\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\nslots.mechanisms = ALL\nlibrary.reset_on_fork = false\n");
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_makes_is_for_the_owner_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("new/appliance");
+        let configuration = prepare(&dir).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&dir), mode(&dir.join("tokens")), mode(&configuration)), (0o700, 0o700, 0o600));
+        let text = std::fs::read_to_string(&configuration).unwrap();
+        assert!(text.contains(&format!("directories.tokendir = {}\n", dir.canonicalize().unwrap().join("tokens").display())));
+        assert_eq!(prepare(&dir).unwrap(), configuration);
+    }
+
+    #[test]
+    fn a_directory_that_moved_is_written_down_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let (old, new) = (home.path().join("old"), home.path().join("new"));
+        prepare(&old).unwrap();
+        std::fs::rename(&old, &new).unwrap();
+        let text = std::fs::read_to_string(prepare(&new).unwrap()).unwrap();
+        assert!(text.contains("/new/tokens\n") && !text.contains("/old/"));
+    }
+
+    #[test]
+    fn a_name_softhsm_cannot_read_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["a#b", "a=b", "a\nb"] {
+            assert_eq!(prepare(&home.path().join(name)).unwrap_err().kind(), ErrorKind::InvalidInput, "{name:?}");
+        }
+    }
+}

@@ -1,9 +1,11 @@
 //! Everything a token can lose, taken up again without a restart.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::setup::{Home, LABEL, MODULE, new_key, secret, tasks};
+use super::setup::{Home, LABEL, MODULE, new_key, processor_time, secret, tasks};
 use crate::token::module::{Module, Selection};
 use crate::token::{ErrorClass, KeyRef, Token, TokenError};
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
@@ -57,7 +59,8 @@ async fn a_pin_that_is_refused_later_stays_refused() {
     }
     assert!(matches!(sign(&token, &key).await, Err(TokenError::PinRefused)));
     assert!(matches!(sign(&token, &key).await, Err(TokenError::PinRefused)));
-    assert!(matches!(token.random(8).await, Ok(_) | Err(TokenError::PinRefused)));
+    assert!(matches!(token.random(8).await, Err(TokenError::PinRefused)));
+    assert!(matches!(token.destroy(key.id).await, Err(TokenError::PinRefused)));
     assert!(!token.health().reachable);
 }
 
@@ -140,7 +143,7 @@ async fn a_token_directory_that_comes_back_is_taken_up_again() {
     for directory in [home.token(), home.tokens()] {
         sign(&token, &key).await.unwrap();
         settle().await;
-        let away = move_away(&directory);
+        let away = move_away(&home, &directory);
         let gone = sign(&token, &key).await;
         assert!(matches!(gone, Err(TokenError::Unavailable(_))), "{gone:?}");
         assert!(!token.health().reachable);
@@ -154,6 +157,48 @@ async fn a_token_directory_that_comes_back_is_taken_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_comes_and_goes_under_load_is_only_away() {
+    let home = Home::new();
+    let mut config = home.config();
+    config.sessions = 4;
+    let token = Token::open(config, secret("1234-5678")).unwrap();
+    let key = new_key(&token, KeyType::P256).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let signers: Vec<_> = (0..16)
+        .map(|_| {
+            let (token, key, stop) = (token.clone(), key.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let (mut signed, mut away) = (0, 0);
+                while !stop.load(Ordering::Relaxed) {
+                    match sign(&token, &key).await {
+                        Ok(_) => signed += 1,
+                        Err(TokenError::Unavailable(_)) => {
+                            away += 1;
+                            tokio::time::sleep(Duration::from_millis(5)).await;
+                        }
+                        Err(error) => panic!("{error:?}"),
+                    }
+                }
+                (signed, away)
+            })
+        })
+        .collect();
+    for (round, directory) in [home.token(), home.tokens(), home.token(), home.tokens()].into_iter().enumerate() {
+        settle().await;
+        let away = move_away(&home, &directory);
+        tokio::time::sleep(Duration::from_millis(20 + 150 * u64::try_from(round).unwrap())).await;
+        std::fs::rename(&away, &directory).unwrap();
+        sign_again(&token, &key).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for signer in signers {
+        let (signed, _) = signer.await.unwrap();
+        assert!(signed > 0);
+    }
+    assert!(token.health().reachable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_gone_is_no_load() {
     let home = Home::new();
     let token = home.open();
@@ -161,7 +206,7 @@ async fn a_token_that_is_gone_is_no_load() {
     sign(&token, &key).await.unwrap();
     settle().await;
     let directory = home.tokens();
-    let away = move_away(&directory);
+    let away = move_away(&home, &directory);
     let before = processor_time();
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(1) {
@@ -217,9 +262,9 @@ fn log_out() {
     entry.close(seat);
 }
 
-fn move_away(directory: &Path) -> PathBuf {
+fn move_away(home: &Home, directory: &Path) -> PathBuf {
     // Out of the directory of tokens, where SoftHSM would take it for a token.
-    let away = directory.ancestors().nth(2).unwrap().join("away");
+    let away = home.dir.path().join("away");
     std::fs::rename(directory, &away).unwrap();
     away
 }
@@ -237,10 +282,4 @@ fn touch_generation(home: &Home) {
         *last = last.wrapping_add(1);
     }
     std::fs::write(path, bytes).unwrap();
-}
-
-fn processor_time() -> Duration {
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
-    let of = |time: nix::sys::time::TimeVal| Duration::new(time.tv_sec().unsigned_abs(), u32::try_from(time.tv_usec()).unwrap() * 1_000);
-    of(usage.user_time()) + of(usage.system_time())
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -76,6 +77,13 @@ where
     for task in tasks {
         task.await.unwrap();
     }
+}
+
+/// What this process has used so far.
+pub fn processor_time() -> Duration {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
+    let of = |time: nix::sys::time::TimeVal| Duration::new(time.tv_sec().unsigned_abs(), u32::try_from(time.tv_usec()).unwrap() * 1_000);
+    of(usage.user_time()) + of(usage.system_time())
 }
 
 #[expect(unsafe_code, reason = "SoftHSM2 reads its configuration's path from the environment; the test has no other thread yet")]
