@@ -114,7 +114,8 @@ impl Tokens {
         };
         let value = TokenRecord::encode(&token).map_err(|_| AccessError::Record)?;
         let scopes = token.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ");
-        let mut entry = caller.entry(Action::TokenCreate, now).object(token.id).detail(Field::Name, &token.name).detail(Field::Scope, scopes);
+        let mut entry =
+            caller.entry(Action::TokenCreate, now).object(token.id).detail(Field::Name, &token.name).detail(Field::Scope, scopes);
         if let Some(expires_at) = token.expires_at {
             entry = entry.detail(Field::Expires, rfc3339(expires_at));
         }

@@ -134,7 +134,8 @@ impl Creator {
             path_length: Self::path_length(request, parent.as_deref()),
             issuer: parent.as_deref(),
         };
-        let prepared = Prepared::authority(content, self.issuer.serials.next().map_err(IssueError::Serial)?).map_err(IssueError::Prepare)?;
+        let prepared =
+            Prepared::authority(content, self.issuer.serials.next().map_err(IssueError::Serial)?).map_err(IssueError::Prepare)?;
         let intention =
             Intention { ca: parent.as_ref().map_or(id, |parent| parent.id), common_name: &request.common_name, role: "", now, caller };
         let signing_key = parent.as_ref().map_or(key, |parent| &parent.key);

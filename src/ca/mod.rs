@@ -16,7 +16,7 @@ mod serial_source;
 pub use authority::{Authority, Kind, NotStanding};
 pub use create::{CreateError, Creator};
 pub use crl::{CrlError, CrlPublisher, CrlSchedule, PublishedCrl};
-pub use issue::{Issued, IssueError, Issuer, Order};
+pub use issue::{IssueError, Issued, Issuer, Order};
 pub use prepare::PrepareError;
 pub use registry::{Authorities, AuthorityError};
 pub use request::{AuthorityRequest, PublicUrls};

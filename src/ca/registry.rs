@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::record::AuthorityRecord;
 use super::Authority;
+use super::record::AuthorityRecord;
 use crate::base::id::CaId;
 use crate::inventory::{InventoryError, Revocation};
 use crate::storage::{CommitError, ReadError, Storage, Table};

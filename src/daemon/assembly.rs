@@ -7,9 +7,7 @@ use crate::access::{AccessError, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
 use crate::base::secret::{SecretString, Zeroizing};
-use crate::ca::{
-    Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource,
-};
+use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource};
 use crate::config::{Config, ConfigError};
 use crate::http::app::App;
 use crate::http::metrics::Metrics;

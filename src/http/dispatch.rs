@@ -73,13 +73,7 @@ fn permit(caller: Caller, permission: Permission) -> Result<Caller, Problem> {
     }
 }
 
-fn finish(
-    app: &App,
-    route: &Route,
-    caller: &Caller,
-    id: RequestId,
-    outcome: Result<Response<Body>, Problem>,
-) -> Response<Body> {
+fn finish(app: &App, route: &Route, caller: &Caller, id: RequestId, outcome: Result<Response<Body>, Problem>) -> Response<Body> {
     let response = match outcome {
         Ok(response) => response,
         Err(problem) => {

@@ -73,11 +73,7 @@ impl Problem {
     }
 
     fn unavailable(code: &'static str, detail: &str, retry_after: u64, cause: impl Display) -> Self {
-        Self {
-            retry_after: Some(retry_after),
-            cause: Some(cause.to_string()),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
-        }
+        Self { retry_after: Some(retry_after), cause: Some(cause.to_string()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
     }
 
     /// The response.
@@ -126,7 +122,9 @@ impl From<ReadError> for Problem {
 impl From<CommitError> for Problem {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Conflict { .. } => Self::conflict("conflict", "Somebody else changed the same thing at the same time; read it again."),
+            CommitError::Conflict { .. } => {
+                Self::conflict("conflict", "Somebody else changed the same thing at the same time; read it again.")
+            }
             CommitError::Full => {
                 let detail = "The disk is full: nothing new is issued until there is room; revocation and CRLs go on.";
                 Self { cause: Some(error.to_string()), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", detail) }
@@ -143,11 +141,16 @@ impl From<CommitError> for Problem {
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         match error {
-            TokenError::Busy { retry_after_seconds } => {
-                Self::unavailable("token_busy", "The token has more to sign than it can; try again later.", u64::from(retry_after_seconds), error)
-            }
+            TokenError::Busy { retry_after_seconds } => Self::unavailable(
+                "token_busy",
+                "The token has more to sign than it can; try again later.",
+                u64::from(retry_after_seconds),
+                error,
+            ),
             TokenError::Unavailable(_) => Self::unavailable("token_unavailable", "The token is away; try again later.", 5, error),
-            TokenError::PinRefused => Self::unavailable("token_pin_refused", "The token refused the PIN; an administrator is needed.", 60, error),
+            TokenError::PinRefused => {
+                Self::unavailable("token_pin_refused", "The token refused the PIN; an administrator is needed.", 60, error)
+            }
             TokenError::KeyMissing(_) | TokenError::KeyMismatch(_) => {
                 Self::unavailable("key_missing", "The authority's key is not in the token.", 60, error)
             }

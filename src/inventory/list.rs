@@ -74,9 +74,11 @@ impl Certificates {
             let first = after.unwrap_or_else(|| expiry_key(now, CertId::from_bytes([0; 16])));
             let until = expiry_key(from_seconds(now.as_second() + span.as_seconds() as i64), CertId::from_bytes([0xff; 16]));
             let places = self.storage.scan(Table::CertificatesByExpiry, &[], Some(&first));
-            return Box::new(places.map(|item| place(item.map_err(InventoryError::from)?)).take_while(move |place| {
-                place.as_ref().map_or(true, |place| place.key <= until)
-            }));
+            return Box::new(
+                places
+                    .map(|item| place(item.map_err(InventoryError::from)?))
+                    .take_while(move |place| place.as_ref().map_or(true, |place| place.key <= until)),
+            );
         }
         let (table, prefix) = match &filter.ca {
             Some(ca) => (Table::CertificatesByCa, ca.as_bytes().as_slice()),

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::record::RevocationRecord;
 use super::InventoryError;
+use super::record::RevocationRecord;
 use crate::base::id::{CaId, CertId};
 use crate::x509::reason::RevocationReason;
 use crate::x509::serial::Serial;

@@ -78,13 +78,8 @@ impl Revoker {
             return Err(RevokeError::IsAuthority(authority.id));
         }
         let now = from_seconds(self.clock.now().as_second());
-        let revocation = Revocation {
-            certificate: Some(certificate.id),
-            revoked_at: now,
-            reason,
-            invalidity_date,
-            not_after: certificate.not_after,
-        };
+        let revocation =
+            Revocation { certificate: Some(certificate.id), revoked_at: now, reason, invalidity_date, not_after: certificate.not_after };
         let entry = caller
             .entry(Action::CertificateRevoke, now)
             .object(certificate.id)
@@ -103,17 +98,18 @@ impl Revoker {
     pub async fn authority(&self, ca: CaId, reason: RevocationReason, caller: &Caller) -> Result<Arc<Authority>, RevokeError> {
         let authority = self.authorities.get(ca).ok_or(RevokeError::NotFound)?;
         let now = from_seconds(self.clock.now().as_second());
-        let revocation =
-            Revocation { certificate: None, revoked_at: now, reason, invalidity_date: None, not_after: authority.not_after };
+        let revocation = Revocation { certificate: None, revoked_at: now, reason, invalidity_date: None, not_after: authority.not_after };
         let entry = caller
             .entry(Action::CaRevoke, now)
             .object(ca)
             .detail(Field::Name, &authority.name)
             .detail(Field::SerialNumber, &authority.serial)
             .detail(Field::Reason, reason.name());
-        let mut change = Change::new(Class::Essential)
-            .expect_absent(Table::AuthorityState, ca.as_bytes())
-            .put(Table::AuthorityState, ca.as_bytes(), &revocation.encode()?);
+        let mut change = Change::new(Class::Essential).expect_absent(Table::AuthorityState, ca.as_bytes()).put(
+            Table::AuthorityState,
+            ca.as_bytes(),
+            &revocation.encode()?,
+        );
         if let Some(parent) = &authority.parent {
             let certificate = self.certificates.by_serial(&authority.serial)?.map(|certificate| certificate.id);
             let revocation = Revocation { certificate, ..revocation };

@@ -17,9 +17,9 @@ pub mod time;
 pub mod tlv;
 pub mod weak_key;
 
+pub mod crl;
+pub mod pem;
+pub mod private_key;
+pub mod reason;
 #[cfg(test)]
 mod test_keys;
-pub mod pem;
-pub mod reason;
-pub mod crl;
-pub mod private_key;

@@ -103,8 +103,7 @@ fn read_target(body: &wire::Revoke) -> Result<Target, Problem> {
 
 fn read_time(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let time: Timestamp =
-        text.parse().map_err(|_| Problem::field("invalidity_date", "a time as in 2026-04-23T14:00:00Z (RFC 3339)"))?;
+    let time: Timestamp = text.parse().map_err(|_| Problem::field("invalidity_date", "a time as in 2026-04-23T14:00:00Z (RFC 3339)"))?;
     if time > now {
         return Err(Problem::field("invalidity_date", "a time that has passed"));
     }

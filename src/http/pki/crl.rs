@@ -50,15 +50,16 @@ async fn respond(app: Arc<App>, headers: HeaderMap, id: CaId, as_pem: bool) -> R
     };
     let etag = format!("\"{}{}\"", hex::encode(&published.sha256[..16]), if as_pem { "-pem" } else { "" });
     let matches = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = if matches.is_some_and(|known| known == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)) {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else if as_pem {
-        present::bytes_of(StatusCode::OK, "application/x-pem-file", published.pem())?
-    } else {
-        present::bytes_of(StatusCode::OK, "application/pkix-crl", published.der.clone())?
-    };
+    let mut response =
+        if matches.is_some_and(|known| known == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)) {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        } else if as_pem {
+            present::bytes_of(StatusCode::OK, "application/x-pem-file", published.pem())?
+        } else {
+            present::bytes_of(StatusCode::OK, "application/pkix-crl", published.der.clone())?
+        };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, HeaderValue::from_str(&etag).map_err(Problem::internal)?);
     headers.insert(header::CACHE_CONTROL, cache_control(&app, &published)?);

@@ -147,7 +147,8 @@ fn host(text: &str) -> RequestedName {
 /// What the CSR carries and no role grants; said in the answer, for nothing is dropped in silence.
 fn left_out(csr: &CertificateRequest) -> Vec<Warning> {
     let attributes = csr.subject().attributes().into_iter().filter(|(kind, ..)| *kind != Some(AttributeType::CommonName));
-    let attributes = attributes.map(|(kind, oid, _)| Warning::AttributeLeftOut(kind.map_or(oid.to_string(), |kind| kind.short_name().to_owned())));
+    let attributes =
+        attributes.map(|(kind, oid, _)| Warning::AttributeLeftOut(kind.map_or(oid.to_string(), |kind| kind.short_name().to_owned())));
     let extensions = csr.other_extensions().iter().map(|oid| Warning::ExtensionLeftOut(oid.to_string()));
     attributes.chain(extensions).collect()
 }

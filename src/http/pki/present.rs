@@ -101,11 +101,7 @@ pub fn summary(certificate: &StoredCertificate, is_revoked: bool) -> wire::Certi
 }
 
 /// A certificate in full. `revocation` is its own or that of an authority above it.
-pub fn certificate(
-    stored: &StoredCertificate,
-    labels: Labels,
-    revocation: Option<&Revocation>,
-) -> Result<wire::Certificate, Problem> {
+pub fn certificate(stored: &StoredCertificate, labels: Labels, revocation: Option<&Revocation>) -> Result<wire::Certificate, Problem> {
     let read = Certificate::from_der(&stored.der).map_err(Problem::internal)?;
     let names = |addresses: bool| {
         let good = read.names().iter().filter_map(|name| match name {
