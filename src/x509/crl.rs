@@ -176,7 +176,7 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
     octets.iter_mut().skip(1).zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
     let mut content = octets.as_slice();
     while let [0, rest @ ..] = content
-        && rest.first().is_some_and(|next| *next <= 0x7F)
+        && let [0..=0x7F, ..] = rest
     {
         content = rest;
     }

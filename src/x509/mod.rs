@@ -2,6 +2,7 @@
 
 pub mod algorithm;
 pub mod certificate;
+pub mod crl;
 pub mod csr;
 pub mod dns_name;
 pub mod draft;
@@ -9,6 +10,9 @@ pub mod extension;
 pub mod key;
 pub mod lint;
 pub mod name;
+pub mod pem;
+pub mod private_key;
+pub mod reason;
 pub mod san;
 pub mod serial;
 pub mod signed;

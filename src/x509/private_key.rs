@@ -84,7 +84,13 @@ impl Pair {
         let rejected = |_: KeyRejected| PrivateKeyFault::NotOfType;
         let pair = match Kind::of(key_type) {
             Kind::Rsa(_) => Self::Rsa(RsaKeyPair::from_pkcs8(pkcs8).map_err(rejected)?),
-            Kind::Ec(algorithm, curve) => Self::Ec(EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).map_err(rejected)?, curve),
+            Kind::Ec(algorithm, curve) => {
+                // A pair remembers that its public key was left out, as tokens do, and would leave it out again.
+                let read = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).map_err(rejected)?;
+                let private = scalar(&read)?;
+                let public = read.public_key().as_ref();
+                Self::Ec(EcdsaKeyPair::from_private_key_and_public_key(algorithm, private.as_ref(), public).map_err(rejected)?, curve)
+            }
             // "Unchecked" only means that the public key may be absent; where it is present it is compared.
             Kind::Ed25519 => Self::Ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map_err(rejected)?),
         };
@@ -146,7 +152,7 @@ fn pkcs1(pkcs8: &[u8]) -> Result<Zeroizing<Vec<u8>>, DerFault> {
 /// ECPrivateKey ::= SEQUENCE { version 1, privateKey OCTET STRING, [0] namedCurve, [1] publicKey BIT STRING }
 /// (RFC 5915, 3: both optional fields should be there).
 fn sec1(pair: &EcdsaKeyPair, curve: ObjectIdentifier) -> Result<Zeroizing<Vec<u8>>, PrivateKeyFault> {
-    let private = AsBigEndian::<EcPrivateKeyBin<'_>>::as_be_bytes(&pair.private_key()).map_err(|_| PrivateKeyFault::Writing)?;
+    let private = scalar(pair)?;
     let public = pair.public_key().as_ref();
     let mut out = Zeroizing::new(Vec::with_capacity(private.as_ref().len() + public.len() + 48));
     tlv::write(&mut out, tlv::SEQUENCE, |out| {
@@ -156,6 +162,11 @@ fn sec1(pair: &EcdsaKeyPair, curve: ObjectIdentifier) -> Result<Zeroizing<Vec<u8
         tlv::write(out, tlv::context_constructed(1), |out| tlv::write_bits(out, public));
     });
     Ok(out)
+}
+
+/// The private number in as many octets as the curve's order has; the buffer wipes itself.
+fn scalar(pair: &EcdsaKeyPair) -> Result<EcPrivateKeyBin<'static>, PrivateKeyFault> {
+    pair.private_key().as_be_bytes().map_err(|_| PrivateKeyFault::Writing)
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn faults_say_what_was_found_and_what_is_wanted() {
     assert_eq!(fault.to_string(), "the PEM block is CERTIFICATE; CERTIFICATE REQUEST is wanted");
     assert_eq!(decode_one("hello", wanted), Err(PemFault::NoBlock { wanted }));
     assert_eq!(decode_one("", wanted), Err(PemFault::NoBlock { wanted }));
-    assert_eq!(decode_one(&request.replace("-----END", "-----AND"), wanted), Err(PemFault::Base64));
+    assert_eq!(decode_one(&request.replace("-----END", "-----AND"), wanted), Err(PemFault::NoEnd));
     let unended: String = request.lines().take(3).map(|line| format!("{line}\n")).collect();
     assert_eq!(decode_one(&unended, wanted), Err(PemFault::NoEnd));
     assert_eq!(decode_one(&format!("{unended}{request}"), wanted), Err(PemFault::NoEnd));
