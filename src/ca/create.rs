@@ -164,7 +164,7 @@ impl Creator {
             algorithm: request.algorithm,
             certificate_pem: pem::encode(Label::Certificate, certificate.der()),
             subject: certificate.subject().clone(),
-            serial: certificate.serial().clone(),
+            serial: *certificate.serial(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
             path_length: certificate.basic_constraints().and_then(|constraints| constraints.path_len),
@@ -183,7 +183,7 @@ impl Creator {
             .object(authority.id)
             .detail(Field::Name, &authority.name)
             .detail(Field::CommonName, &authority.common_name)
-            .detail(Field::SerialNumber, &authority.serial)
+            .detail(Field::SerialNumber, authority.serial)
             .detail(Field::KeyId, authority.key.id);
         if let Some(parent) = &authority.parent {
             entry = entry.detail(Field::CaId, parent.id);
@@ -199,7 +199,7 @@ impl Creator {
                 ca: parent.id,
                 role: String::new(),
                 common_name: authority.common_name.clone(),
-                serial: authority.serial.clone(),
+                serial: authority.serial,
                 not_before: authority.not_before,
                 not_after: authority.not_after,
                 created_at: now,

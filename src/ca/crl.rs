@@ -89,7 +89,6 @@ impl CrlPublisher {
     /// be made anew.
     pub fn load(
         authorities: Authorities,
-        storage: Storage,
         certificates: Certificates,
         ledger: Ledger,
         token: Token,
@@ -97,6 +96,7 @@ impl CrlPublisher {
         schedule: CrlSchedule,
         directory: PathBuf,
     ) -> Result<Self, CrlError> {
+        let storage = ledger.storage().clone();
         std::fs::create_dir_all(&directory).map_err(CrlError::File)?;
         let mut current = HashMap::new();
         for authority in authorities.all() {
@@ -210,7 +210,7 @@ impl CrlPublisher {
         previous: Timestamp,
         entries: &mut Vec<CrlEntry>,
     ) -> Result<(), CrlError> {
-        let listed: std::collections::HashSet<Serial> = entries.iter().map(|entry| entry.serial.clone()).collect();
+        let listed: std::collections::HashSet<Serial> = entries.iter().map(|entry| entry.serial).collect();
         self.certificates.each_of(authority.id, |certificate| {
             if certificate.not_after > previous && !listed.contains(&certificate.serial) {
                 entries.push(CrlEntry {

@@ -100,7 +100,7 @@ impl Issuer {
             ca: authority.id,
             role: role.to_owned(),
             common_name: common_name.to_owned(),
-            serial: certificate.serial().clone(),
+            serial: *certificate.serial(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
             created_at: now,
@@ -109,7 +109,7 @@ impl Issuer {
         let entry = caller
             .entry(Action::CertificateIssue, now)
             .object(stored.id)
-            .detail(Field::SerialNumber, &stored.serial)
+            .detail(Field::SerialNumber, stored.serial)
             .detail(Field::CommonName, common_name)
             .detail(Field::CaId, authority.id)
             .detail(Field::Role, role);

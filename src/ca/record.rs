@@ -67,7 +67,7 @@ impl AuthorityRecord {
             algorithm: algorithm.parse().ok()?,
             certificate_pem: pem::encode(Label::Certificate, certificate.der()),
             subject: certificate.subject().clone(),
-            serial: certificate.serial().clone(),
+            serial: *certificate.serial(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
             path_length: certificate.basic_constraints().and_then(|constraints| constraints.path_len),

@@ -58,7 +58,6 @@ pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>)
     let urls = PublicUrls { base: config.public.url.clone().or(public_url) };
     let crls = CrlPublisher::load(
         authorities.clone(),
-        storage.clone(),
         certificates.clone(),
         ledger.clone(),
         token.clone(),

@@ -83,7 +83,7 @@ impl Revoker {
         let entry = caller
             .entry(Action::CertificateRevoke, now)
             .object(certificate.id)
-            .detail(Field::SerialNumber, &certificate.serial)
+            .detail(Field::SerialNumber, certificate.serial)
             .detail(Field::CommonName, &certificate.common_name)
             .detail(Field::CaId, certificate.ca)
             .detail(Field::Reason, reason.name());

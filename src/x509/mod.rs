@@ -21,9 +21,5 @@ pub mod time;
 pub mod tlv;
 pub mod weak_key;
 
-pub mod crl;
-pub mod pem;
-pub mod private_key;
-pub mod reason;
 #[cfg(test)]
 mod test_keys;
