@@ -128,7 +128,13 @@ fn work(
         async move {
             loop {
                 tokio::time::sleep(Duration::from_millis(5 + choose.below(60))).await;
-                let Some((place, certificate)) = book.lock().unwrap().choose(&mut choose) else { continue };
+                let chosen = book.lock().unwrap().choose(&mut choose);
+                let Some((place, certificate)) = chosen else {
+                    if kill.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    continue;
+                };
                 match load::revoke(&theirs, &certificate).await {
                     Ok(()) => book.lock().unwrap().revoked.push(place),
                     Err(error) => return ended(&book, &kill, &error),

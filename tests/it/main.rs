@@ -2,5 +2,6 @@
 
 mod appliance;
 mod crash;
+mod damage;
 mod first_certificate;
 mod load;
