@@ -74,7 +74,12 @@ impl Creator {
         let id = CaId::new();
         let key_id = KeyId::random().map_err(|_| IssueError::Serial(NoRandomness))?;
         // Should the daemon die while the token works, this entry says whose the key is that is found later.
-        let entry = caller.entry(Action::KeyGenerate, now).object(id).detail(Field::KeyId, key_id).detail(Field::KeyType, request.key_type);
+        let entry = caller
+            .origin()
+            .entry(Action::KeyGenerate, now)
+            .object(id)
+            .detail(Field::KeyId, key_id)
+            .detail(Field::KeyType, request.key_type);
         self.issuer.ledger.commit(audit::Change::entry_only(Class::Normal, entry)).await.map_err(CreateError::Commit)?;
         let generated = self.issuer.token.generate(key_id, &id.to_string(), request.key_type).await?;
         let key = KeyRef { id: key_id, public: generated.public };
@@ -179,6 +184,7 @@ impl Creator {
     async fn record(&self, authority: &Authority, caller: &Caller, now: Timestamp) -> Result<(), CreateError> {
         let value = AuthorityRecord::encode(authority).map_err(|_| CreateError::Record)?;
         let mut entry = caller
+            .origin()
             .entry(Action::CaCreate, now)
             .object(authority.id)
             .detail(Field::Name, &authority.name)

@@ -107,6 +107,7 @@ impl Issuer {
             der: certificate.der().to_vec(),
         };
         let entry = caller
+            .origin()
             .entry(Action::CertificateIssue, now)
             .object(stored.id)
             .detail(Field::SerialNumber, stored.serial)
@@ -126,6 +127,7 @@ impl Issuer {
     pub(super) async fn sign(&self, prepared: Prepared, key: &KeyRef, intention: Intention<'_>) -> Result<Certificate, IssueError> {
         let Intention { ca, common_name, role, now, caller } = intention;
         let entry = caller
+            .origin()
             .entry(Action::CertificateIntend, now)
             .detail(Field::SerialNumber, prepared.serial())
             .detail(Field::CommonName, common_name)

@@ -102,6 +102,7 @@ fn note_refusal(app: &App, route: &Route, caller: &Caller, problem: &Problem) {
     }
     let violations = problem.violations.iter().map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>().join("; ");
     let entry = caller
+        .origin()
         .refused(Action::RequestRefused, app.clock.now(), problem.code)
         .detail(Field::Method, &route.method)
         .detail(Field::Path, route.path)
