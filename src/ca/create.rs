@@ -86,11 +86,19 @@ impl Creator {
         match self.certify(id, &key, &request, parent, (now, not_after), caller).await {
             Ok(authority) => Ok(self.authorities.insert(authority)),
             Err(error) => {
-                if let Err(left) = self.issuer.token.destroy(key_id).await {
-                    tracing::warn!(key = %key_id, error = %left, "a key without an authority was left in the token");
-                }
+                self.destroy_unless_recorded(key_id, &error).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Destroys the key of an authority that was not made. When it is not known whether the record was written, the key
+    /// stays: an authority without its key would be lost for good, and a key without an authority harms nobody.
+    async fn destroy_unless_recorded(&self, key: KeyId, error: &CreateError) {
+        if matches!(error, CreateError::Commit(CommitError::Failed | CommitError::Closed)) {
+            tracing::warn!(%key, "it is not known whether an authority was recorded; its key is kept");
+        } else if let Err(left) = self.issuer.token.destroy(key).await {
+            tracing::warn!(%key, error = %left, "a key without an authority was left in the token");
         }
     }
 
