@@ -50,7 +50,8 @@ fn little_space_refuses_what_can_wait_and_a_full_disk_uses_the_reserve() {
 
     fill(dir, "filler", 4 << 20);
     std::thread::sleep(Duration::from_millis(150));
-    assert!(matches!(storage.commit_blocking(certificate(1)), Err(CommitError::Full)));
+    let refused = storage.commit_blocking(certificate(1));
+    assert!(matches!(refused, Err(CommitError::Full)), "{refused:?} {:?}", storage.health());
     assert!(storage.health().is_low);
     storage.commit_blocking(essential(0)).unwrap();
     assert!(storage.health().is_reserve_held, "there was still room");
@@ -62,6 +63,7 @@ fn little_space_refuses_what_can_wait_and_a_full_disk_uses_the_reserve() {
         revoked += 1;
     }
     assert!(!storage.health().is_reserve_held && !storage.health().is_dead);
+    std::thread::sleep(Duration::from_millis(150));
     assert!(matches!(storage.commit_blocking(certificate(1)), Err(CommitError::Full)));
     // Not even the reserve lasts for ever, and the end is an error and no harm.
     while storage.commit_blocking(essential(revoked)).is_ok() {
@@ -88,9 +90,9 @@ fn a_store_on_a_full_disk_can_be_opened_and_read() {
     let dir = mount.0.path();
     let options = Options { reserve_bytes: 2 << 20, low_water_bytes: 2 << 20, ..options() };
     let (storage, _) = Storage::open(&dir.join("store"), options.clone()).unwrap();
-    (0..300).for_each(|number| drop(storage.commit_blocking(certificate(number)).unwrap()));
+    issue(&storage, 0..300);
     storage.checkpoint();
-    (300..400).for_each(|number| drop(storage.commit_blocking(certificate(number)).unwrap()));
+    issue(&storage, 300..400);
     fill(dir, "filler", 0);
     drop(storage);
     let (storage, opened) = Storage::open(&dir.join("store"), options).unwrap();

@@ -144,7 +144,7 @@ fn journal_end(folder: &Path) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_store_is_an_ordered_map(steps in proptest::collection::vec(step(), 1..120)) {
@@ -176,7 +176,7 @@ proptest! {
                 Step::Reopen => {
                     drop(storage);
                     let (again, opened) = open(dir.path());
-                    prop_assert!(opened.rebuilt.is_none());
+                    prop_assert!(opened.rebuilt.is_none(), "{opened:?}");
                     storage = again;
                 }
                 Step::Crash { torn } => {

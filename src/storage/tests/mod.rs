@@ -46,6 +46,13 @@ fn value(number: u32) -> Vec<u8> {
     number.to_be_bytes().repeat(200)
 }
 
+/// Commits certificates one by one.
+fn issue(storage: &Storage, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        storage.commit_blocking(certificate(number)).unwrap();
+    }
+}
+
 /// Everything the certificates from 0 on should have left, and nothing more.
 fn assert_complete(storage: &Storage, certificates: u32) {
     for number in 0..certificates {
