@@ -134,7 +134,7 @@ fn remainder(n: &BigUint, divisor: u64) -> u64 {
 const fn is_odd_prime(number: usize) -> bool {
     let mut divisor = 3;
     while divisor * divisor <= number {
-        if number % divisor == 0 {
+        if number.is_multiple_of(divisor) {
             return false;
         }
         divisor += 2;
