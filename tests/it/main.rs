@@ -1,4 +1,6 @@
 //! Stories through the front door: the real daemon as a child process, a real token, real clients.
 
 mod appliance;
+mod contract;
 mod first_certificate;
+mod requester;

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use super::present;
 use crate::access::Caller;
 use crate::api::pki as wire;
+use crate::api::problem::Violation;
 use crate::base::id::CaId;
 use crate::ca::{Authority, AuthorityRequest};
 use crate::http::app::App;
@@ -66,7 +67,7 @@ pub async fn by_file(call: Call) -> Result<Response<Body>, Problem> {
 pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
     let id = find(&call)?.id;
     let body: wire::RevokeAuthority = call.read_or_default().await?;
-    let reason = read_reason(body.reason.as_deref())?;
+    let reason = read_reason(body.reason.as_deref()).map_err(|fault| Problem::invalid(vec![fault]))?;
     if reason == RevocationReason::CertificateHold {
         return Err(Problem::field("reason", "an authority cannot be put on hold"));
     }
@@ -80,12 +81,12 @@ pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
 }
 
 /// Reads a reason for revocation; none means unspecified.
-pub fn read_reason(text: Option<&str>) -> Result<RevocationReason, Problem> {
+pub fn read_reason(text: Option<&str>) -> Result<RevocationReason, Violation> {
     let Some(text) = text else { return Ok(RevocationReason::Unspecified) };
     let reason = text.parse().ok().filter(|reason| *reason != RevocationReason::RemoveFromCrl);
     reason.ok_or_else(|| {
         let known = RevocationReason::ALL.iter().filter(|r| **r != RevocationReason::RemoveFromCrl).map(|r| r.name());
-        Problem::field("reason", format!("one of {}", known.collect::<Vec<_>>().join(", ")))
+        Violation::new("reason", format!("one of {}", known.collect::<Vec<_>>().join(", ")))
     })
 }
 
