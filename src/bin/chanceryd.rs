@@ -92,7 +92,8 @@ fn start_log() {
     // systemd sets JOURNAL_STREAM for what it starts.
     let journald = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
     let stderr = journald.is_none().then(|| {
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(std::io::stderr().is_terminal())
+        // Colours are for people: a file or a pipe gets the text alone.
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false)
     });
     tracing_subscriber::registry().with(filter).with(journald).with(stderr).init();
 }

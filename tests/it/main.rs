@@ -2,5 +2,8 @@
 
 mod appliance;
 mod contract;
+mod crash;
+mod damage;
 mod first_certificate;
+mod load;
 mod requester;
