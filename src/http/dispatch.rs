@@ -13,12 +13,29 @@ use super::app::App;
 use super::call::Call;
 use super::problem::Problem;
 use super::routes::Route;
+use super::to_its_end::ToItsEnd;
 use crate::access::{Caller, Permission};
 use crate::audit::{Action, Field};
 use crate::base::id::RequestId;
 
 /// Serves one request of a route.
 pub async fn serve(app: Arc<App>, route: &'static Route, path: Vec<(String, String)>, request: Request<Body>) -> Response<Body> {
+    // Reading is given up with its client; whatever changes something, or is refused to, runs to its end and its audit entry.
+    if route.method == Method::GET {
+        answer(app, route, path, request).await
+    } else {
+        ToItsEnd::new(answer(app, route, path, request)).await
+    }
+}
+
+/// Answers for paths and methods that no route has.
+pub fn unrouted(app: &App, problem: Problem) -> Response<Body> {
+    let id = RequestId::new();
+    app.metrics.unrouted(problem.status);
+    with_id(problem.into_response(id), id)
+}
+
+async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)>, request: Request<Body>) -> Response<Body> {
     let started = Instant::now();
     let id = RequestId::new();
     let (parts, body) = request.into_parts();
@@ -43,13 +60,6 @@ pub async fn serve(app: Arc<App>, route: &'static Route, path: Vec<(String, Stri
     let response = finish(&app, route, &caller, id, outcome);
     app.metrics.request(route, response.status(), started.elapsed());
     response
-}
-
-/// Answers for paths and methods that no route has.
-pub fn unrouted(app: &App, problem: Problem) -> Response<Body> {
-    let id = RequestId::new();
-    app.metrics.unrouted(problem.status);
-    with_id(problem.into_response(id), id)
 }
 
 fn authenticate(app: &App, permission: Permission, headers: &HeaderMap, id: RequestId) -> Result<Caller, Problem> {
