@@ -39,6 +39,7 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
     let started = Instant::now();
     let id = RequestId::new();
     let (parts, body) = request.into_parts();
+    let uri = parts.uri.clone();
     let authenticated = authenticate(&app, route.permission, &parts.headers, id);
     let caller = authenticated.as_ref().ok().cloned().unwrap_or_else(|| Caller::anonymous(id));
     let outcome = match authenticated.and_then(|caller| permit(caller, route.permission)) {
@@ -57,7 +58,7 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
             AssertUnwindSafe((route.handler)(call)).catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal("a handler panicked")))
         }
     };
-    let response = finish(&app, route, &caller, id, outcome);
+    let response = finish(&app, route, &caller, uri.path(), id, outcome);
     app.metrics.request(route, response.status(), started.elapsed());
     response
 }
@@ -83,12 +84,19 @@ fn permit(caller: Caller, permission: Permission) -> Result<Caller, Problem> {
     }
 }
 
-fn finish(app: &App, route: &Route, caller: &Caller, id: RequestId, outcome: Result<Response<Body>, Problem>) -> Response<Body> {
+fn finish(
+    app: &App,
+    route: &Route,
+    caller: &Caller,
+    path: &str,
+    id: RequestId,
+    outcome: Result<Response<Body>, Problem>,
+) -> Response<Body> {
     let response = match outcome {
         Ok(response) => response,
         Err(problem) => {
             log(route, id, &problem);
-            note_refusal(app, route, caller, &problem);
+            note_refusal(app, route, caller, path, &problem);
             problem.into_response(id)
         }
     };
@@ -105,16 +113,18 @@ fn log(route: &Route, id: RequestId, problem: &Problem) {
 }
 
 /// Refusals are audited: every one for want of a right, and every one of a request that would have changed something.
-fn note_refusal(app: &App, route: &Route, caller: &Caller, problem: &Problem) {
+fn note_refusal(app: &App, route: &Route, caller: &Caller, path: &str, problem: &Problem) {
     let for_want_of_a_right = matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     if !for_want_of_a_right && route.method == Method::GET {
         return;
     }
+    // Which role or certificate it was about; what strangers ask for is told by the route alone, for they may ask for anything.
+    let path = if problem.status == StatusCode::UNAUTHORIZED { route.path } else { path };
     let violations = problem.violations.iter().map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>().join("; ");
     let entry = caller
         .refused(Action::RequestRefused, app.clock.now(), problem.code)
         .detail(Field::Method, &route.method)
-        .detail(Field::Path, route.path)
+        .detail(Field::Path, path)
         .detail(Field::Fault, violations);
     app.ledger.note_soon(entry);
 }
