@@ -47,6 +47,13 @@ pub enum CreateError {
     Record,
 }
 
+impl CreateError {
+    /// Whether the authority may have become durable although its making failed.
+    fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Commit(CommitError::Failed | CommitError::Closed))
+    }
+}
+
 /// Makes authorities.
 #[derive(Clone)]
 pub struct Creator {
@@ -85,6 +92,11 @@ impl Creator {
         let key = KeyRef { id: key_id, public: generated.public };
         match self.certify(id, &key, &request, parent, (now, not_after), caller).await {
             Ok(authority) => Ok(self.authorities.insert(authority)),
+            // It may be in the journal all the same, and then the next start needs its key.
+            Err(error) if error.is_in_doubt() => {
+                tracing::error!(ca = %id, key = %key_id, "whether the authority was stored is not known; its key is kept");
+                Err(error)
+            }
             Err(error) => {
                 self.destroy_unless_recorded(key_id, &error).await;
                 Err(error)
@@ -219,11 +231,15 @@ impl Creator {
                 created_at: now,
                 der: authority.certificate.der().to_vec(),
             };
-            change = inventory::add(change, &stored).map_err(|_: InventoryError| CreateError::Record)?;
+            change = inventory::add(parent.unrevoked(change), &stored).map_err(|_: InventoryError| CreateError::Record)?;
         }
         match self.issuer.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => Ok(()),
             Err(CommitError::Conflict { table: Table::AuthorityNames, .. }) => Err(CreateError::NameTaken),
+            Err(CommitError::Conflict { table: Table::AuthorityState, key }) => {
+                let revoked = authority.parent.as_deref().unwrap_or(authority).revoked_meanwhile(&key);
+                Err(CreateError::ParentNotStanding(revoked))
+            }
             Err(error) => Err(CreateError::Commit(error)),
         }
     }

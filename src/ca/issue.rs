@@ -114,11 +114,13 @@ impl Issuer {
             .detail(Field::CommonName, common_name)
             .detail(Field::CaId, authority.id)
             .detail(Field::Role, role);
-        // A key that was revoked as compromised in the meantime stops the release.
+        // A key that was revoked as compromised in the meantime stops the release, and so does a revoked authority.
         let change = Change::new(Class::Normal).expect_absent(Table::BlockedKeys, &public_key.spki_sha256());
+        let change = authority.unrevoked(change);
         match self.ledger.commit(audit::Change::new(inventory::add(change, &stored)?, entry)).await {
             Ok(_) => Ok(Issued { id: stored.id, certificate, authority, warnings }),
             Err(CommitError::Conflict { table: Table::BlockedKeys, .. }) => Err(IssueError::CompromisedKey),
+            Err(CommitError::Conflict { table: Table::AuthorityState, key }) => Err(authority.revoked_meanwhile(&key).into()),
             Err(error) => Err(IssueError::Commit(error)),
         }
     }

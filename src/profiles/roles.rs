@@ -123,6 +123,7 @@ impl Roles {
             .object(&role.name)
             .detail(Field::CaId, role.ca)
             .detail(Field::Domains, domains)
+            .detail(Field::Rules, rules(policy))
             .detail(Field::Ttl, policy.max_ttl)
             .detail(Field::KeyType, policy.key_type);
         let change = Change::new(Class::Normal).expect(Table::Roles, key, before.as_deref()).put(Table::Roles, key, &value);
@@ -136,4 +137,10 @@ impl Roles {
         self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(role.name.clone(), role.clone());
         Ok(role)
     }
+}
+
+/// What an auditor asks first of a role, by the names of its fields.
+fn rules(policy: &Policy) -> String {
+    let rules = [("allow_subdomains", policy.allow_subdomains), ("allow_ip_sans", policy.allow_ip_sans), ("require_cn", policy.require_cn)];
+    rules.map(|(name, holds)| format!("{name}={holds}")).join(" ")
 }
