@@ -1,7 +1,9 @@
 //! Stories through the front door: the real daemon as a child process, a real token, real clients.
 
 mod appliance;
+mod contract;
 mod crash;
 mod damage;
 mod first_certificate;
 mod load;
+mod requester;

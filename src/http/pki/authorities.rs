@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use super::present;
 use crate::access::Caller;
 use crate::api::pki as wire;
+use crate::api::problem::Violation;
 use crate::base::id::CaId;
 use crate::ca::{Authority, AuthorityRequest};
 use crate::http::app::App;
@@ -34,7 +35,7 @@ pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
     // To its end even when the client goes away: a key in the token must not be left without its authority.
     let work = async move {
         let authority = app.creator.create(request, &caller).await?;
-        publish_soon(&app, [authority.id], &caller);
+        publish(&app, &[authority.id], &caller).await;
         view(&app, &authority)
     };
     let created = tokio::spawn(work).await.map_err(Problem::internal)??;
@@ -66,37 +67,37 @@ pub async fn by_file(call: Call) -> Result<Response<Body>, Problem> {
 pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
     let id = find(&call)?.id;
     let body: wire::RevokeAuthority = call.read_or_default().await?;
-    let reason = read_reason(body.reason.as_deref())?;
+    let reason = read_reason(body.reason.as_deref()).map_err(|fault| Problem::invalid(vec![fault]))?;
     if reason == RevocationReason::CertificateHold {
         return Err(Problem::field("reason", "an authority cannot be put on hold"));
     }
-    let authority = call.app.revoker.authority(id, reason, &call.caller).await?;
-    publish_soon(&call.app, authority.parent.iter().map(|parent| parent.id).chain([id]), &call.caller);
-    present::json(StatusCode::OK, &view(&call.app, &authority)?)
+    let (app, caller) = (call.app.clone(), call.caller.clone());
+    let authority = app.revoker.authority(id, reason, &caller).await?;
+    let shown = view(&app, &authority)?;
+    // Beside the answer: the list of a large authority takes its time, and the revocation is durable already.
+    let changed: Vec<CaId> = authority.parent.iter().map(|parent| parent.id).chain([id]).collect();
+    tokio::spawn(async move { publish(&app, &changed, &caller).await });
+    present::json(StatusCode::OK, &shown)
 }
 
 /// Reads a reason for revocation; none means unspecified.
-pub fn read_reason(text: Option<&str>) -> Result<RevocationReason, Problem> {
+pub fn read_reason(text: Option<&str>) -> Result<RevocationReason, Violation> {
     let Some(text) = text else { return Ok(RevocationReason::Unspecified) };
     let reason = text.parse().ok().filter(|reason| *reason != RevocationReason::RemoveFromCrl);
     reason.ok_or_else(|| {
         let known = RevocationReason::ALL.iter().filter(|r| **r != RevocationReason::RemoveFromCrl).map(|r| r.name());
-        Problem::field("reason", format!("one of {}", known.collect::<Vec<_>>().join(", ")))
+        Violation::new("reason", format!("one of {}", known.collect::<Vec<_>>().join(", ")))
     })
 }
 
-/// Makes new CRLs beside the answer: what was done stands whether or not the token can sign just now, and the regular
-/// publication makes up for a failure.
-pub fn publish_soon(app: &Arc<App>, authorities: impl IntoIterator<Item = CaId>, caller: &Caller) {
-    let authorities: Vec<_> = authorities.into_iter().collect();
-    let (app, caller) = (app.clone(), caller.clone());
-    tokio::spawn(async move {
-        for id in authorities {
-            if let Err(error) = app.crls.publish(id, &caller).await {
-                tracing::warn!(ca = %id, %error, "no CRL was published");
-            }
+/// Makes new CRLs. What was done stands whether or not the token can sign just now; the regular publication makes up for a
+/// failure.
+async fn publish(app: &App, authorities: &[CaId], caller: &Caller) {
+    for id in authorities {
+        if let Err(error) = app.crls.publish(*id, caller).await {
+            tracing::warn!(ca = %id, %error, "no CRL was published");
         }
-    });
+    }
 }
 
 fn find(call: &Call) -> Result<Arc<Authority>, Problem> {

@@ -69,14 +69,22 @@ pub async fn update(mut call: Call) -> Result<Response<Body>, Problem> {
 
 pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
     let body: wire::Revoke = call.read().await?;
-    let target = read_target(&body)?;
-    let reason = read_reason(body.reason.as_deref())?;
-    let invalidity_date = read_time(body.invalidity_date.as_deref(), call.app.clock.now())?;
+    let now = call.app.clock.now();
+    let mut violations = Vec::new();
+    let target = read_target(&body).map_err(|fault| violations.push(fault)).ok();
+    let reason = read_reason(body.reason.as_deref()).map_err(|fault| violations.push(fault)).ok();
+    let invalidity_date = read_time(body.invalidity_date.as_deref(), now).map_err(|fault| violations.push(fault)).ok();
     if body.use_acme == Some(true) {
-        return Err(Problem::field("use_acme", "only certificates obtained through ACME are revoked through it; leave it out"));
+        let message = "only certificates obtained through ACME are revoked through it; leave it out";
+        violations.push(Violation::new("use_acme", message.to_owned()));
     }
-    let revoked = call.app.revoker.certificate(&target, reason, invalidity_date, &call.caller).await?;
-    view(&call.app, &revoked.certificate)
+    match (target, reason, invalidity_date) {
+        (Some(target), Some(reason), Some(invalidity_date)) if violations.is_empty() => {
+            let revoked = call.app.revoker.certificate(&target, reason, invalidity_date, &call.caller).await?;
+            view(&call.app, &revoked.certificate)
+        }
+        _ => Err(Problem::invalid(violations)),
+    }
 }
 
 fn find(call: &Call) -> Result<StoredCertificate, Problem> {
@@ -92,22 +100,21 @@ fn view(app: &App, certificate: &StoredCertificate) -> Result<Response<Body>, Pr
     present::json(StatusCode::OK, &present::certificate(certificate, labels, own.as_ref().or(from_above))?)
 }
 
-fn read_target(body: &wire::Revoke) -> Result<Target, Problem> {
+fn read_target(body: &wire::Revoke) -> Result<Target, Violation> {
+    let fault = |field, message: &str| Violation::new(field, message.to_owned());
     match (&body.serial_number, &body.certificate_id) {
-        (Some(serial), None) => serial.parse::<Serial>().map(Target::Serial).map_err(|fault| Problem::field("serial_number", fault)),
-        (None, Some(id)) => id.parse().map(Target::Id).map_err(|_| Problem::field("certificate_id", "not the id of a certificate")),
-        (None, None) => Err(Problem::field("serial_number", "required, unless certificate_id is given")),
-        (Some(_), Some(_)) => Err(Problem::field("certificate_id", "give either this or serial_number")),
+        (Some(serial), None) => serial.parse::<Serial>().map(Target::Serial).map_err(|found| fault("serial_number", &found.to_string())),
+        (None, Some(id)) => id.parse().map(Target::Id).map_err(|_| fault("certificate_id", "not the id of a certificate")),
+        (None, None) => Err(fault("serial_number", "required, unless certificate_id is given")),
+        (Some(_), Some(_)) => Err(fault("certificate_id", "give either this or serial_number")),
     }
 }
 
-fn read_time(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+fn read_time(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Violation> {
     let Some(text) = text else { return Ok(None) };
-    let time: Timestamp = text.parse().map_err(|_| Problem::field("invalidity_date", "a time as in 2026-04-23T14:00:00Z (RFC 3339)"))?;
-    if time > now {
-        return Err(Problem::field("invalidity_date", "a time that has passed"));
-    }
-    Ok(Some(time))
+    let fault = |message: &str| Violation::new("invalidity_date", message.to_owned());
+    let time: Timestamp = text.parse().map_err(|_| fault("a time as in 2026-04-23T14:00:00Z (RFC 3339)"))?;
+    if time > now { Err(fault("a time that has passed")) } else { Ok(Some(time)) }
 }
 
 fn label_violations(body: &wire::UpdateCertificate) -> Vec<Violation> {
