@@ -101,7 +101,7 @@ fn pages_follow_each_other_both_ways_and_keep_to_the_filter() {
     let of = |wanted: fn(&i64) -> bool| (0..60).filter(wanted).collect::<Vec<_>>();
     assert_eq!(read(&Filter { action: Some(Action::CaCreate), ..all.clone() }, Start::After(0)), of(|second| second % 3 == 0));
     assert_eq!(read(&Filter { refused: Some(true), ..all.clone() }, Start::After(0)), of(|second| second % 5 == 0));
-    assert_eq!(read(&Filter { token: Some(token), refused: Some(false), ..all.clone() }, Start::After(0)), []);
+    assert!(read(&Filter { token: Some(token), refused: Some(false), ..all.clone() }, Start::After(0)).is_empty());
     assert_eq!(read(&Filter { object: Some("o9".to_owned()), ..all.clone() }, Start::Before(u64::MAX)), [9]);
     let span = Filter { since: Some(from_seconds(10)), until: Some(from_seconds(12)), ..all };
     assert_eq!(read(&span, Start::After(0)), [10, 11]);
