@@ -4,6 +4,7 @@ mod appliance;
 mod contract;
 mod crash;
 mod damage;
+mod disk;
 mod first_certificate;
 mod load;
 mod requester;
