@@ -165,7 +165,7 @@ fn a_full_disk_refuses_new_certificates_and_nothing_that_must_not_fail() {
     let Some(disk) = Disk::mount() else { return };
     let mut story = Story::begin(&disk.appliance(), 100);
     assert!(story.has_reserve());
-    let token = story.appliance.call("POST", "/v1/admin/tokens", Some(json!({"name": "leaver", "scopes": ["pki:issue"], "ttl": "1h"})));
+    let token = story.appliance.call("POST", "/v1/admin/tokens", Some(json!({"name": "leaver", "scopes": ["pki:read"], "ttl": "1h"})));
     let token = token.expect(201);
 
     // Certificates fill the rest.
@@ -180,10 +180,10 @@ fn a_full_disk_refuses_new_certificates_and_nothing_that_must_not_fail() {
 
     (0..5).for_each(|place| story.revoke(place));
     story.publish(5);
-    let leaver = story.appliance.call_as(token["token"].as_str(), "GET", "/v1/pki/ca", None);
+    let leaver = story.appliance.call_as(token["token"].as_str(), "GET", "/v1/pki/certificates", None);
     leaver.expect(200);
     story.appliance.call("DELETE", &format!("/v1/admin/tokens/{}", token["id"].as_str().unwrap()), None).expect(204);
-    story.appliance.call_as(token["token"].as_str(), "GET", "/v1/pki/ca", None).refused(401);
+    story.appliance.call_as(token["token"].as_str(), "GET", "/v1/pki/certificates", None).refused(401);
     story.assert_all_there();
 
     disk.clear();

@@ -8,3 +8,5 @@ mod disk;
 mod first_certificate;
 mod load;
 mod requester;
+mod scale;
+mod store;
