@@ -2,5 +2,6 @@
 
 mod appliance;
 mod contract;
+mod every_route;
 mod first_certificate;
 mod requester;
