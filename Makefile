@@ -47,7 +47,7 @@ deps-test: deps ## install what the tests need and the machine has not
 	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace module=ensurepip:python3-venv
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked $(NEXTEST)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked $(FUZZ)
-	@$(MAKE) --no-print-directory target/venv/installed
+	@$(MAKE) --silent --no-print-directory target/venv/installed
 
 target/venv/installed: tests/requirements.txt
 	rm -rf target/venv

@@ -5,7 +5,7 @@ set -euo pipefail
 snapshot=$1
 if [[ ! -f $snapshot ]]; then
     echo "No advisory snapshot at $snapshot (set ADVISORY_DB): licences, bans and sources are checked without the advisories."
-    exec cargo deny --locked check bans licenses sources
+    exec cargo deny --locked check --hide-inclusion-graph bans licenses sources
 fi
 
 # cargo-deny keeps a database in a folder named after the hash of its repository's address, and asks FETCH_HEAD how old it is.
@@ -17,4 +17,4 @@ touch --reference="$database/support.toml" "$database/.git/FETCH_HEAD"
 
 # Offline, cargo must already have the crates of every platform, those we do not build for included.
 cargo fetch --locked --quiet
-exec cargo deny --offline --locked check
+exec cargo deny --offline --locked check --hide-inclusion-graph

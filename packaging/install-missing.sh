@@ -16,7 +16,7 @@ is_there() {
 explain_rust() {
     cat >&2 <<'TEXT'
 Rust is missing. Chancery needs Rust 1.95 or newer, which Debian 12 does not package.
-Install it for your user with rustup, then run make again:
+Install it for your user with rustup, which takes curl, then run make again:
 
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh
 

@@ -115,7 +115,7 @@ impl Tokens {
         let value = TokenRecord::encode(&token).map_err(|_| AccessError::Record)?;
         let scopes = token.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ");
         let mut entry =
-            caller.entry(Action::TokenCreate, now).object(token.id).detail(Field::Name, &token.name).detail(Field::Scope, scopes);
+            caller.origin().entry(Action::TokenCreate, now).object(token.id).detail(Field::Name, &token.name).detail(Field::Scope, scopes);
         if let Some(expires_at) = token.expires_at {
             entry = entry.detail(Field::Expires, rfc3339(expires_at));
         }
@@ -136,7 +136,7 @@ impl Tokens {
     /// Ends a token at once.
     pub async fn revoke(&self, id: TokenId, caller: &Caller) -> Result<(), AccessError> {
         let token = self.list().into_iter().find(|token| token.id == id).ok_or(AccessError::NotFound)?;
-        let entry = caller.entry(Action::TokenRevoke, self.clock.now()).object(id).detail(Field::Name, &token.name);
+        let entry = caller.origin().entry(Action::TokenRevoke, self.clock.now()).object(id).detail(Field::Name, &token.name);
         // Taking a right away must not fail for want of space.
         let change = Change::new(Class::Essential).delete(Table::Tokens, id.as_bytes());
         self.ledger.commit(audit::Change::new(change, entry)).await?;

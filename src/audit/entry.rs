@@ -164,5 +164,6 @@ numbered! {
         Description = 34 "description",
         NextUpdate = 35 "next_update",
         CrlSha256 = 36 "crl_sha256",
+        Rules = 37 "rules",
     }
 }

@@ -11,6 +11,8 @@ use crate::storage::{self, Class, CommitError, Committed, ReadError, RecordFault
 
 /// How many entries in a second are noted that nobody waits for. A flood of refused requests must not fill the disk.
 const NOTES_PER_SECOND: u32 = 50;
+/// The same for callers that showed no valid credential: their noise must not cover what a known caller was refused.
+const ANONYMOUS_NOTES_PER_SECOND: u32 = 10;
 /// How many records a page looks at before it answers with what it found: a rare filter must not hold a thread for minutes.
 const LOOKED_AT: usize = 20_000;
 
@@ -36,7 +38,13 @@ impl Change {
 #[derive(Clone, Debug)]
 pub struct Ledger {
     storage: Storage,
-    pace: Arc<Mutex<Pace>>,
+    pace: Arc<Mutex<Paces>>,
+}
+
+#[derive(Debug, Default)]
+struct Paces {
+    known: Pace,
+    anonymous: Pace,
 }
 
 /// How many entries were noted in the current second, and how many were not.
@@ -112,25 +120,30 @@ impl Ledger {
         self.commit(Change::entry_only(Class::Essential, entry)).await
     }
 
-    /// Commits an entry that nobody waits for. When too many come in one second, the rest is only counted, and the next entry carries the count.
+    /// Commits an entry that nobody waits for. When too many come in one second, or the disk is nearly full, it is only counted, and the next
+    /// entry carries the count: the last room on a disk is kept for revocations, and anybody can be refused as often as they like.
     pub fn note_soon(&self, mut entry: Entry) {
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paces = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let (pace, most) = match entry.actor {
+            Actor::Anonymous => (&mut paces.anonymous, ANONYMOUS_NOTES_PER_SECOND),
+            Actor::Token { .. } | Actor::System => (&mut paces.known, NOTES_PER_SECOND),
+        };
         if pace.second != entry.time.as_second() {
             pace.second = entry.time.as_second();
             pace.noted = 0;
         }
-        if pace.noted >= NOTES_PER_SECOND {
+        if pace.noted >= most || self.storage.health().is_low {
             pace.suppressed += 1;
             return;
         }
         pace.noted += 1;
         let suppressed = std::mem::take(&mut pace.suppressed);
-        drop(pace);
+        drop(paces);
         if suppressed > 0 {
             entry = entry.detail(Field::Suppressed, suppressed.to_string());
         }
         // A closing store takes nothing more, and a refusal is not worth waiting for then.
-        let _ = self.storage.commit_later(Change::entry_only(Class::Essential, entry).change);
+        let _ = self.storage.commit_later(Change::entry_only(Class::Normal, entry).change);
     }
 
     /// One page of the entries a filter wants.
@@ -178,5 +191,49 @@ impl Filter {
             && refused.is_none_or(|refused| matches!(entry.outcome, Outcome::Refused { .. }) == refused)
             && since.is_none_or(|since| entry.time >= since)
             && until.is_none_or(|until| entry.time < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Options, Table};
+
+    fn refusal(ledger: &Ledger, actor: Actor) {
+        ledger.note_soon(Entry::refused(Timestamp::UNIX_EPOCH, actor, Action::RequestRefused, "unauthenticated"));
+    }
+
+    fn open(dir: &std::path::Path, low_water_bytes: u64) -> Ledger {
+        Ledger::new(Storage::open(dir, Options { reserve_bytes: 0, low_water_bytes, ..Options::default() }).unwrap().0)
+    }
+
+    #[test]
+    fn refusals_take_none_of_the_last_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = open(dir.path(), 1 << 60);
+        let normal = storage::Change::new(Class::Normal).put(Table::Roles, b"r", b"");
+        assert!(matches!(ledger.storage.commit_blocking(normal), Err(CommitError::Full)));
+        refusal(&ledger, Actor::Anonymous);
+        let last = storage::Change::new(Class::Essential);
+        ledger.commit_blocking(Change::new(last, Entry::done(Timestamp::UNIX_EPOCH, Actor::System, Action::CaRevoke))).unwrap();
+        let found = ledger.page(&Filter::default(), Start::After(0), 10).unwrap().entries;
+        assert_eq!(found.iter().map(|listed| listed.entry.action).collect::<Vec<_>>(), [Action::CaRevoke]);
+    }
+
+    #[test]
+    fn strangers_cannot_drown_what_a_known_caller_was_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = open(dir.path(), 0);
+        for _ in 0..1_000 {
+            refusal(&ledger, Actor::Anonymous);
+        }
+        let known = Actor::Token { id: TokenId::new(), name: "known".to_owned() };
+        refusal(&ledger, known.clone());
+        ledger
+            .commit_blocking(Change::entry_only(Class::Normal, Entry::done(Timestamp::UNIX_EPOCH, Actor::System, Action::DaemonStop)))
+            .unwrap();
+        let found = ledger.page(&Filter::default(), Start::After(0), 100).unwrap().entries;
+        assert_eq!(found.len(), ANONYMOUS_NOTES_PER_SECOND as usize + 2);
+        assert!(found.iter().any(|listed| listed.entry.actor == known));
     }
 }

@@ -6,6 +6,7 @@
 
 mod entry;
 mod ledger;
+mod origin;
 mod record;
 mod verify;
 
@@ -14,5 +15,6 @@ mod tests;
 
 pub use entry::{Action, Actor, Entry, Field, Outcome};
 pub use ledger::{Change, Filter, Ledger, Listed, Listing, Start};
+pub use origin::Origin;
 pub use record::EntryFault;
 pub use verify::{Report, VerifyError, verify};

@@ -1,5 +1,6 @@
 //! The daemon.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -90,7 +91,10 @@ fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     // systemd sets JOURNAL_STREAM for what it starts.
     let journald = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
-    let stderr = journald.is_none().then(|| tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false));
+    let stderr = journald.is_none().then(|| {
+        // Colours are for people: a file or a pipe gets the text alone.
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false)
+    });
     tracing_subscriber::registry().with(filter).with(journald).with(stderr).init();
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::base::id::CaId;
 use crate::inventory::Revocation;
+use crate::storage::{Change, Table};
 use crate::token::KeyRef;
 use crate::x509::algorithm::SignatureAlgorithm;
 use crate::x509::certificate::Certificate;
@@ -82,6 +83,18 @@ impl Authority {
     /// It, its issuer, and so on up to the root.
     pub fn and_above(&self) -> impl Iterator<Item = &Authority> {
         std::iter::successors(Some(self), |authority| authority.parent.as_deref())
+    }
+
+    /// Binds a change to the standing of this authority: a revocation of it, or of one above it, that became durable while
+    /// the token worked makes the change a conflict, whatever memory still says.
+    pub(super) fn unrevoked(&self, change: Change) -> Change {
+        self.and_above().fold(change, |change, authority| change.expect_absent(Table::AuthorityState, authority.id.as_bytes()))
+    }
+
+    /// What such a conflict means; `key` is the conflict's.
+    pub(super) fn revoked_meanwhile(&self, key: &[u8]) -> NotStanding {
+        let revoked = self.and_above().find(|authority| authority.id.as_bytes() == key).unwrap_or(self);
+        NotStanding::Revoked(revoked.name.clone())
     }
 
     /// The chain as PEM: its certificate first, the root's last.

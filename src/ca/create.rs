@@ -47,6 +47,13 @@ pub enum CreateError {
     Record,
 }
 
+impl CreateError {
+    /// Whether the authority may have become durable although its making failed.
+    fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Commit(CommitError::Failed | CommitError::Closed))
+    }
+}
+
 /// Makes authorities.
 #[derive(Clone)]
 pub struct Creator {
@@ -74,18 +81,36 @@ impl Creator {
         let id = CaId::new();
         let key_id = KeyId::random().map_err(|_| IssueError::Serial(NoRandomness))?;
         // Should the daemon die while the token works, this entry says whose the key is that is found later.
-        let entry = caller.entry(Action::KeyGenerate, now).object(id).detail(Field::KeyId, key_id).detail(Field::KeyType, request.key_type);
+        let entry = caller
+            .origin()
+            .entry(Action::KeyGenerate, now)
+            .object(id)
+            .detail(Field::KeyId, key_id)
+            .detail(Field::KeyType, request.key_type);
         self.issuer.ledger.commit(audit::Change::entry_only(Class::Normal, entry)).await.map_err(CreateError::Commit)?;
         let generated = self.issuer.token.generate(key_id, &id.to_string(), request.key_type).await?;
         let key = KeyRef { id: key_id, public: generated.public };
         match self.certify(id, &key, &request, parent, (now, not_after), caller).await {
             Ok(authority) => Ok(self.authorities.insert(authority)),
-            Err(error) => {
-                if let Err(left) = self.issuer.token.destroy(key_id).await {
-                    tracing::warn!(key = %key_id, error = %left, "a key without an authority was left in the token");
-                }
+            // It may be in the journal all the same, and then the next start needs its key.
+            Err(error) if error.is_in_doubt() => {
+                tracing::error!(ca = %id, key = %key_id, "whether the authority was stored is not known; its key is kept");
                 Err(error)
             }
+            Err(error) => {
+                self.destroy_unless_recorded(key_id, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Destroys the key of an authority that was not made. When it is not known whether the record was written, the key
+    /// stays: an authority without its key would be lost for good, and a key without an authority harms nobody.
+    async fn destroy_unless_recorded(&self, key: KeyId, error: &CreateError) {
+        if matches!(error, CreateError::Commit(CommitError::Failed | CommitError::Closed)) {
+            tracing::warn!(%key, "it is not known whether an authority was recorded; its key is kept");
+        } else if let Err(left) = self.issuer.token.destroy(key).await {
+            tracing::warn!(%key, error = %left, "a key without an authority was left in the token");
         }
     }
 
@@ -179,6 +204,7 @@ impl Creator {
     async fn record(&self, authority: &Authority, caller: &Caller, now: Timestamp) -> Result<(), CreateError> {
         let value = AuthorityRecord::encode(authority).map_err(|_| CreateError::Record)?;
         let mut entry = caller
+            .origin()
             .entry(Action::CaCreate, now)
             .object(authority.id)
             .detail(Field::Name, &authority.name)
@@ -205,11 +231,15 @@ impl Creator {
                 created_at: now,
                 der: authority.certificate.der().to_vec(),
             };
-            change = inventory::add(change, &stored).map_err(|_: InventoryError| CreateError::Record)?;
+            change = inventory::add(parent.unrevoked(change), &stored).map_err(|_: InventoryError| CreateError::Record)?;
         }
         match self.issuer.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => Ok(()),
             Err(CommitError::Conflict { table: Table::AuthorityNames, .. }) => Err(CreateError::NameTaken),
+            Err(CommitError::Conflict { table: Table::AuthorityState, key }) => {
+                let revoked = authority.parent.as_deref().unwrap_or(authority).revoked_meanwhile(&key);
+                Err(CreateError::ParentNotStanding(revoked))
+            }
             Err(error) => Err(CreateError::Commit(error)),
         }
     }

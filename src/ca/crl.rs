@@ -179,7 +179,7 @@ impl CrlPublisher {
         let key = number_key(ca);
         let last = self.storage.get(Table::Counters, &key)?.map_or(Some(0), |value| counter(&value));
         let last = last.and_then(|last| u64::try_from(last).ok()).ok_or(CrlError::Record)?;
-        let entry = caller.entry(Action::CrlIntend, now).object(ca).detail(Field::CrlNumber, last + 1);
+        let entry = caller.origin().entry(Action::CrlIntend, now).object(ca).detail(Field::CrlNumber, last + 1);
         let change = Change::new(Class::Essential).add(Table::Counters, &key, 1);
         self.ledger.commit(audit::Change::new(change, entry)).await?;
         Ok(last + 1)
@@ -235,6 +235,7 @@ impl CrlPublisher {
         };
         let value = postcard::to_allocvec(&record).map_err(|_| CrlError::Record)?;
         let entry = caller
+            .origin()
             .entry(Action::CrlPublish, now)
             .object(ca)
             .detail(Field::CrlNumber, number)

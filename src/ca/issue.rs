@@ -107,17 +107,20 @@ impl Issuer {
             der: certificate.der().to_vec(),
         };
         let entry = caller
+            .origin()
             .entry(Action::CertificateIssue, now)
             .object(stored.id)
             .detail(Field::SerialNumber, stored.serial)
             .detail(Field::CommonName, common_name)
             .detail(Field::CaId, authority.id)
             .detail(Field::Role, role);
-        // A key that was revoked as compromised in the meantime stops the release.
+        // A key that was revoked as compromised in the meantime stops the release, and so does a revoked authority.
         let change = Change::new(Class::Normal).expect_absent(Table::BlockedKeys, &public_key.spki_sha256());
+        let change = authority.unrevoked(change);
         match self.ledger.commit(audit::Change::new(inventory::add(change, &stored)?, entry)).await {
             Ok(_) => Ok(Issued { id: stored.id, certificate, authority, warnings }),
             Err(CommitError::Conflict { table: Table::BlockedKeys, .. }) => Err(IssueError::CompromisedKey),
+            Err(CommitError::Conflict { table: Table::AuthorityState, key }) => Err(authority.revoked_meanwhile(&key).into()),
             Err(error) => Err(IssueError::Commit(error)),
         }
     }
@@ -126,6 +129,7 @@ impl Issuer {
     pub(super) async fn sign(&self, prepared: Prepared, key: &KeyRef, intention: Intention<'_>) -> Result<Certificate, IssueError> {
         let Intention { ca, common_name, role, now, caller } = intention;
         let entry = caller
+            .origin()
             .entry(Action::CertificateIntend, now)
             .detail(Field::SerialNumber, prepared.serial())
             .detail(Field::CommonName, common_name)

@@ -50,11 +50,24 @@ impl Authorities {
             waiting.push((id, record));
         }
         let authorities = Self { inner: Arc::default(), changing: Arc::default() };
-        // Ids rise with time and a parent is older than its children, so one pass in the order of ids finds every parent.
-        for (id, record) in waiting {
-            let parent = record.parent().map(|parent| authorities.get(parent).ok_or(AuthorityError::Record(id))).transpose()?;
-            let revocation = storage.get(Table::AuthorityState, id.as_bytes())?.map(|bytes| Revocation::decode(&bytes)).transpose()?;
-            authorities.insert(record.decode(id, parent, revocation).ok_or(AuthorityError::Record(id))?);
+        // Ids rise with time and a parent is older than its children, so one pass in the order of ids finds every parent,
+        // unless the clock was set back between two starts: then it takes one more for every time it was.
+        while !waiting.is_empty() {
+            let mut orphans = Vec::new();
+            let before = waiting.len();
+            for (id, record) in waiting {
+                let parent = record.parent().map(|parent| authorities.get(parent).ok_or(id)).transpose();
+                let Ok(parent) = parent else {
+                    orphans.push((id, record));
+                    continue;
+                };
+                let revocation = storage.get(Table::AuthorityState, id.as_bytes())?.map(|bytes| Revocation::decode(&bytes)).transpose()?;
+                authorities.insert(record.decode(id, parent, revocation).ok_or(AuthorityError::Record(id))?);
+            }
+            match orphans.first() {
+                Some((id, _)) if orphans.len() == before => return Err(AuthorityError::Record(*id)),
+                _ => waiting = orphans,
+            }
         }
         Ok(authorities)
     }
@@ -86,11 +99,16 @@ impl Authorities {
         self.read(|inner| inner.keys.contains(&key.spki_sha256()))
     }
 
-    /// Takes a new authority in.
-    pub(super) fn insert(&self, authority: Authority) -> Arc<Authority> {
+    /// Takes a new authority in. What a reading of the store has brought in already is newer: it knows of revocations since.
+    pub(super) fn insert(&self, mut authority: Authority) -> Arc<Authority> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let authority = Arc::new(authority);
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = inner.by_id.get(&authority.id) {
+            return known.clone();
+        }
+        // The parent is the one of today, not the one that was looked up before the token worked.
+        authority.parent = authority.parent.map(|parent| inner.by_id.get(&parent.id).cloned().unwrap_or(parent));
+        let authority = Arc::new(authority);
         inner.keys.insert(authority.key.public.spki_sha256());
         inner.by_id.insert(authority.id, authority.clone());
         authority

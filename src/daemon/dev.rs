@@ -73,9 +73,12 @@ impl Dev {
             }
             bound => bound?,
         };
-        let public = self.announce(&listeners)?;
+        let (api, public) = self.addresses(&listeners)?;
         let app = assemble(&config, Clock::System, Some(format!("http://{public}"))).await?;
         self.make_admin_token(&app).await?;
+        // Only now, for a second daemon that is refused must not take the clients of the first.
+        self.replace("listen.addr", api.to_string().as_bytes())?;
+        self.replace("http.addr", public.to_string().as_bytes())?;
         run(&config, listeners, app).await
     }
 
@@ -126,14 +129,12 @@ impl Dev {
         )
     }
 
-    /// Writes down where it listens, and returns where relying parties reach it.
-    fn announce(&self, listeners: &Listeners) -> Result<SocketAddr, DevError> {
+    /// Where the API is reached, and where relying parties reach what is public.
+    fn addresses(&self, listeners: &Listeners) -> Result<(SocketAddr, SocketAddr), DevError> {
         let file = |source| DevError::File { path: self.dir.clone(), source };
         let api = listeners.api.local_addr().map_err(file)?;
-        self.replace("listen.addr", reachable(api).to_string().as_bytes())?;
         let public = listeners.relying_parties.as_ref().map_or(Ok(api), tokio::net::TcpListener::local_addr).map_err(file)?;
-        self.replace("http.addr", reachable(public).to_string().as_bytes())?;
-        Ok(reachable(public))
+        Ok((reachable(api), reachable(public)))
     }
 
     /// The development token: every right, no expiry, made once.

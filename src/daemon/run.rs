@@ -78,7 +78,7 @@ pub async fn run(config: &Config, listeners: Listeners, app: Arc<App>) -> Result
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let system = Caller::system();
-    app.ledger.note(system.entry(Action::DaemonStart, app.clock.now())).await?;
+    app.ledger.note(system.origin().entry(Action::DaemonStart, app.clock.now())).await?;
     let (stop, stopped) = watch::channel(false);
     let address = listeners.api.local_addr().map_err(RunError::Signals)?;
     let mut serving = tokio::task::JoinSet::new();
@@ -95,7 +95,7 @@ pub async fn run(config: &Config, listeners: Listeners, app: Arc<App>) -> Result
     tracing::info!("stopping: open requests are finished first");
     let _ = stop.send(true);
     while serving.join_next().await.is_some() {}
-    app.ledger.note(system.entry(Action::DaemonStop, app.clock.now())).await?;
+    app.ledger.note(system.origin().entry(Action::DaemonStop, app.clock.now())).await?;
     Ok(())
 }
 

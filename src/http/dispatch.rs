@@ -13,15 +13,33 @@ use super::app::App;
 use super::call::Call;
 use super::problem::Problem;
 use super::routes::Route;
+use super::to_its_end::ToItsEnd;
 use crate::access::{Caller, Permission};
 use crate::audit::{Action, Field};
 use crate::base::id::RequestId;
 
 /// Serves one request of a route.
 pub async fn serve(app: Arc<App>, route: &'static Route, path: Vec<(String, String)>, request: Request<Body>) -> Response<Body> {
+    // Reading is given up with its client; whatever changes something, or is refused to, runs to its end and its audit entry.
+    if route.method == Method::GET {
+        answer(app, route, path, request).await
+    } else {
+        ToItsEnd::new(answer(app, route, path, request)).await
+    }
+}
+
+/// Answers for paths and methods that no route has.
+pub fn unrouted(app: &App, problem: Problem) -> Response<Body> {
+    let id = RequestId::new();
+    app.metrics.unrouted(problem.status);
+    with_id(problem.into_response(id), id)
+}
+
+async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)>, request: Request<Body>) -> Response<Body> {
     let started = Instant::now();
     let id = RequestId::new();
     let (parts, body) = request.into_parts();
+    let uri = parts.uri.clone();
     let authenticated = authenticate(&app, route.permission, &parts.headers, id);
     let caller = authenticated.as_ref().ok().cloned().unwrap_or_else(|| Caller::anonymous(id));
     let outcome = match authenticated.and_then(|caller| permit(caller, route.permission)) {
@@ -40,16 +58,9 @@ pub async fn serve(app: Arc<App>, route: &'static Route, path: Vec<(String, Stri
             AssertUnwindSafe((route.handler)(call)).catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal("a handler panicked")))
         }
     };
-    let response = finish(&app, route, &caller, id, outcome);
+    let response = finish(&app, route, &caller, uri.path(), id, outcome);
     app.metrics.request(route, response.status(), started.elapsed());
     response
-}
-
-/// Answers for paths and methods that no route has.
-pub fn unrouted(app: &App, problem: Problem) -> Response<Body> {
-    let id = RequestId::new();
-    app.metrics.unrouted(problem.status);
-    with_id(problem.into_response(id), id)
 }
 
 fn authenticate(app: &App, permission: Permission, headers: &HeaderMap, id: RequestId) -> Result<Caller, Problem> {
@@ -73,12 +84,19 @@ fn permit(caller: Caller, permission: Permission) -> Result<Caller, Problem> {
     }
 }
 
-fn finish(app: &App, route: &Route, caller: &Caller, id: RequestId, outcome: Result<Response<Body>, Problem>) -> Response<Body> {
+fn finish(
+    app: &App,
+    route: &Route,
+    caller: &Caller,
+    path: &str,
+    id: RequestId,
+    outcome: Result<Response<Body>, Problem>,
+) -> Response<Body> {
     let response = match outcome {
         Ok(response) => response,
         Err(problem) => {
             log(route, id, &problem);
-            note_refusal(app, route, caller, &problem);
+            note_refusal(app, route, caller, path, &problem);
             problem.into_response(id)
         }
     };
@@ -95,16 +113,19 @@ fn log(route: &Route, id: RequestId, problem: &Problem) {
 }
 
 /// Refusals are audited: every one for want of a right, and every one of a request that would have changed something.
-fn note_refusal(app: &App, route: &Route, caller: &Caller, problem: &Problem) {
+fn note_refusal(app: &App, route: &Route, caller: &Caller, path: &str, problem: &Problem) {
     let for_want_of_a_right = matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     if !for_want_of_a_right && route.method == Method::GET {
         return;
     }
+    // Which role or certificate it was about; what strangers ask for is told by the route alone, for they may ask for anything.
+    let path = if problem.status == StatusCode::UNAUTHORIZED { route.path } else { path };
     let violations = problem.violations.iter().map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>().join("; ");
     let entry = caller
+        .origin()
         .refused(Action::RequestRefused, app.clock.now(), problem.code)
         .detail(Field::Method, &route.method)
-        .detail(Field::Path, route.path)
+        .detail(Field::Path, path)
         .detail(Field::Fault, violations);
     app.ledger.note_soon(entry);
 }

@@ -16,3 +16,4 @@ pub mod router;
 pub mod routes;
 pub mod server;
 pub mod tls;
+mod to_its_end;

@@ -72,6 +72,11 @@ impl Problem {
         Self { cause: Some(cause.to_string()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
     }
 
+    /// The authority's first CRL could not be made yet.
+    pub fn no_crl_yet() -> Self {
+        Self::unavailable("no_crl_yet", "The authority's CRL is still to be made.", 20, "")
+    }
+
     fn unavailable(code: &'static str, detail: &str, retry_after: u64, cause: impl Display) -> Self {
         Self { retry_after: Some(retry_after), cause: Some(cause.to_string()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
     }

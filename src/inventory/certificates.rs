@@ -136,7 +136,12 @@ impl Certificates {
         labels.tags = tags.unwrap_or(labels.tags);
         labels.description = description.unwrap_or(labels.description);
         let value = LabelsRecord::encode(&labels).map_err(|_| InventoryError::Record)?;
-        let entry = caller.entry(Action::CertificateUpdate, self.clock.now()).object(id).detail(Field::Tags, labels.tags.join(" "));
+        let entry = caller
+            .origin()
+            .entry(Action::CertificateUpdate, self.clock.now())
+            .object(id)
+            .detail(Field::Tags, labels.tags.join(" "))
+            .detail(Field::Description, &labels.description);
         let (table, key) = (Table::CertificateState, id.as_bytes());
         let change = Change::new(Class::Normal).expect(table, key, before.as_deref()).put(table, key, &value);
         match self.ledger.commit(audit::Change::new(change, entry)).await {

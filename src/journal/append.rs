@@ -234,3 +234,24 @@ fn cut(folder: &Path, file: &File, at: Position, bytes: u64) -> io::Result<()> {
     file.set_len(at.offset.into())?;
     file.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_write_error_nothing_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path(), Options::default()).unwrap();
+        let mut batch = Batch::new();
+        batch.record(|out| out.push(1));
+        journal.append(&mut batch, 0).unwrap();
+        // A file that cannot be written stands for a broken disk.
+        let good = std::mem::replace(&mut journal.file, Arc::new(File::open(segment::path(dir.path(), 1)).unwrap()));
+        assert!(matches!(journal.append(&mut batch, 0), Err(AppendError::Failed(_))));
+        journal.file = good;
+        assert!(journal.is_dead());
+        assert!(matches!(journal.append(&mut batch, 0), Err(AppendError::Dead)));
+        assert_eq!(journal.position().sequence, 1);
+    }
+}

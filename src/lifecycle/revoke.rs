@@ -81,6 +81,7 @@ impl Revoker {
         let revocation =
             Revocation { certificate: Some(certificate.id), revoked_at: now, reason, invalidity_date, not_after: certificate.not_after };
         let entry = caller
+            .origin()
             .entry(Action::CertificateRevoke, now)
             .object(certificate.id)
             .detail(Field::SerialNumber, certificate.serial)
@@ -100,6 +101,7 @@ impl Revoker {
         let now = from_seconds(self.clock.now().as_second());
         let revocation = Revocation { certificate: None, revoked_at: now, reason, invalidity_date: None, not_after: authority.not_after };
         let entry = caller
+            .origin()
             .entry(Action::CaRevoke, now)
             .object(ca)
             .detail(Field::Name, &authority.name)

@@ -7,9 +7,8 @@ use jiff::Timestamp;
 
 use super::record::RoleRecord;
 use super::{RoleFields, RoleName};
-use crate::access::Caller;
 use crate::api::problem::Violation;
-use crate::audit::{self, Action, Field, Ledger};
+use crate::audit::{self, Action, Field, Ledger, Origin};
 use crate::base::clock::{Clock, from_seconds};
 use crate::base::id::CaId;
 use crate::policy::Policy;
@@ -80,16 +79,16 @@ impl Roles {
     }
 
     /// Makes a role. The authority was looked up by the caller of this function: authorities are never deleted.
-    pub async fn create(&self, name: RoleName, ca: CaId, fields: RoleFields, caller: &Caller) -> Result<Arc<Role>, ProfileError> {
+    pub async fn create(&self, name: RoleName, ca: CaId, fields: RoleFields, origin: &Origin) -> Result<Arc<Role>, ProfileError> {
         let policy = fields.apply(None).map_err(ProfileError::Invalid)?;
         let now = from_seconds(self.clock.now().as_second());
         let role = Role { name, ca, policy, created_at: now, updated_at: now };
         let _one_at_a_time = self.changing.lock().await;
-        self.store(role, None, Action::RoleCreate, caller).await
+        self.store(role, None, Action::RoleCreate, origin).await
     }
 
     /// Changes what the fields name.
-    pub async fn update(&self, name: &RoleName, fields: RoleFields, caller: &Caller) -> Result<Arc<Role>, ProfileError> {
+    pub async fn update(&self, name: &RoleName, fields: RoleFields, origin: &Origin) -> Result<Arc<Role>, ProfileError> {
         let _one_at_a_time = self.changing.lock().await;
         let role = self.get(name).ok_or(ProfileError::NotFound)?;
         let before = self.storage.get(Table::Roles, name.as_str().as_bytes())?.ok_or(ProfileError::NotFound)?;
@@ -100,30 +99,31 @@ impl Roles {
             updated_at: from_seconds(self.clock.now().as_second()),
             ..Role::clone(&role)
         };
-        self.store(updated, Some(before), Action::RoleUpdate, caller).await
+        self.store(updated, Some(before), Action::RoleUpdate, origin).await
     }
 
     /// Deletes a role; certificates issued under it stay.
-    pub async fn delete(&self, name: &RoleName, caller: &Caller) -> Result<(), ProfileError> {
+    pub async fn delete(&self, name: &RoleName, origin: &Origin) -> Result<(), ProfileError> {
         let _one_at_a_time = self.changing.lock().await;
         let role = self.get(name).ok_or(ProfileError::NotFound)?;
-        let entry = caller.entry(Action::RoleDelete, self.clock.now()).object(name).detail(Field::CaId, role.ca);
+        let entry = origin.entry(Action::RoleDelete, self.clock.now()).object(name).detail(Field::CaId, role.ca);
         let change = Change::new(Class::Essential).delete(Table::Roles, name.as_str().as_bytes());
         self.ledger.commit(audit::Change::new(change, entry)).await.map_err(ProfileError::Commit)?;
         self.by_name.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         Ok(())
     }
 
-    async fn store(&self, role: Role, before: Option<Vec<u8>>, action: Action, caller: &Caller) -> Result<Arc<Role>, ProfileError> {
+    async fn store(&self, role: Role, before: Option<Vec<u8>>, action: Action, origin: &Origin) -> Result<Arc<Role>, ProfileError> {
         let key = role.name.as_str().as_bytes();
         let value = RoleRecord::encode(&role).map_err(|_| ProfileError::Record)?;
         let policy = &role.policy;
         let domains = policy.allowed_domains.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let entry = caller
+        let entry = origin
             .entry(action, self.clock.now())
             .object(&role.name)
             .detail(Field::CaId, role.ca)
             .detail(Field::Domains, domains)
+            .detail(Field::Rules, rules(policy))
             .detail(Field::Ttl, policy.max_ttl)
             .detail(Field::KeyType, policy.key_type);
         let change = Change::new(Class::Normal).expect(Table::Roles, key, before.as_deref()).put(Table::Roles, key, &value);
@@ -137,4 +137,10 @@ impl Roles {
         self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(role.name.clone(), role.clone());
         Ok(role)
     }
+}
+
+/// What an auditor asks first of a role, by the names of its fields.
+fn rules(policy: &Policy) -> String {
+    let rules = [("allow_subdomains", policy.allow_subdomains), ("allow_ip_sans", policy.allow_ip_sans), ("require_cn", policy.require_cn)];
+    rules.map(|(name, holds)| format!("{name}={holds}")).join(" ")
 }

@@ -12,7 +12,7 @@ pub const MAX_CHANGE: usize = 1 << 20;
 pub enum Class {
     /// Refused while there is little room.
     Normal,
-    /// Goes on while there is any room at all: revocation, CRL numbers, the record of refusals.
+    /// Goes on while there is any room at all: revocation and CRL numbers.
     Essential,
 }
 

@@ -308,7 +308,7 @@ impl Committer {
 
     fn start_checkpoint(&mut self, done: Option<oneshot::Sender<bool>>) -> bool {
         // The engine does not survive a full disk, and an old checkpoint only costs time at the next start.
-        if self.shared.is_index_suspect.load(Ordering::SeqCst) || self.space.is_low().unwrap_or(false) {
+        if self.shared.is_index_suspect.load(Ordering::SeqCst) || self.space.is_low_now().unwrap_or(false) {
             return false;
         }
         let Some(from) = self.journal.position_before() else { return true };

@@ -77,6 +77,16 @@ pub enum IndexFault {
     Stale,
 }
 
+impl IndexFault {
+    /// Whether the disk was full, which says nothing about the index.
+    pub(super) fn is_full(&self) -> bool {
+        match self {
+            Self::Engine(sled::Error::Io(error)) => matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded),
+            Self::Engine(_) | Self::Panic | Self::Page | Self::MissingPage | Self::Stale => false,
+        }
+    }
+}
+
 /// Why the index was made anew.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildReason {

@@ -3,12 +3,13 @@
 //! Every batch of pages carries a summary of all pages (how many, and a sum over their checksums), so that an index from which the engine lost a part
 //! without noticing is found out when it is opened. No call into the engine panics out of this module.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::IndexFault;
 use super::memory::{Direction, Entries, Slot};
@@ -41,6 +42,7 @@ impl Index {
     /// Opens the index, making an empty one when there is none, and checks every page.
     pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, IndexFault> {
         remove_unfinished_snapshots(folder).map_err(sled::Error::from)?;
+        wait_for_lock(folder).map_err(sled::Error::from)?;
         let db = guarded(|| sled::Config::new().path(folder).flush_every_ms(None).cache_capacity(cache_bytes).open())?;
         let file = File::open(folder.join("db")).map_err(sled::Error::from)?;
         let index = Self { db, file, summary: Mutex::new(Summary::default()) };
@@ -299,6 +301,22 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, IndexF
         Ok(result) => Ok(result?),
         Err(_) => Err(IndexFault::Panic),
     }
+}
+
+/// After an index was closed, the engine's threads keep its file locked for a moment. Nobody else can have it: the store has its own lock.
+fn wait_for_lock(folder: &Path) -> io::Result<()> {
+    let file = match File::open(folder.join("db")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    let until = Instant::now() + Duration::from_secs(10);
+    while let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if Instant::now() >= until {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 /// A snapshot that a crash left half-written makes the engine refuse to open for ever (spacejam/sled#1527).

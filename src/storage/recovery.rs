@@ -90,14 +90,16 @@ fn usable_index(folder: &Path, options: &Options, checkpoint: Option<Checkpoint>
     if folder.join(SUSPECT).exists() {
         return rebuild(RebuildReason::Suspect);
     }
-    let (checkpoint, path) = match (checkpoint, folder.join(INDEX)) {
+    let checkpoint = match (checkpoint, folder.join(INDEX)) {
         (None, path) if !path.exists() => return Ok(Usable::Rebuild(None)),
         (None, _) => return rebuild(RebuildReason::NoCheckpoint),
         (Some(_), path) if !path.exists() => return rebuild(RebuildReason::Missing),
-        (Some(checkpoint), path) => (checkpoint, path),
+        (Some(checkpoint), _) => checkpoint,
     };
-    let index = match Index::open(&path, options.cache_bytes) {
+    let index = match open_index(folder, options) {
         Ok(index) => index,
+        // A full disk is no reason to throw a good index away.
+        Err(fault) if fault.is_full() => return Err(OpenError::Index(ReadError::Index(fault))),
         Err(fault) => return rebuild(RebuildReason::Damaged(fault)),
     };
     if index.sequence() < checkpoint.end.sequence {
@@ -122,6 +124,15 @@ fn usable_index(folder: &Path, options: &Options, checkpoint: Option<Checkpoint>
     rebuild(RebuildReason::OtherJournal)
 }
 
+/// Opens the index. The engine writes when it is opened; on a full disk the reserve makes room for that, and it is taken again when there is plenty.
+fn open_index(folder: &Path, options: &Options) -> Result<Index, IndexFault> {
+    let path = folder.join(INDEX);
+    match Index::open(&path, options.cache_bytes) {
+        Err(fault) if fault.is_full() && fs::remove_file(folder.join(space::RESERVE)).is_ok() => Index::open(&path, options.cache_bytes),
+        other => other,
+    }
+}
+
 /// Sets the old index aside and begins with an empty one.
 fn rebuild(folder: &Path, options: &Options, reason: Option<RebuildReason>) -> Result<Replay, OpenError> {
     if let Some(reason) = &reason {
@@ -132,7 +143,7 @@ fn rebuild(folder: &Path, options: &Options, reason: Option<RebuildReason>) -> R
     if path.exists() {
         set_aside(folder, &path).map_err(failed(&path))?;
     }
-    let index = Index::open(&path, options.cache_bytes).map_err(|fault| OpenError::Index(ReadError::Index(fault)))?;
+    let index = open_index(folder, options).map_err(|fault| OpenError::Index(ReadError::Index(fault)))?;
     let frames = Frames::open(&folder.join("journal"), Position::START)?;
     Ok(Replay { index, frames, memory: Memory::default(), from: 0, last_time: i64::MIN, reason })
 }

@@ -96,13 +96,19 @@ impl Shared {
         })
     }
 
-    /// Leaves a mark for the next start.
+    /// Trusts the index no more, and leaves a mark for the next start.
     pub fn suspect(&self, fault: &IndexFault) {
-        if !self.is_index_suspect.swap(true, Ordering::SeqCst) {
-            tracing::error!(%fault, "the index is damaged; it will be rebuilt from the journal at the next start");
-            if let Err(error) = super::recovery::mark_suspect(&self.folder) {
-                tracing::error!(%error, "the mark for rebuilding the index cannot be written");
-            }
+        if self.is_index_suspect.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        if fault.is_full() {
+            // What is in the index is as good as before, but the engine writes nothing more after such an error.
+            tracing::error!("the disk is full; the index takes nothing more until the next start");
+            return;
+        }
+        tracing::error!(%fault, "the index is damaged; it will be rebuilt from the journal at the next start");
+        if let Err(error) = super::recovery::mark_suspect(&self.folder) {
+            tracing::error!(%error, "the mark for rebuilding the index cannot be written");
         }
     }
 

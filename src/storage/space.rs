@@ -10,6 +10,8 @@ use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statvfs::statvfs;
 
+/// The name of the ballast.
+pub(super) const RESERVE: &str = "reserve";
 /// How long a look at the disk is believed.
 const FRESH: Duration = Duration::from_millis(100);
 
@@ -28,7 +30,7 @@ pub(super) struct Space {
 impl Space {
     /// Takes the reserve, if there is room for it.
     pub fn open(folder: &Path, reserve_bytes: u64, low_water: u64) -> io::Result<Self> {
-        let reserve = folder.join("reserve");
+        let reserve = folder.join(RESERVE);
         let mut space = Self { folder: folder.to_owned(), reserve, reserve_bytes, low_water, free: 0, looked: None, is_held: false };
         space.is_held = space.is_allocated()?;
         space.look()?;
@@ -41,6 +43,12 @@ impl Space {
             self.look()?;
         }
         Ok(self.free < self.low_water)
+    }
+
+    /// The same from a fresh look.
+    pub fn is_low_now(&mut self) -> io::Result<bool> {
+        self.looked = None;
+        self.is_low()
     }
 
     /// How many bytes were free at the last look.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -54,15 +54,24 @@ impl Appliance {
         })
     }
 
+    /// The same where a refusal is one of the answers: how it ended and what it said.
+    pub fn try_start_in(dir: &Path) -> Result<Self, (ExitStatus, String)> {
+        Self::try_launch(Directory::Given(dir.to_owned()), &mut |_| {})
+    }
+
     fn launch(dir: Directory, change: &mut dyn FnMut(&mut Command)) -> Self {
+        Self::try_launch(dir, change).unwrap_or_else(|(status, log)| panic!("chanceryd ended with {status}:\n{log}"))
+    }
+
+    fn try_launch(dir: Directory, change: &mut dyn FnMut(&mut Command)) -> Result<Self, (ExitStatus, String)> {
         let path = dir.path().to_owned();
         let _ = std::fs::remove_file(path.join("listen.addr"));
         let mut command = Self::command(&path);
         change(&mut command);
         let child = command.spawn().expect("chanceryd starts");
         let mut appliance = Self { child, dir, address: String::new() };
-        appliance.await_ready();
-        appliance
+        appliance.await_ready()?;
+        Ok(appliance)
     }
 
     /// The command that serves this directory, its log kept beside it.
@@ -74,11 +83,11 @@ impl Appliance {
         command
     }
 
-    fn await_ready(&mut self) {
+    fn await_ready(&mut self) -> Result<(), (ExitStatus, String)> {
         let begun = Instant::now();
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("chanceryd ended with {status}:\n{}", self.log());
+                return Err((status, self.log()));
             }
             assert!(begun.elapsed() < START, "chanceryd was not ready in time:\n{}", self.log());
             if let Ok(address) = std::fs::read_to_string(self.path("listen.addr"))
@@ -86,7 +95,7 @@ impl Appliance {
             {
                 self.address = address;
                 if self.curl("GET", "/healthz", None, None, &[]).is_some_and(|answer| answer.status == 200) {
-                    return;
+                    return Ok(());
                 }
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -2,6 +2,9 @@
 
 mod appliance;
 mod contract;
+mod crash;
+mod damage;
 mod every_route;
 mod first_certificate;
+mod load;
 mod requester;

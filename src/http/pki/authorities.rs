@@ -35,7 +35,7 @@ pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
     // To its end even when the client goes away: a key in the token must not be left without its authority.
     let work = async move {
         let authority = app.creator.create(request, &caller).await?;
-        publish_soon(&app, [authority.id], &caller);
+        publish(&app, &[authority.id], &caller).await;
         view(&app, &authority)
     };
     let created = tokio::spawn(work).await.map_err(Problem::internal)??;
@@ -71,9 +71,13 @@ pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
     if reason == RevocationReason::CertificateHold {
         return Err(Problem::field("reason", "an authority cannot be put on hold"));
     }
-    let authority = call.app.revoker.authority(id, reason, &call.caller).await?;
-    publish_soon(&call.app, authority.parent.iter().map(|parent| parent.id).chain([id]), &call.caller);
-    present::json(StatusCode::OK, &view(&call.app, &authority)?)
+    let (app, caller) = (call.app.clone(), call.caller.clone());
+    let authority = app.revoker.authority(id, reason, &caller).await?;
+    let shown = view(&app, &authority)?;
+    // Beside the answer: the list of a large authority takes its time, and the revocation is durable already.
+    let changed: Vec<CaId> = authority.parent.iter().map(|parent| parent.id).chain([id]).collect();
+    tokio::spawn(async move { publish(&app, &changed, &caller).await });
+    present::json(StatusCode::OK, &shown)
 }
 
 /// Reads a reason for revocation; none means unspecified.
@@ -86,18 +90,14 @@ pub fn read_reason(text: Option<&str>) -> Result<RevocationReason, Violation> {
     })
 }
 
-/// Makes new CRLs beside the answer: what was done stands whether or not the token can sign just now, and the regular
-/// publication makes up for a failure.
-pub fn publish_soon(app: &Arc<App>, authorities: impl IntoIterator<Item = CaId>, caller: &Caller) {
-    let authorities: Vec<_> = authorities.into_iter().collect();
-    let (app, caller) = (app.clone(), caller.clone());
-    tokio::spawn(async move {
-        for id in authorities {
-            if let Err(error) = app.crls.publish(id, &caller).await {
-                tracing::warn!(ca = %id, %error, "no CRL was published");
-            }
+/// Makes new CRLs. What was done stands whether or not the token can sign just now; the regular publication makes up for a
+/// failure.
+async fn publish(app: &App, authorities: &[CaId], caller: &Caller) {
+    for id in authorities {
+        if let Err(error) = app.crls.publish(*id, caller).await {
+            tracing::warn!(ca = %id, %error, "no CRL was published");
         }
-    });
+    }
 }
 
 fn find(call: &Call) -> Result<Arc<Authority>, Problem> {

@@ -17,13 +17,13 @@ use crate::http::problem::Problem;
 pub async fn current(call: Call) -> Result<Response<Body>, Problem> {
     let id = call.id("id", "authority")?;
     let as_pem = call.wants_pem();
-    respond(call.app, call.headers, id, as_pem).await
+    respond(&call.app, &call.headers, id, as_pem)
 }
 
 /// `/crl/{id}.crl`, as the distribution point in certificates names it: DER (RFC 5280, 4.2.1.13).
 pub async fn by_file(call: Call) -> Result<Response<Body>, Problem> {
     let id = call.parameter("file").strip_suffix(".crl").and_then(|id| id.parse().ok());
-    respond(call.app, call.headers, id.ok_or_else(|| Problem::not_found("authority"))?, false).await
+    respond(&call.app, &call.headers, id.ok_or_else(|| Problem::not_found("authority"))?, false)
 }
 
 pub async fn publish(call: Call) -> Result<Response<Body>, Problem> {
@@ -41,11 +41,11 @@ pub async fn publish(call: Call) -> Result<Response<Body>, Problem> {
     present::json(StatusCode::OK, &body)
 }
 
-async fn respond(app: Arc<App>, headers: HeaderMap, id: CaId, as_pem: bool) -> Result<Response<Body>, Problem> {
+fn respond(app: &App, headers: &HeaderMap, id: CaId, as_pem: bool) -> Result<Response<Body>, Problem> {
     let published = match app.crls.current(id) {
         Some(published) => published,
-        // Asked for before the first one was made: make it now rather than send the client away.
-        None if app.authorities.get(id).is_some() => app.crls.publish(id, &crate::access::Caller::system()).await?,
+        // Not made here: anybody may ask, and every attempt uses up a number.
+        None if app.authorities.get(id).is_some() => return Err(Problem::no_crl_yet()),
         None => return Err(Problem::not_found("authority")),
     };
     let etag = format!("\"{}{}\"", hex::encode(&published.sha256[..16]), if as_pem { "-pem" } else { "" });
@@ -62,7 +62,7 @@ async fn respond(app: Arc<App>, headers: HeaderMap, id: CaId, as_pem: bool) -> R
         };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, HeaderValue::from_str(&etag).map_err(Problem::internal)?);
-    headers.insert(header::CACHE_CONTROL, cache_control(&app, &published)?);
+    headers.insert(header::CACHE_CONTROL, cache_control(app, &published)?);
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
 }

@@ -25,8 +25,9 @@ use crate::x509::private_key::{self, Encoding};
 use crate::x509::san::{RequestedName, SubjectAltName};
 
 pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
-    let (role, authority) = role(&call)?;
+    role(&call)?;
     let body: wire::Issue = call.read().await?;
+    let (role, authority) = role(&call)?;
     let mut violations = Vec::new();
     let ttl = read_ttl(body.ttl.as_deref(), &mut violations);
     let encoding = match body.private_key_format.as_deref() {
@@ -73,8 +74,9 @@ pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
 }
 
 pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
-    let (role, authority) = role(&call)?;
+    role(&call)?;
     let body: wire::Sign = call.read().await?;
+    let (role, authority) = role(&call)?;
     let mut violations = Vec::new();
     let ttl = read_ttl(body.ttl.as_deref(), &mut violations);
     let der = pem::decode_one(&body.csr_pem, Label::CertificateRequest).map_err(|fault| Problem::field("csr_pem", fault))?;
@@ -102,6 +104,8 @@ pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
     respond(&call.app.issuer.issue(order).await?, None)
 }
 
+/// The role of the path and its authority. Asked for again when the body is there: a client may take half a minute to send
+/// it, and a role that was narrowed or an authority that was revoked meanwhile must count.
 fn role(call: &Call) -> Result<(Arc<Role>, Arc<Authority>), Problem> {
     let role = RoleName::parse(call.parameter("role")).and_then(|name| call.app.roles.get(&name));
     let role = role.ok_or_else(|| Problem::not_found("role"))?;

@@ -45,7 +45,7 @@ pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
     violations.extend(fields.apply(None).err().unwrap_or_default());
     match (name, ca) {
         (Some(name), Some(ca)) if violations.is_empty() => {
-            let role = call.app.roles.create(name, ca, fields, &call.caller).await?;
+            let role = call.app.roles.create(name, ca, fields, call.caller.origin()).await?;
             present::json(StatusCode::CREATED, &present::role(&role))
         }
         _ => Err(Problem::invalid(violations)),
@@ -77,12 +77,12 @@ pub async fn update(mut call: Call) -> Result<Response<Body>, Problem> {
         violations.extend(fields.apply(None).err().unwrap_or_default());
         return Err(Problem::invalid(violations));
     }
-    let role = call.app.roles.update(&name, fields, &call.caller).await?;
+    let role = call.app.roles.update(&name, fields, call.caller.origin()).await?;
     present::json(StatusCode::OK, &present::role(&role))
 }
 
 pub async fn delete(call: Call) -> Result<Response<Body>, Problem> {
-    call.app.roles.delete(&name(&call)?, &call.caller).await?;
+    call.app.roles.delete(&name(&call)?, call.caller.origin()).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)

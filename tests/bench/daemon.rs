@@ -1,0 +1,96 @@
+//! The real daemon, as a child process with a directory of its own.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::{self, Connector};
+
+pub struct Daemon {
+    child: Child,
+    dir: TempDir,
+    pub token: String,
+    pub connector: Connector,
+}
+
+impl Daemon {
+    /// A new appliance. Its log is kept beside it, at the level a service has.
+    pub fn start() -> Self {
+        // Beside the build products, because /tmp may be memory, where nothing is ever durable.
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the appliance");
+        let child = launch(dir.path());
+        let (token, connector) = await_ready(dir.path());
+        Self { child, dir, token, connector }
+    }
+
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Makes a root authority of this kind and a role under it.
+    pub async fn make_role(&self, name: &str, key_type: &str, key_size: u32) {
+        let authority = self
+            .post(
+                "/v1/pki/ca",
+                json!({"name": name, "common_name": format!("{name} CA"), "ca_type": "root", "key_type": key_type, "key_size": key_size}),
+            )
+            .await;
+        self.post(
+            "/v1/pki/roles",
+            json!({"name": name, "ca_id": authority["id"], "allowed_domains": ["example.com"], "allow_subdomains": true,
+                   "max_ttl": "720h", "key_type": "ec", "key_bits": 256}),
+        )
+        .await;
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            self.token,
+            body.len()
+        );
+        let mut connection = self.connector.connect().await.expect("a connection");
+        let (status, body) = connection.ask([head, body].concat().as_bytes()).await.expect("an answer");
+        assert_eq!(status, 201, "{path}: {}", String::from_utf8_lossy(body));
+        serde_json::from_slice(body).expect("JSON")
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn launch(dir: &Path) -> Child {
+    let log = std::fs::File::create(dir.join("daemon.log")).expect("a log file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chanceryd"));
+    command.args(["dev", "--listen", "127.0.0.1:0", "--dir"]).arg(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.spawn().expect("chanceryd starts")
+}
+
+fn await_ready(dir: &Path) -> (String, Connector) {
+    let begun = Instant::now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    while begun.elapsed() < Duration::from_secs(60) {
+        if let Ok(address) = std::fs::read_to_string(dir.join("listen.addr"))
+            && let Ok(token) = std::fs::read_to_string(dir.join("admin.token"))
+            && let Some(connector) = Connector::new(&address, &dir.join("ca.pem"))
+            && runtime.block_on(client::is_healthy(&connector))
+        {
+            return (token, connector);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("chanceryd was not ready in time:\n{}", std::fs::read_to_string(dir.join("daemon.log")).unwrap_or_default());
+}

@@ -1,0 +1,49 @@
+//! `make bench`: what the token and the disk can do, and how near the appliance comes to it. Everything is printed from one run, because ratios of
+//! numbers from different hours say nothing. Nothing here fails for being slow.
+//!
+//! `CHANCERY_BENCH_SECONDS=2` makes it short; `settings.rs` names the other variables.
+
+mod client;
+mod daemon;
+mod keys;
+mod process;
+mod raw;
+mod requests;
+mod settings;
+mod sign;
+mod table;
+mod waiting;
+
+use std::process::{Command, ExitCode};
+
+use chancery::token::softhsm;
+
+use raw::Raw;
+use settings::{Part, Settings};
+
+fn main() -> ExitCode {
+    // SoftHSM2 takes the place of its tokens from the environment, which is set before the first thread by starting this program again.
+    if std::env::var_os(softhsm::CONFIGURATION_VARIABLE).is_none() {
+        return again();
+    }
+    let settings = Settings::read();
+    table::heading(&settings);
+    let keys = keys::make();
+    let raw = Raw::measure(&settings, &keys);
+    if settings.wants(Part::Sign) {
+        sign::measure(&settings, &raw);
+    }
+    if settings.wants(Part::Waiting) {
+        waiting::measure(&settings, &keys);
+    }
+    ExitCode::SUCCESS
+}
+
+/// Runs this program with a token directory of its own.
+fn again() -> ExitCode {
+    let home = tempfile::tempdir().expect("a directory for the token");
+    let configuration = softhsm::prepare(home.path()).expect("SoftHSM2's configuration");
+    let program = std::env::current_exe().expect("the path of this program");
+    let status = Command::new(program).args(std::env::args_os().skip(1)).env(softhsm::CONFIGURATION_VARIABLE, configuration).status();
+    if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,36 @@
+//! What Linux says about processes and the machine.
+
+use std::fs;
+use std::time::Duration;
+
+/// The processor time a process has used, in user and in kernel mode, threads that have ended included.
+pub fn processor_time(process: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a running process");
+    // proc(5): the name in brackets may hold blanks; utime and stime are the fields 14 and 15, in ticks.
+    let fields: Vec<u64> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    // The field after the name is a letter, and so filtered out: field 4 is the first here.
+    let ticks = fields[10] + fields[11];
+    Duration::from_millis(ticks * 1000 / ticks_per_second())
+}
+
+/// How much of a process lies in memory, in MiB.
+pub fn resident_mib(process: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a running process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+    kib / 1024.0
+}
+
+pub fn load_average() -> String {
+    fs::read_to_string("/proc/loadavg").unwrap_or_default().split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+}
+
+pub fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")).and_then(|rest| rest.split_once(": "));
+    name.map_or_else(|| "unknown processor".to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+fn ticks_per_second() -> u64 {
+    nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok()).unwrap_or(100)
+}

@@ -1,0 +1,54 @@
+//! How long and how much, from the environment.
+
+use std::time::Duration;
+
+/// What is measured beside the token and the journal, which every run needs for its ratios.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Sign,
+    Waiting,
+}
+
+pub struct Settings {
+    /// How long each load is measured: `CHANCERY_BENCH_SECONDS`.
+    pub time: Duration,
+    /// How long each yardstick is measured: half of it.
+    pub raw: Duration,
+    /// How long the daemon is warmed up: `CHANCERY_BENCH_WARM_SECONDS`.
+    pub warm: Duration,
+    /// Connections that ask at once: `CHANCERY_BENCH_CONNECTIONS`.
+    pub connections: usize,
+    /// Different requests: `CHANCERY_BENCH_REQUESTS`.
+    pub requests: usize,
+    /// One of `sign`, `waiting`; all when absent: `CHANCERY_BENCH_ONLY`.
+    only: Option<String>,
+}
+
+impl Settings {
+    pub fn read() -> Self {
+        let time = number("CHANCERY_BENCH_SECONDS", 10);
+        Self {
+            time: Duration::from_secs(time as u64),
+            raw: Duration::from_secs((time as u64).div_ceil(2)),
+            warm: Duration::from_secs(number("CHANCERY_BENCH_WARM_SECONDS", time.min(2)) as u64),
+            connections: number("CHANCERY_BENCH_CONNECTIONS", 48),
+            requests: number("CHANCERY_BENCH_REQUESTS", 512),
+            only: std::env::var("CHANCERY_BENCH_ONLY").ok(),
+        }
+    }
+
+    pub fn wants(&self, part: Part) -> bool {
+        let name = match part {
+            Part::Sign => "sign",
+            Part::Waiting => "waiting",
+        };
+        self.only.as_deref().is_none_or(|only| only == name)
+    }
+}
+
+fn number(variable: &str, default: usize) -> usize {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a whole number")),
+        Err(_) => default,
+    }
+}
