@@ -4,6 +4,7 @@ mod appliance;
 mod contract;
 mod crash;
 mod damage;
+mod every_route;
 mod first_certificate;
 mod load;
 mod requester;
