@@ -167,7 +167,7 @@ impl CrlPublisher {
         let der = signed::assemble(&tbs, authority.algorithm, &signature).map_err(|_| CrlError::Encoding)?;
         check(&der, number, count)?;
         let published = PublishedCrl { number, this_update: now, next_update, entries: count, sha256: sha256(&der), der: der.into() };
-        write_file(&self.directory, ca, &published.der).map_err(CrlError::File)?;
+        self.write_file(ca, &published.der).await.map_err(CrlError::File)?;
         self.record(ca, &published, caller, now).await?;
         let published = Arc::new(published);
         self.current.write().unwrap_or_else(PoisonError::into_inner).insert(ca, published.clone());
@@ -222,6 +222,14 @@ impl CrlPublisher {
             }
         })?;
         Ok(())
+    }
+
+    /// Writes the CRL's file, on a full disk with the room that is held for it.
+    async fn write_file(&self, ca: CaId, der: &[u8]) -> std::io::Result<()> {
+        match write_file(&self.directory, ca, der) {
+            Err(error) if is_full(&error) && self.storage.release_reserve().await => write_file(&self.directory, ca, der),
+            other => other,
+        }
     }
 
     async fn record(&self, ca: CaId, published: &PublishedCrl, caller: &Caller, now: Timestamp) -> Result<(), CrlError> {
@@ -306,6 +314,10 @@ fn write_file(directory: &Path, ca: CaId, der: &[u8]) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&temporary, path(directory, ca))?;
     std::fs::File::open(directory)?.sync_all()
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 fn path(directory: &Path, ca: CaId) -> PathBuf {

@@ -41,8 +41,14 @@ pub enum AssemblyError {
 /// Opens everything the configuration names. `public_url` is used where the configuration names none.
 pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>) -> Result<Arc<App>, AssemblyError> {
     let schedule = CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? };
-    let options =
-        Options { reserve_bytes: config.storage.reserve_mib << 20, cache_bytes: config.storage.cache_mib << 20, ..Options::default() };
+    let reserve_bytes = config.storage.reserve_mib << 20;
+    let options = Options {
+        reserve_bytes,
+        // More than the reserve: letting that go must not make new issuance possible again.
+        low_water_bytes: 2 * reserve_bytes,
+        cache_bytes: config.storage.cache_mib << 20,
+        ..Options::default()
+    };
     let (storage, opened) = Storage::open(&config.data_dir, options)?;
     tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
     if let Some(reason) = &opened.rebuilt {
