@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
@@ -23,6 +24,9 @@ use crate::x509::crl::{Crl, CrlDraft, CrlEntry, CrlFault};
 use crate::x509::pem::{self, Label};
 use crate::x509::serial::Serial;
 use crate::x509::signed;
+
+/// How long after a failure nobody outside can cause another attempt at an authority's first CRL.
+const FIRST_AGAIN: Duration = Duration::from_secs(10);
 
 /// When CRLs are made and how long they are good for.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +55,8 @@ pub enum CrlError {
     NotFound,
     #[error("the authority has expired")]
     Expired,
+    #[error("the first CRL could not be made a moment ago")]
+    NotYet,
     #[error("the CRL cannot be encoded or read back")]
     Encoding,
     #[error("the CRL is not what was meant to be signed: {0}")]
@@ -80,8 +86,8 @@ pub struct CrlPublisher {
     schedule: CrlSchedule,
     directory: PathBuf,
     current: RwLock<HashMap<CaId, Arc<PublishedCrl>>>,
-    /// One publication per authority at a time, so that numbers and files follow each other.
-    publishing: Mutex<HashMap<CaId, Arc<tokio::sync::Mutex<()>>>>,
+    /// One publication per authority at a time, so that numbers and files follow each other; and when the last one failed.
+    publishing: Mutex<HashMap<CaId, Arc<tokio::sync::Mutex<Option<Instant>>>>>,
 }
 
 impl CrlPublisher {
@@ -130,27 +136,57 @@ impl CrlPublisher {
         from_seconds(published.this_update.as_second() + self.schedule.period.as_seconds() as i64).min(published.next_update)
     }
 
-    /// The authorities whose CRL is due: it is missing, a period old, or close to its end.
+    /// The authorities whose CRL is due: it is missing, a period old, close to its end, or from a time that has not come, because
+    /// the clock was wrong then.
     pub fn due(&self) -> Vec<CaId> {
-        let now = self.clock.now();
+        let now = from_seconds(self.clock.now().as_second());
         let is_due = |authority: &Arc<Authority>| match self.current(authority.id) {
             None => true,
-            Some(published) => now >= self.fresh_until(&published),
+            Some(published) => now >= self.fresh_until(&published) || now < published.this_update,
         };
         self.authorities.all().iter().filter(|a| now < a.not_after && is_due(a)).map(|a| a.id).collect()
     }
 
+    /// The current CRL, or the first one, made now. Anybody may ask for it, so it costs one number and one signature however
+    /// many ask, and none while an attempt has failed a moment ago.
+    pub async fn current_or_first(&self, ca: CaId) -> Result<Arc<PublishedCrl>, CrlError> {
+        if let Some(published) = self.current(ca) {
+            return Ok(published);
+        }
+        let authority = self.authorities.get(ca).ok_or(CrlError::NotFound)?;
+        let mut failed = self.turn(ca).lock_owned().await;
+        if let Some(published) = self.current(ca) {
+            return Ok(published);
+        }
+        if failed.is_some_and(|since| since.elapsed() < FIRST_AGAIN) {
+            return Err(CrlError::NotYet);
+        }
+        let made = self.publish_in_turn(&authority, &Caller::system()).await;
+        *failed = made.is_err().then(Instant::now);
+        made
+    }
+
     /// Makes, signs, checks and publishes a CRL now.
     pub async fn publish(&self, ca: CaId, caller: &Caller) -> Result<Arc<PublishedCrl>, CrlError> {
-        let lock = self.publishing.lock().unwrap_or_else(PoisonError::into_inner).entry(ca).or_default().clone();
-        let _one_at_a_time = lock.lock().await;
+        let mut failed = self.turn(ca).lock_owned().await;
         let authority = self.authorities.get(ca).ok_or(CrlError::NotFound)?;
+        let made = self.publish_in_turn(&authority, caller).await;
+        *failed = made.is_err().then(Instant::now);
+        made
+    }
+
+    fn turn(&self, ca: CaId) -> Arc<tokio::sync::Mutex<Option<Instant>>> {
+        self.publishing.lock().unwrap_or_else(PoisonError::into_inner).entry(ca).or_default().clone()
+    }
+
+    async fn publish_in_turn(&self, authority: &Authority, caller: &Caller) -> Result<Arc<PublishedCrl>, CrlError> {
+        let ca = authority.id;
         let now = from_seconds(self.clock.now().as_second());
         if now >= authority.not_after {
             return Err(CrlError::Expired);
         }
         let number = self.reserve_number(ca, now, caller).await?;
-        let previous = self.current(ca).map(|published| published.this_update);
+        let previous = read_record(&self.storage, ca)?.map(|CrlRecord::V1 { this_update, .. }| from_seconds(this_update));
         let next_update = from_seconds(now.as_second() + self.schedule.validity.as_seconds() as i64);
         let draft = CrlDraft {
             issuer: authority.subject.der(),
@@ -160,7 +196,8 @@ impl CrlPublisher {
             number,
             authority_key_id: authority.certificate.subject_key_id().unwrap_or_default(),
         };
-        let entries = self.entries(&authority, previous.unwrap_or(now))?;
+        // A CRL made while the clock was ahead says nothing about who has expired by now.
+        let entries = self.entries(authority, previous.map_or(now, |previous| previous.min(now)))?;
         let count = entries.len() as u64;
         let tbs = draft.to_tbs(entries.into_iter()).map_err(|_| CrlError::Encoding)?;
         let signature = self.token.sign(&authority.key, authority.algorithm, tbs.clone()).await?;

@@ -274,6 +274,7 @@ impl From<CrlError> for Problem {
         match error {
             CrlError::NotFound => Self::not_found("authority"),
             CrlError::Expired => Self::conflict("authority_expired", "The authority has expired and signs no CRL."),
+            CrlError::NotYet => Self::unavailable("crl_not_yet", "The first CRL is not made yet; try again later.", 10, error),
             CrlError::Encoding | CrlError::NotAsMeant(_) | CrlError::Record | CrlError::File(_) => Self::internal(error),
             CrlError::Inventory(error) => error.into(),
             CrlError::Token(error) => error.into(),
