@@ -74,11 +74,7 @@ impl Call {
 
     /// Reads the JSON body.
     pub async fn read<T: body::Body>(&mut self) -> Result<T, Problem> {
-        let kind = self.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
-        if !kind.is_none_or(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))) {
-            let detail = "The body must be JSON; send the header Content-Type: application/json.";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
-        }
+        self.check_media_type()?;
         let bytes = self.bytes().await?;
         body::read(&bytes).map_err(Problem::invalid)
     }
@@ -86,19 +82,52 @@ impl Call {
     /// Reads the JSON body, or takes the default when there is none.
     pub async fn read_or_default<T: body::Body + Default>(&mut self) -> Result<T, Problem> {
         let bytes = self.bytes().await?;
-        if bytes.is_empty() { Ok(T::default()) } else { body::read(&bytes).map_err(Problem::invalid) }
+        if bytes.is_empty() {
+            return Ok(T::default());
+        }
+        self.check_media_type()?;
+        body::read(&bytes).map_err(Problem::invalid)
+    }
+
+    fn check_media_type(&self) -> Result<(), Problem> {
+        let Some(kind) = self.headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+        let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+        if kind.trim().eq_ignore_ascii_case("application/json") {
+            return Ok(());
+        }
+        let detail = "The body must be JSON; send the header Content-Type: application/json.";
+        Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
     }
 
     async fn bytes(&mut self) -> Result<bytes::Bytes, Problem> {
-        let limit = self.body_limit;
-        let body = Limited::new(std::mem::take(&mut self.body), limit);
-        match tokio::time::timeout(limits::BODY_TIME, body.collect()).await {
-            Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("The body may have at most {limit} bytes.")))
-            }
-            Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "body_broken", "The body ended before its time.")),
+        let body = std::mem::take(&mut self.body);
+        match tokio::time::timeout(limits::BODY_TIME, collect(body, self.body_limit)).await {
+            Ok(collected) => collected,
             Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body took too long.")),
+        }
+    }
+}
+
+async fn collect(mut body: Body, limit: usize) -> Result<bytes::Bytes, Problem> {
+    match Limited::new(&mut body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            discard(body).await;
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("The body may have at most {limit} bytes.")))
+        }
+        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "body_broken", "The body ended before its time.")),
+    }
+}
+
+/// Reads on for a while: a connection that is closed with bytes unread is reset, and the client loses the answer that says
+/// why (RFC 9112, 9.6).
+async fn discard(mut body: Body) {
+    let mut left = limits::DISCARDED;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, bytes::Bytes::len);
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => return,
         }
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const CSR_BODY: usize = 64 * 1024;
 /// Every other body.
 pub const BODY: usize = 1024 * 1024;
+/// What is read and thrown away of a body that is too long, so that its sender gets to read the answer.
+pub const DISCARDED: usize = 4 * 1024 * 1024;
 /// The head of a request.
 pub const HEADER: usize = 16 * 1024;
 /// From the first byte of a head to its last.

@@ -109,11 +109,13 @@ impl Committer {
                 self.refuse(|| CommitError::Full);
                 self.commit_essential(essential.into_iter().map(|(_, waiting)| waiting));
             }
-            Err(error) => {
+            Err(AppendError::TooLarge) => {
+                self.refuse(|| CommitError::TooLarge);
+                essential.into_iter().for_each(|(_, waiting)| reply(waiting.answer, Err(CommitError::TooLarge)));
+            }
+            Err(error @ (AppendError::Failed(_) | AppendError::Dead)) => {
                 self.fail(&error);
-                for (_, waiting) in essential {
-                    reply(waiting.answer, Err(CommitError::Failed));
-                }
+                essential.into_iter().for_each(|(_, waiting)| reply(waiting.answer, Err(CommitError::Failed)));
             }
         }
     }
@@ -133,7 +135,8 @@ impl Committer {
         match self.append() {
             Ok(appended) => self.finish(appended),
             Err(AppendError::Full) => self.refuse(|| CommitError::Full),
-            Err(error) => self.fail(&error),
+            Err(AppendError::TooLarge) => self.refuse(|| CommitError::TooLarge),
+            Err(error @ (AppendError::Failed(_) | AppendError::Dead)) => self.fail(&error),
         }
     }
 

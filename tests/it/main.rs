@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod damage;
 mod disk;
+mod every_route;
 mod first_certificate;
 mod load;
 mod requester;
