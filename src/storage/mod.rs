@@ -103,7 +103,7 @@ pub struct Opened {
 /// The store's state at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Free bytes at the last look, which a commit makes at most ten times a second.
+    /// Free bytes on the store's disk.
     pub free_bytes: u64,
     /// Whether what can wait is refused for want of space.
     pub is_low: bool,
@@ -232,9 +232,11 @@ impl Storage {
 
     /// The store's state at this moment.
     pub fn health(&self) -> Health {
+        // The committer looks when it commits; who waits for space to be made must see it before anybody dares to ask for a certificate.
+        let free_bytes = space::free_bytes(&self.shared.folder).unwrap_or_else(|_| self.shared.free_bytes.load(Ordering::Relaxed));
         Health {
-            free_bytes: self.shared.free_bytes.load(Ordering::Relaxed),
-            is_low: self.shared.is_low.load(Ordering::Relaxed),
+            free_bytes,
+            is_low: free_bytes < self.shared.options.low_water_bytes,
             is_reserve_held: self.shared.is_reserve_held.load(Ordering::Relaxed),
             is_dead: self.shared.is_journal_dead.load(Ordering::SeqCst),
             is_index_suspect: self.shared.is_index_suspect.load(Ordering::SeqCst),
