@@ -1,10 +1,12 @@
 //! Stories through the front door: the real daemon as a child process, a real token, real clients.
 
 mod appliance;
+mod authorities;
 mod contract;
 mod crash;
 mod damage;
 mod every_route;
 mod first_certificate;
 mod load;
+mod names;
 mod requester;
