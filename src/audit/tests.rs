@@ -101,7 +101,7 @@ fn pages_follow_each_other_both_ways_and_keep_to_the_filter() {
     let of = |wanted: fn(&i64) -> bool| (0..60).filter(wanted).collect::<Vec<_>>();
     assert_eq!(read(&Filter { action: Some(Action::CaCreate), ..all.clone() }, Start::After(0)), of(|second| second % 3 == 0));
     assert_eq!(read(&Filter { refused: Some(true), ..all.clone() }, Start::After(0)), of(|second| second % 5 == 0));
-    assert_eq!(read(&Filter { token: Some(token), refused: Some(false), ..all.clone() }, Start::After(0)), []);
+    assert!(read(&Filter { token: Some(token), refused: Some(false), ..all.clone() }, Start::After(0)).is_empty());
     assert_eq!(read(&Filter { object: Some("o9".to_owned()), ..all.clone() }, Start::Before(u64::MAX)), [9]);
     let span = Filter { since: Some(from_seconds(10)), until: Some(from_seconds(12)), ..all };
     assert_eq!(read(&span, Start::After(0)), [10, 11]);
@@ -114,11 +114,11 @@ fn a_flood_of_refusals_is_counted_and_not_kept() {
     for _ in 0..500 {
         ledger.note_soon(Entry::refused(from_seconds(100), Actor::Anonymous, Action::RequestRefused, "unauthorized"));
     }
-    ledger.note_soon(entry(101, Action::RequestRefused));
+    ledger.note_soon(Entry::refused(from_seconds(101), Actor::Anonymous, Action::RequestRefused, "unauthorized"));
     ledger.commit_blocking(Change::entry_only(Class::Normal, entry(102, Action::DaemonStop))).unwrap();
     let listing = ledger.page(&Filter { action: Some(Action::RequestRefused), ..Filter::default() }, Start::After(0), 1_000).unwrap();
-    assert_eq!(listing.entries.len(), 51);
-    assert_eq!(listing.entries[50].entry.details, [(Field::Suppressed, "450".to_owned())]);
+    assert_eq!(listing.entries.len(), 11);
+    assert_eq!(listing.entries[10].entry.details, [(Field::Suppressed, "490".to_owned())]);
 }
 
 #[test]

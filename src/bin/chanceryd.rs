@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use chancery::daemon::dev::Dev;
 use chancery::daemon::run::{self, RunError};
 use clap::{Parser, Subcommand};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::stat::{Mode, umask};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -47,12 +49,22 @@ enum Command {
 
 fn main() -> ExitCode {
     start_log();
+    keep_private();
     match execute(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What the daemon writes is for its owner alone, and what it holds in memory (the PIN, keys on their way to a client) does not
+/// end up in a core file.
+fn keep_private() {
+    umask(Mode::from_bits_truncate(0o077));
+    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+        tracing::warn!(%error, "core files cannot be switched off");
     }
 }
 

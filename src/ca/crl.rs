@@ -130,27 +130,37 @@ impl CrlPublisher {
         from_seconds(published.this_update.as_second() + self.schedule.period.as_seconds() as i64).min(published.next_update)
     }
 
-    /// The authorities whose CRL is due: it is missing, a period old, or close to its end.
+    /// The authorities whose CRL is due: it is missing, a period old, close to its end, or from a time that has not come, because
+    /// the clock was wrong then.
     pub fn due(&self) -> Vec<CaId> {
-        let now = self.clock.now();
+        let now = from_seconds(self.clock.now().as_second());
         let is_due = |authority: &Arc<Authority>| match self.current(authority.id) {
             None => true,
-            Some(published) => now >= self.fresh_until(&published),
+            Some(published) => now >= self.fresh_until(&published) || now < published.this_update,
         };
         self.authorities.all().iter().filter(|a| now < a.not_after && is_due(a)).map(|a| a.id).collect()
     }
 
     /// Makes, signs, checks and publishes a CRL now.
     pub async fn publish(&self, ca: CaId, caller: &Caller) -> Result<Arc<PublishedCrl>, CrlError> {
-        let lock = self.publishing.lock().unwrap_or_else(PoisonError::into_inner).entry(ca).or_default().clone();
-        let _one_at_a_time = lock.lock().await;
+        let turn = self.turn(ca);
+        let _one_at_a_time = turn.lock().await;
         let authority = self.authorities.get(ca).ok_or(CrlError::NotFound)?;
+        self.publish_in_turn(&authority, caller).await
+    }
+
+    fn turn(&self, ca: CaId) -> Arc<tokio::sync::Mutex<()>> {
+        self.publishing.lock().unwrap_or_else(PoisonError::into_inner).entry(ca).or_default().clone()
+    }
+
+    async fn publish_in_turn(&self, authority: &Authority, caller: &Caller) -> Result<Arc<PublishedCrl>, CrlError> {
+        let ca = authority.id;
         let now = from_seconds(self.clock.now().as_second());
         if now >= authority.not_after {
             return Err(CrlError::Expired);
         }
         let number = self.reserve_number(ca, now, caller).await?;
-        let previous = self.current(ca).map(|published| published.this_update);
+        let previous = read_record(&self.storage, ca)?.map(|CrlRecord::V1 { this_update, .. }| from_seconds(this_update));
         let next_update = from_seconds(now.as_second() + self.schedule.validity.as_seconds() as i64);
         let draft = CrlDraft {
             issuer: authority.subject.der(),
@@ -160,14 +170,15 @@ impl CrlPublisher {
             number,
             authority_key_id: authority.certificate.subject_key_id().unwrap_or_default(),
         };
-        let entries = self.entries(&authority, previous.unwrap_or(now))?;
+        // A CRL made while the clock was ahead says nothing about who has expired by now.
+        let entries = self.entries(authority, previous.map_or(now, |previous| previous.min(now)))?;
         let count = entries.len() as u64;
         let tbs = draft.to_tbs(entries.into_iter()).map_err(|_| CrlError::Encoding)?;
         let signature = self.token.sign(&authority.key, authority.algorithm, tbs.clone()).await?;
         let der = signed::assemble(&tbs, authority.algorithm, &signature).map_err(|_| CrlError::Encoding)?;
         check(&der, number, count)?;
         let published = PublishedCrl { number, this_update: now, next_update, entries: count, sha256: sha256(&der), der: der.into() };
-        write_file(&self.directory, ca, &published.der).map_err(CrlError::File)?;
+        self.write_file(ca, &published.der).await.map_err(CrlError::File)?;
         self.record(ca, &published, caller, now).await?;
         let published = Arc::new(published);
         self.current.write().unwrap_or_else(PoisonError::into_inner).insert(ca, published.clone());
@@ -222,6 +233,14 @@ impl CrlPublisher {
             }
         })?;
         Ok(())
+    }
+
+    /// Writes the CRL's file, on a full disk with the room that is held for it.
+    async fn write_file(&self, ca: CaId, der: &[u8]) -> std::io::Result<()> {
+        match write_file(&self.directory, ca, der) {
+            Err(error) if is_full(&error) && self.storage.release_reserve().await => write_file(&self.directory, ca, der),
+            other => other,
+        }
     }
 
     async fn record(&self, ca: CaId, published: &PublishedCrl, caller: &Caller, now: Timestamp) -> Result<(), CrlError> {
@@ -306,6 +325,10 @@ fn write_file(directory: &Path, ca: CaId, der: &[u8]) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&temporary, path(directory, ca))?;
     std::fs::File::open(directory)?.sync_all()
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 fn path(directory: &Path, ca: CaId) -> PathBuf {

@@ -79,7 +79,7 @@ pub struct Crl {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
-    /// Mebibytes held back for revocation and CRLs when the disk is full.
+    /// Mebibytes held back for revocation and CRLs when the disk is full. With less than twice as much free, nothing new is issued.
     #[serde(default = "default_reserve")]
     pub reserve_mib: u64,
     /// Mebibytes of memory for the index.
@@ -132,8 +132,9 @@ impl Config {
         if self.public.url.as_ref().is_some_and(|url| !url.starts_with("http://") || url.ends_with('/')) {
             return wrong("public.url", "an http:// URL without a slash at its end");
         }
-        if self.storage.reserve_mib > 1_048_576 {
-            return wrong("storage.reserve_mib", "at most 1048576");
+        // Without a reserve a full disk would stop revocation.
+        if !(4..=1_048_576).contains(&self.storage.reserve_mib) {
+            return wrong("storage.reserve_mib", "4 to 1048576");
         }
         if !(1..=1_048_576).contains(&self.storage.cache_mib) {
             return wrong("storage.cache_mib", "1 to 1048576");

@@ -42,6 +42,7 @@ fn values_that_cannot_work_are_refused_with_their_field() {
         ("[token]", "[crl]\nvalidity = \"90m\"\n[token]", "crl.validity"),
         ("[token]", "[public]\nurl = \"https://pki.example.com\"\n[token]", "public.url"),
         ("[token]", "[storage]\ncache_mib = 0\n[token]", "storage.cache_mib"),
+        ("[token]", "[storage]\nreserve_mib = 3\n[token]", "storage.reserve_mib"),
     ] {
         let error = read(&LEAST.replace(from, to)).unwrap_err();
         assert!(matches!(&error, ConfigError::Value { field: found, .. } if *found == field), "{to}: {error}");

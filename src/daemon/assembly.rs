@@ -1,5 +1,6 @@
 //! From a configuration to the parts of the appliance, each given what it uses.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub enum AssemblyError {
     Storage(#[from] OpenError),
     #[error("the PIN file {path} cannot be read")]
     Pin { path: std::path::PathBuf, source: std::io::Error },
+    #[error("the PIN file {path} can be read by everybody (mode {mode:o}); chmod 600 it")]
+    PinExposed { path: std::path::PathBuf, mode: u32 },
     #[error("the token cannot be used")]
     Token(#[from] TokenError),
     #[error("the API tokens cannot be read")]
@@ -41,8 +44,14 @@ pub enum AssemblyError {
 /// Opens everything the configuration names. `public_url` is used where the configuration names none.
 pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>) -> Result<Arc<App>, AssemblyError> {
     let schedule = CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? };
-    let options =
-        Options { reserve_bytes: config.storage.reserve_mib << 20, cache_bytes: config.storage.cache_mib << 20, ..Options::default() };
+    let reserve_bytes = config.storage.reserve_mib << 20;
+    let options = Options {
+        reserve_bytes,
+        // More than the reserve: letting that go must not make new issuance possible again.
+        low_water_bytes: 2 * reserve_bytes,
+        cache_bytes: config.storage.cache_mib << 20,
+        ..Options::default()
+    };
     let (storage, opened) = Storage::open(&config.data_dir, options)?;
     tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
     if let Some(reason) = &opened.rebuilt {
@@ -82,9 +91,14 @@ pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>)
     }))
 }
 
-/// Reads a PIN: the first line of the file.
+/// Reads a PIN: the first line of the file, which not everybody on the machine may read.
 pub fn read_pin(path: &Path) -> Result<SecretString, AssemblyError> {
-    let text = std::fs::read_to_string(path).map_err(|source| AssemblyError::Pin { path: path.to_owned(), source })?;
+    let failed = |source| AssemblyError::Pin { path: path.to_owned(), source };
+    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o007 != 0 {
+        return Err(AssemblyError::PinExposed { path: path.to_owned(), mode });
+    }
+    let text = std::fs::read_to_string(path).map_err(failed)?;
     let text = Zeroizing::new(text);
     Ok(text.lines().next().unwrap_or_default().to_owned().into())
 }

@@ -3,6 +3,8 @@
 //! It needs no root and touches no token but the one in its directory. `DIR/admin.token` is a bearer token with every right,
 //! `DIR/ca.pem` what to trust for TLS, `DIR/listen.addr` and `DIR/http.addr` say where it listens.
 
+use std::fs::{File, TryLockError};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use super::run::{Listeners, RunError, run};
 use super::{listener_certificate, private_file};
 use crate::access::{Caller, Scope, TokenRequest};
 use crate::base::clock::Clock;
+use crate::base::id::RequestId;
 use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
 use crate::config::Config;
 use crate::http::app::App;
@@ -40,6 +43,10 @@ pub enum DevError {
     ListenerCertificate(#[from] listener_certificate::NotMade),
     #[error("the token cannot be initialised")]
     Token(#[from] TokenError),
+    #[error("{0} holds no PIN that can be read")]
+    Pin(PathBuf),
+    #[error("another chanceryd serves {0}")]
+    InUse(PathBuf),
 }
 
 /// What a development appliance is asked to be.
@@ -61,6 +68,8 @@ impl Dev {
 
     /// Serves until a signal.
     pub async fn serve(&self) -> Result<(), RunError> {
+        // Before anything is made or announced: a second start must not disturb the first.
+        let _lock = self.lock()?;
         self.make_missing()?;
         let mut config = Config::read(&self.path("chancery.toml"))?;
         config.listen = self.listen;
@@ -82,27 +91,63 @@ impl Dev {
         run(&config, listeners, app).await
     }
 
+    fn lock(&self) -> Result<File, DevError> {
+        let failed = |source| DevError::File { path: self.path("dev.lock"), source };
+        let file = File::create(self.path("dev.lock")).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(DevError::InUse(self.dir.clone())),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Each step is whole or not at all, and a start that was ended between two goes on with the next.
     fn make_missing(&self) -> Result<(), DevError> {
         let module = self.module()?;
         if !self.path("token.pin").exists() {
-            self.make("token.pin", random_pin()?.expose_secret().as_bytes())?;
+            self.replace("token.pin", random_pin()?.expose_secret().as_bytes())?;
         }
         if !self.path("token.ready").exists() {
-            let user_pin = read_pin(&self.path("token.pin")).map_err(|_| DevError::NoRandomness)?;
-            // The security officer's PIN is needed for this once and never again.
-            token::initialise(&module, LABEL, &random_pin()?, &user_pin)?;
-            self.make("token.ready", b"")?;
+            self.make_token(&module)?;
+            self.replace("token.ready", b"")?;
         }
         if !self.path("tls.key").exists() {
             let made = listener_certificate::make(self.listen.ip(), Clock::System.now())?;
             self.replace("ca.pem", made.issuer_pem.as_bytes())?;
             self.replace("tls.pem", made.certificate_pem.as_bytes())?;
-            self.make("tls.key", made.key_pem.expose_secret().as_bytes())?;
+            self.replace("tls.key", made.key_pem.expose_secret().as_bytes())?;
         }
         if !self.path("chancery.toml").exists() {
-            self.make("chancery.toml", self.configuration(&module).as_bytes())?;
+            self.replace("chancery.toml", self.configuration(&module).as_bytes())?;
         }
         Ok(())
+    }
+
+    fn make_token(&self, module: &Path) -> Result<(), DevError> {
+        let file = |source| DevError::File { path: self.path("tokens"), source };
+        let has_data = self.path("data").exists();
+        if !has_data {
+            // A start that was ended here may have left a token whose PINs nobody knows. Without data it holds no key that is
+            // missed; it is put aside all the same, for what is destroyed in a token is gone.
+            self.put_tokens_aside().map_err(file)?;
+        }
+        let path = self.path("token.pin");
+        let user_pin = read_pin(&path).map_err(|_| DevError::Pin(path))?;
+        // The security officer's PIN is needed for this once and never again.
+        match token::initialise(module, LABEL, &random_pin()?, &user_pin) {
+            Err(TokenError::TokenExists) if has_data => Ok(()),
+            made => Ok(made?),
+        }
+    }
+
+    fn put_tokens_aside(&self) -> io::Result<()> {
+        let tokens = self.path("tokens");
+        if std::fs::read_dir(&tokens)?.next().is_none() {
+            return Ok(());
+        }
+        let aside = (1..).map(|n| self.path(&format!("tokens.unfinished-{n}"))).find(|path| !path.exists()).unwrap_or_default();
+        std::fs::rename(&tokens, aside)?;
+        private_file::directory(&tokens)
     }
 
     fn module(&self) -> Result<PathBuf, DevError> {
@@ -137,10 +182,15 @@ impl Dev {
         Ok((reachable(api), reachable(public)))
     }
 
-    /// The development token: every right, no expiry, made once.
+    /// The development token: every right, no expiry, one at a time.
     async fn make_admin_token(&self, app: &App) -> Result<(), RunError> {
-        if self.path("admin.token").exists() {
+        let written = std::fs::read_to_string(self.path("admin.token")).map(Zeroizing::new);
+        if written.is_ok_and(|secret| app.tokens.authenticate(&secret, RequestId::new()).is_some()) {
             return Ok(());
+        }
+        // One whose secret was never written down, or was deleted, would stay valid for ever.
+        for lost in app.tokens.list().iter().filter(|token| token.expires_at.is_none()) {
+            app.tokens.revoke(lost.id, &Caller::system()).await.map_err(super::assembly::AssemblyError::Access)?;
         }
         let request = TokenRequest { name: "development".to_owned(), scopes: vec![Scope::PkiAdmin], ttl: None };
         let made = app.tokens.create(request, &Caller::system()).await.map_err(super::assembly::AssemblyError::Access)?;
@@ -150,10 +200,6 @@ impl Dev {
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
-    }
-
-    fn make(&self, name: &str, content: &[u8]) -> Result<(), DevError> {
-        private_file::create(&self.path(name), content).map_err(|source| DevError::File { path: self.path(name), source })
     }
 
     fn replace(&self, name: &str, content: &[u8]) -> Result<(), DevError> {

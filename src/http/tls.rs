@@ -1,5 +1,6 @@
 //! The listener's TLS: 1.3, and 1.2 with AEAD suites; X25519MLKEM768 first.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +15,10 @@ pub enum TlsError {
     File { path: PathBuf, source: rustls::pki_types::pem::Error },
     #[error("{0} holds no certificate")]
     NoCertificate(PathBuf),
+    #[error("{path} can be read by everybody (mode {mode:o}); chmod 600 it")]
+    KeyExposed { path: PathBuf, mode: u32 },
+    #[error("{path} cannot be looked at")]
+    Metadata { path: PathBuf, source: std::io::Error },
     #[error("the certificate and key cannot be used")]
     Refused(#[from] rustls::Error),
 }
@@ -28,6 +33,11 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
     let chain = chain.collect::<Result<Vec<_>, _>>().map_err(file(certificate))?;
     if chain.is_empty() {
         return Err(TlsError::NoCertificate(certificate.to_owned()));
+    }
+    let metadata = std::fs::metadata(key).map_err(|source| TlsError::Metadata { path: key.to_owned(), source })?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o007 != 0 {
+        return Err(TlsError::KeyExposed { path: key.to_owned(), mode });
     }
     let key = PrivateKeyDer::from_pem_file(key).map_err(file(key))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

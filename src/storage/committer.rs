@@ -67,6 +67,9 @@ impl Committer {
                     // Who asked may have stopped waiting.
                     let _ = answer.send(done);
                 }
+                Task::Room(answer) => {
+                    let _ = answer.send(self.release_reserve());
+                }
                 Task::Idle => {}
                 Task::Close => break,
             }
@@ -106,11 +109,13 @@ impl Committer {
                 self.refuse(|| CommitError::Full);
                 self.commit_essential(essential.into_iter().map(|(_, waiting)| waiting));
             }
-            Err(error) => {
+            Err(AppendError::TooLarge) => {
+                self.refuse(|| CommitError::TooLarge);
+                essential.into_iter().for_each(|(_, waiting)| reply(waiting.answer, Err(CommitError::TooLarge)));
+            }
+            Err(error @ (AppendError::Failed(_) | AppendError::Dead)) => {
                 self.fail(&error);
-                for (_, waiting) in essential {
-                    reply(waiting.answer, Err(CommitError::Failed));
-                }
+                essential.into_iter().for_each(|(_, waiting)| reply(waiting.answer, Err(CommitError::Failed)));
             }
         }
     }
@@ -126,15 +131,28 @@ impl Committer {
         if self.accepted.is_empty() {
             return;
         }
-        match self.space.release() {
-            Ok(true) => tracing::warn!("the disk is full; the reserve was released for changes that must not fail"),
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the reserve cannot be released"),
-        }
+        self.release_reserve();
         match self.append() {
             Ok(appended) => self.finish(appended),
             Err(AppendError::Full) => self.refuse(|| CommitError::Full),
-            Err(error) => self.fail(&error),
+            Err(AppendError::TooLarge) => self.refuse(|| CommitError::TooLarge),
+            Err(error @ (AppendError::Failed(_) | AppendError::Dead)) => self.fail(&error),
+        }
+    }
+
+    /// Whether there was a reserve, and its room is free now.
+    fn release_reserve(&mut self) -> bool {
+        match self.space.release() {
+            Ok(released) => {
+                if released {
+                    tracing::warn!("the disk is full; the reserve was released for what must not fail");
+                }
+                released
+            }
+            Err(error) => {
+                tracing::error!(%error, "the reserve cannot be released");
+                false
+            }
         }
     }
 

@@ -249,6 +249,14 @@ impl Storage {
         result.blocking_recv().unwrap_or(false)
     }
 
+    /// Frees the reserve for a file beside the store that must not fail for want of space, such as a CRL; whether there was one. It is taken again by
+    /// itself when there is plenty of space.
+    pub async fn release_reserve(&self) -> bool {
+        let (answer, result) = oneshot::channel();
+        self.shared.queue.push_room(answer);
+        result.await.unwrap_or(false)
+    }
+
     fn enqueue(&self, change: Change) -> Result<oneshot::Receiver<Result<Committed, CommitError>>, CommitError> {
         let (answer, result) = oneshot::channel();
         self.shared.queue.push(Waiting { change, answer: Some(answer) }).map_err(|_| CommitError::Closed)?;

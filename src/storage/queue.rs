@@ -23,6 +23,8 @@ pub(super) enum Task {
     /// The changes are in the buffer it gave.
     Commit,
     Checkpoint(oneshot::Sender<bool>),
+    /// A file beside the journal needs the reserve's room.
+    Room(oneshot::Sender<bool>),
     /// Nothing came before the deadline.
     Idle,
     Close,
@@ -38,6 +40,7 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Waiting>,
     checkpoints: Vec<oneshot::Sender<bool>>,
+    rooms: Vec<oneshot::Sender<bool>>,
     is_asleep: bool,
     is_closed: bool,
 }
@@ -63,6 +66,15 @@ impl Queue {
         }
     }
 
+    /// Asks for the reserve's room.
+    pub fn push_room(&self, answer: oneshot::Sender<bool>) {
+        let mut state = self.state();
+        if !state.is_closed {
+            state.rooms.push(answer);
+            self.wake(state);
+        }
+    }
+
     /// Takes nothing more; what waits is still committed.
     pub fn close(&self) {
         let mut state = self.state();
@@ -76,6 +88,7 @@ impl Queue {
         state.is_closed = true;
         state.waiting.clear();
         state.checkpoints.clear();
+        state.rooms.clear();
     }
 
     /// Waits for work, at most until the deadline, and takes changes up to the bounds into `taken`.
@@ -84,6 +97,9 @@ impl Queue {
         loop {
             if let Some(answer) = state.checkpoints.pop() {
                 return Task::Checkpoint(answer);
+            }
+            if let Some(answer) = state.rooms.pop() {
+                return Task::Room(answer);
             }
             if !state.waiting.is_empty() {
                 let mut bytes = 0;

@@ -7,9 +7,9 @@ use std::time::Duration;
 pub fn processor_time(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a running process");
     // proc(5): the name in brackets may hold blanks; utime and stime are the fields 14 and 15, in ticks.
-    let fields: Vec<u64> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().filter_map(|field| field.parse().ok()).collect();
-    // The field after the name is a letter, and so filtered out: field 4 is the first here.
-    let ticks = fields[10] + fields[11];
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    // The state, field 3, is the first here.
+    let ticks: u64 = [fields[14 - 3], fields[15 - 3]].iter().filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 1000 / ticks_per_second())
 }
 

@@ -112,5 +112,7 @@ fn view(app: &App, authority: &Authority) -> Result<wire::Authority, Problem> {
 
 fn cacheable(mut response: Response<Body>) -> Result<Response<Body>, Problem> {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+    // A cache must not hand the PEM to who asks for DER.
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
 }
