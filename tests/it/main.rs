@@ -2,3 +2,4 @@
 
 mod appliance;
 mod first_certificate;
+mod review;
