@@ -13,6 +13,7 @@ mod interop;
 mod load;
 mod names;
 mod requester;
+mod review;
 mod scale;
 mod store;
 mod token_signs;
