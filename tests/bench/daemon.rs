@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -18,10 +20,10 @@ pub struct Daemon {
 
 impl Daemon {
     /// A new appliance. Its log is kept beside it, at the level a service has.
-    pub fn start() -> Self {
+    pub fn start(under: &[String]) -> Self {
         // Beside the build products, because /tmp may be memory, where nothing is ever durable.
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the appliance");
-        let child = launch(dir.path());
+        let child = launch(dir.path(), under);
         let (token, connector) = await_ready(dir.path());
         Self { child, dir, token, connector }
     }
@@ -67,14 +69,23 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // In order, so that what it runs under can write down what it saw.
+        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
         let _ = self.child.wait();
     }
 }
 
-fn launch(dir: &Path) -> Child {
+fn launch(dir: &Path, under: &[String]) -> Child {
     let log = std::fs::File::create(dir.join("daemon.log")).expect("a log file");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chanceryd"));
+    let daemon = env!("CARGO_BIN_EXE_chanceryd");
+    let mut command = match under {
+        [] => Command::new(daemon),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(daemon);
+            command
+        }
+    };
     command.args(["dev", "--listen", "127.0.0.1:0", "--dir"]).arg(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     command.spawn().expect("chanceryd starts")
 }

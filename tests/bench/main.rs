@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     }
     let settings = Settings::read();
     table::heading(&settings);
-    let keys = keys::make();
+    let keys = keys::make(&settings);
     let raw = Raw::measure(&settings, &keys);
     if settings.wants(Part::Sign) {
         sign::measure(&settings, &raw);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chancery::x509::algorithm::KeyType;
+
 /// What is measured beside the token and the journal, which every run needs for its ratios.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -20,8 +22,12 @@ pub struct Settings {
     pub connections: usize,
     /// Different requests: `CHANCERY_BENCH_REQUESTS`.
     pub requests: usize,
+    /// What the daemon is started under, such as `valgrind --tool=callgrind`: `CHANCERY_BENCH_UNDER`.
+    pub under: Vec<String>,
     /// One of `sign`, `waiting`; all when absent: `CHANCERY_BENCH_ONLY`.
     only: Option<String>,
+    /// One of `rsa-2048`, `ec-256`; all when absent: `CHANCERY_BENCH_KEY`.
+    key: Option<String>,
 }
 
 impl Settings {
@@ -33,7 +39,9 @@ impl Settings {
             warm: Duration::from_secs(number("CHANCERY_BENCH_WARM_SECONDS", time.min(2)) as u64),
             connections: number("CHANCERY_BENCH_CONNECTIONS", 48),
             requests: number("CHANCERY_BENCH_REQUESTS", 512),
+            under: std::env::var("CHANCERY_BENCH_UNDER").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             only: std::env::var("CHANCERY_BENCH_ONLY").ok(),
+            key: std::env::var("CHANCERY_BENCH_KEY").ok(),
         }
     }
 
@@ -43,6 +51,12 @@ impl Settings {
             Part::Waiting => "waiting",
         };
         self.only.as_deref().is_none_or(|only| only == name)
+    }
+
+    /// The kinds of authority that are measured.
+    pub fn kinds(&self) -> Vec<KeyType> {
+        let wanted = |kind: &KeyType| self.key.as_deref().is_none_or(|key| key == kind.to_string());
+        [KeyType::Rsa2048, KeyType::P256].into_iter().filter(wanted).collect()
     }
 }
 
