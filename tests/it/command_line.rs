@@ -182,9 +182,9 @@ fn exit_codes_say_who_has_to_act() {
     shell.chancery(&["role", "show", "nothing"]).is(5);
     shell.chancery(&["cert", "show", "cert_nothing"]).is(5);
     shell.chancery(&["ca", "show", "nothing"]).is(5);
-    shell.run(shell.command(&["ca", "list", "--dir", "."])).is(2);
+    shell.run(&mut shell.command(&["ca", "list", "--dir", "."])).is(2);
     let url = shell.appliance.base_url();
-    let untrusted = shell.run(shell.command(&["health", "--url", &url])).is(3);
+    let untrusted = shell.run(&mut shell.command(&["health", "--url", &url])).is(3);
     assert!(untrusted.notes.contains("--ca-file"), "{}", untrusted.notes);
     let no_token = shell.run(shell.command(&["ca", "list", "--url", &url, "--ca-file"]).arg(shell.appliance.path("ca.pem"))).is(4);
     assert!(no_token.notes.contains("token"), "{}", no_token.notes);

@@ -77,7 +77,7 @@ fn a_chain_mixes_families() {
         Some(&root),
         json!({"key_type": "rsa", "key_size": 2048, "signature_algorithm": "rsa-pss-sha256"}),
     ));
-    let low = made(create(&appliance, "low", Some(&middle), json!({"key_size": 384})));
+    let low = made(create(&appliance, "low", Some(&middle), json!({"key_size": 384, "validity_days": 365})));
     appliance.role("web", &low, json!({"key_type": "ed25519", "key_bits": null}));
     let (issued, chain) = issue(&appliance, "web");
     assert_eq!(chain.len(), 3);
