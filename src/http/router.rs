@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::http::StatusCode;
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -43,8 +44,10 @@ fn router(app: &Arc<App>, routes: impl Iterator<Item = &'static Route>) -> Route
 
 fn endpoint(app: Arc<App>, route: &'static Route) -> MethodRouter {
     let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::GET);
-    on(filter, move |parameters: RawPathParams, request: Request<Body>| {
-        let path = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    on(filter, move |parameters: Result<RawPathParams, RawPathParamsRejection>, request: Request<Body>| {
+        // A parameter that is no text names nothing that exists; to the handler it is as good as empty.
+        let pairs = parameters.as_ref().ok().into_iter().flatten();
+        let path = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         dispatch::serve(app.clone(), route, path, request)
     })
 }

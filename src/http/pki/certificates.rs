@@ -107,6 +107,10 @@ fn read_time(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Pr
     if time > now {
         return Err(Problem::field("invalidity_date", "a time that has passed"));
     }
+    // RFC 5280, 4.1.2.5 has no form for years before 1950: a CRL with such an entry could never be made again.
+    if time < Timestamp::UNIX_EPOCH {
+        return Err(Problem::field("invalidity_date", "a time since 1970"));
+    }
     Ok(Some(time))
 }
 
