@@ -283,7 +283,8 @@ fn entry(serial: &[u8], revocation: &Revocation) -> Result<CrlEntry, CrlError> {
         serial: Serial::from_der_content(serial).map_err(|_| CrlError::Record)?,
         revoked_at: revocation.revoked_at,
         reason: revocation.reason,
-        invalidity_date: revocation.invalidity_date,
+        // Nothing that was ever accepted may keep the whole CRL from being made.
+        invalidity_date: revocation.invalidity_date.filter(|time| *time >= Timestamp::UNIX_EPOCH),
     })
 }
 

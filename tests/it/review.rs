@@ -103,6 +103,38 @@ fn a_refusal_tells_which_role_it_was_about() {
 }
 
 #[test]
+fn no_revocation_keeps_a_crl_from_being_made() {
+    let appliance = Appliance::start();
+    let ca = appliance.root("root", "ec", 256);
+    appliance.role("web", &ca, json!({}));
+    let issued = appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.com"}))).expect(201);
+    let revoke = |date: &str| {
+        let body = json!({"serial_number": issued["serial_number"], "invalidity_date": date});
+        appliance.call("POST", "/v1/pki/revoke", Some(body))
+    };
+    for date in ["-009999-01-02T01:59:59Z", "0000-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z"] {
+        assert_eq!(revoke(date).refused(400).0, "invalid_request", "{date}");
+    }
+    revoke("1970-01-01T00:00:00.5Z").expect(200);
+    assert_eq!(appliance.call("POST", &format!("/v1/pki/ca/{ca}/crl"), None).expect(200)["revoked_certificates"], 1);
+}
+
+#[test]
+fn an_authority_does_not_take_the_subject_of_one_above_it() {
+    let appliance = Appliance::start();
+    let root = appliance.root("root", "ec", 256);
+    let body = json!({"name": "same", "common_name": "root CA", "ca_type": "intermediate", "parent_ca_id": root, "key_type": "ec"});
+    appliance.call("POST", "/v1/pki/ca", Some(body)).refused(400);
+}
+
+#[test]
+fn a_path_that_is_no_text_is_a_problem_document_like_any_other() {
+    let appliance = Appliance::start();
+    assert_eq!(appliance.call("GET", "/v1/pki/roles/%ff", None).refused(404).0, "not_found");
+    assert_eq!(appliance.call_as(None, "GET", "/v1/pki/roles/%ff", None).refused(401).0, "unauthenticated");
+}
+
+#[test]
 fn a_first_start_that_was_cut_short_is_gone_on_with() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("appliance");
