@@ -22,7 +22,7 @@ fn the_path_length_is_inherited_and_enforced() {
     assert_eq!(constraints(&first), "CA:TRUE, pathlen:1", "what the root leaves");
     let narrow = made(create(&appliance, "narrow", Some(&root), json!({"path_length": 0})));
     assert_eq!(create(&appliance, "x", Some(&narrow), json!({})).refused(400).1, ["parent_ca_id"], "exhausted by its own");
-    let second = made(create(&appliance, "second", Some(&first), json!({})));
+    let second = made(create(&appliance, "second", Some(&first), json!({"validity_days": 365})));
     assert_eq!(constraints(&second), "CA:TRUE, pathlen:0");
     assert_eq!(create(&appliance, "x", Some(&second), json!({})).refused(400).1, ["parent_ca_id"], "exhausted by the root's");
     appliance.role("web", &second, json!({}));
