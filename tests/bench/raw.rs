@@ -8,7 +8,7 @@ use chancery::x509::algorithm::KeyType;
 
 use crate::keys::Keys;
 use crate::settings::Settings;
-use crate::{process, table};
+use crate::{daemon, process, table};
 
 /// What storing one certificate puts into the journal: its record with the audit entry, as measured with a P-256 certificate.
 const RECORD_BYTES: usize = 1_400;
@@ -53,8 +53,7 @@ impl Raw {
 
 /// Durable records a second of one thread.
 fn journal_rate(settings: &Settings, group: u32) -> f64 {
-    // Beside the build products, because /tmp may be memory, where nothing is ever durable.
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let folder = daemon::directory();
     let (mut journal, _) = Journal::open(folder.path(), Options::default()).expect("a new journal");
     let mut batch = Batch::new();
     let record: Vec<u8> = (0..RECORD_BYTES).map(|at| (at * 31 % 251) as u8).collect();

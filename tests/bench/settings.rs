@@ -9,6 +9,7 @@ use chancery::x509::algorithm::KeyType;
 pub enum Part {
     Sign,
     Waiting,
+    Start,
 }
 
 pub struct Settings {
@@ -22,9 +23,11 @@ pub struct Settings {
     pub connections: usize,
     /// Different requests: `CHANCERY_BENCH_REQUESTS`.
     pub requests: usize,
+    /// Certificates in the store when starting is measured: `CHANCERY_BENCH_STORE`.
+    pub store: usize,
     /// What the daemon is started under, such as `valgrind --tool=callgrind`: `CHANCERY_BENCH_UNDER`.
     pub under: Vec<String>,
-    /// One of `sign`, `waiting`; all when absent: `CHANCERY_BENCH_ONLY`.
+    /// One of `sign`, `waiting`, `start`; all when absent: `CHANCERY_BENCH_ONLY`.
     only: Option<String>,
     /// One of `rsa-2048`, `ec-256`; all when absent: `CHANCERY_BENCH_KEY`.
     key: Option<String>,
@@ -39,6 +42,7 @@ impl Settings {
             warm: Duration::from_secs(number("CHANCERY_BENCH_WARM_SECONDS", time.min(2)) as u64),
             connections: number("CHANCERY_BENCH_CONNECTIONS", 48),
             requests: number("CHANCERY_BENCH_REQUESTS", 512),
+            store: number("CHANCERY_BENCH_STORE", 100_000),
             under: std::env::var("CHANCERY_BENCH_UNDER").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             only: std::env::var("CHANCERY_BENCH_ONLY").ok(),
             key: std::env::var("CHANCERY_BENCH_KEY").ok(),
@@ -49,6 +53,7 @@ impl Settings {
         let name = match part {
             Part::Sign => "sign",
             Part::Waiting => "waiting",
+            Part::Start => "start",
         };
         self.only.as_deref().is_none_or(|only| only == name)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chancery::x509::algorithm::KeyType;
 
 use crate::client::Connector;
-use crate::daemon::Daemon;
+use crate::daemon::{self, Daemon};
 use crate::raw::Raw;
 use crate::settings::Settings;
 use crate::{process, requests, table};
@@ -24,7 +24,8 @@ struct Found {
 
 pub fn measure(settings: &Settings, raw: &Raw) {
     let csrs = requests::csrs(settings.requests);
-    let daemon = Daemon::start(&settings.under);
+    let dir = daemon::directory();
+    let daemon = Daemon::start(dir.path(), &settings.under);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let found = settings.kinds().into_iter().map(|kind| {
         let role = format!("bench-{kind}");

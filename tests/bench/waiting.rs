@@ -9,7 +9,7 @@ use chancery::token::{KeyRef, Token};
 
 use crate::keys::Keys;
 use crate::settings::Settings;
-use crate::{process, table};
+use crate::{daemon, process, table};
 
 const AT_ONCE: u64 = 64;
 const TBS_BYTES: usize = 520;
@@ -27,7 +27,7 @@ pub fn measure(settings: &Settings, keys: &Keys) {
     let mut rows = Vec::new();
     for (kind, key) in &keys.keys {
         for (name, run) in [("a task awaits", awaiting as fn(Work) -> u64), ("a thread blocks", blocking)] {
-            let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+            let folder = daemon::directory();
             let work =
                 Work { storage: open(folder.path()), token: keys.token.clone(), key: key.clone(), end: Instant::now() + settings.time };
             let (begun, before) = (Instant::now(), process::processor_time(std::process::id()));
