@@ -15,6 +15,7 @@ mod names;
 mod requester;
 mod review;
 mod scale;
+mod serve;
 mod store;
 mod token_signs;
 mod weak_keys;
