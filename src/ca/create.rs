@@ -73,7 +73,11 @@ impl Creator {
     pub async fn create(&self, request: AuthorityRequest, caller: &Caller) -> Result<Arc<Authority>, CreateError> {
         let now = from_seconds(self.issuer.clock.now().as_second());
         let parent = self.parent(&request, now)?;
-        let not_after = from_seconds(now.as_second() + i64::from(request.validity_days) * 86_400);
+        let wanted = from_seconds(now.as_second() + i64::from(request.validity_days) * 86_400);
+        let not_after = match &parent {
+            Some(parent) if !request.validity_is_asked => wanted.min(parent.not_after),
+            _ => wanted,
+        };
         if let Some(parent) = parent.as_ref().filter(|parent| not_after > parent.not_after) {
             return Err(CreateError::OutlivesParent(parent.not_after));
         }
