@@ -11,8 +11,8 @@ LISTEN ?= 127.0.0.1:8443
 # How often each fuzz target is run, and how often `make crash` kills the daemon.
 FUZZ_RUNS ?= 1000000
 CRASH_ROUNDS ?= 1000
-# A snapshot of the RustSec advisories; without one `make check` leaves the advisories out.
-ADVISORY_DB ?= ../shared/advisory-db.tar.gz
+# A snapshot of the RustSec advisories as a .tar.gz; without one `make check` leaves the advisories out.
+ADVISORY_DB ?=
 
 # rustup installs cargo where a shell that was open before does not look, and tests look for the venv's programs first.
 export PATH := $(CURDIR)/target/venv/bin:$(PATH):$(HOME)/.cargo/bin
@@ -61,7 +61,7 @@ lint:
 	cargo clippy --locked --all-targets -- -D warnings
 
 fuzz: deps-test ## run every fuzz target FUZZ_RUNS times
-	@if [ -d tests/fuzz ]; then tests/fuzz-all.sh $(FUZZ_RUNS); fi
+	@RUNS=$(FUZZ_RUNS) tests/fuzz/run
 
 crash: deps-test ## kill the daemon CRASH_ROUNDS times while it issues, and look for what was lost
 	CHANCERY_CRASH_ROUNDS=$(CRASH_ROUNDS) cargo nextest run --locked --cargo-profile release --profile crash --test it crash

@@ -4,7 +4,7 @@ set -euo pipefail
 
 snapshot=$1
 if [[ ! -f $snapshot ]]; then
-    echo "No advisory snapshot at $snapshot (set ADVISORY_DB): licences, bans and sources are checked without the advisories."
+    echo "No advisory snapshot (set ADVISORY_DB to one): licences, bans and sources are checked without the advisories."
     exec cargo deny --locked check --hide-inclusion-graph bans licenses sources
 fi
 

@@ -99,7 +99,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Entry, EntryFault> {
 
 /// Bounds a text and escapes what could move a terminal's cursor, forge a line or turn the direction of writing.
 fn clean(text: String) -> String {
-    if text.len() <= LONGEST && !text.chars().any(is_unsafe) {
+    // Nearly every text is plain ASCII, which is seen faster byte by byte.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+    if text.len() <= LONGEST && (text.bytes().all(is_plain) || !text.chars().any(is_unsafe)) {
         return text;
     }
     let mut clean = String::with_capacity(text.len().min(LONGEST));

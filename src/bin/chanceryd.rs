@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chancery::access::{LONGEST_TOKEN_LIFE, Scope};
+use chancery::base::duration::Span;
 use chancery::daemon::dev::Dev;
+use chancery::daemon::first_token;
 use chancery::daemon::run::{self, RunError};
 use clap::{Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
@@ -39,6 +42,23 @@ enum Command {
     Serve {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+    },
+    /// Make the first API token of a new appliance, while no daemon serves its data directory.
+    CreateToken {
+        #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
+        config: PathBuf,
+        /// What or whom it is for.
+        #[arg(long, default_value = "first administrator")]
+        name: String,
+        /// What it may do: pki:admin, pki:issue or pki:read; a wider scope holds the narrower ones.
+        #[arg(long = "scope", value_name = "SCOPE", default_value = "pki:admin")]
+        scopes: Vec<Scope>,
+        /// How long it is good for, such as 90d; at most 366d.
+        #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = token_life)]
+        ttl: Span,
+        /// The file the token is written to; it must not exist, and only its owner may read it.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Check a configuration file and the files it names, and do nothing else.
     CheckConfig {
@@ -82,11 +102,24 @@ fn execute(command: Command) -> Result<(), RunError> {
             block_on(dev.serve())
         }
         Command::Serve { config } => block_on(run::serve(&config)),
+        Command::CreateToken { config, name, scopes, ttl, out } => {
+            let out = std::path::absolute(&out).unwrap_or(out);
+            block_on(async { Ok(first_token::create(&config, name, scopes, ttl, &out).await?) })?;
+            println!("{}: holds the token", out.display());
+            Ok(())
+        }
         Command::CheckConfig { config } => {
             run::check_config(&config)?;
             println!("{}: good", config.display());
             Ok(())
         }
+    }
+}
+
+fn token_life(text: &str) -> Result<Span, String> {
+    match text.parse::<Span>() {
+        Ok(ttl) if ttl > LONGEST_TOKEN_LIFE => Err(format!("at most {LONGEST_TOKEN_LIFE}")),
+        read => read.map_err(|fault| fault.to_string()),
     }
 }
 

@@ -29,6 +29,8 @@ pub enum CreateError {
     NoParent,
     #[error("the parent cannot sign: {0}")]
     ParentNotStanding(NotStanding),
+    #[error("the authority {0} above it has the same subject")]
+    SubjectOfAncestor(String),
     #[error("the parent's path length allows no authority below it")]
     PathLengthExhausted,
     #[error("the parent's path length allows at most {0} below this authority")]
@@ -71,7 +73,11 @@ impl Creator {
     pub async fn create(&self, request: AuthorityRequest, caller: &Caller) -> Result<Arc<Authority>, CreateError> {
         let now = from_seconds(self.issuer.clock.now().as_second());
         let parent = self.parent(&request, now)?;
-        let not_after = from_seconds(now.as_second() + i64::from(request.validity_days) * 86_400);
+        let wanted = from_seconds(now.as_second() + i64::from(request.validity_days) * 86_400);
+        let not_after = match &parent {
+            Some(parent) if !request.validity_is_asked => wanted.min(parent.not_after),
+            _ => wanted,
+        };
         if let Some(parent) = parent.as_ref().filter(|parent| not_after > parent.not_after) {
             return Err(CreateError::OutlivesParent(parent.not_after));
         }
@@ -118,6 +124,11 @@ impl Creator {
         let Some(id) = request.parent else { return Ok(None) };
         let parent = self.authorities.get(id).ok_or(CreateError::NoParent)?;
         parent.standing(now).map_err(CreateError::ParentNotStanding)?;
+        // RFC 5280, 3.2 and 6.1: a certificate whose issuer has its own subject counts as self-issued, is left out of path
+        // lengths, and leads clients that look for issuers by name in circles.
+        if let Some(above) = parent.and_above().find(|above| above.subject.der() == request.subject.der()) {
+            return Err(CreateError::SubjectOfAncestor(above.name.clone()));
+        }
         // RFC 5280, 4.2.1.9: every authority on the way down uses up one of the length of each above it.
         for (below, above) in parent.and_above().enumerate() {
             let Some(length) = above.path_length else { continue };

@@ -171,7 +171,7 @@ impl CrlPublisher {
             authority_key_id: authority.certificate.subject_key_id().unwrap_or_default(),
         };
         // A CRL made while the clock was ahead says nothing about who has expired by now.
-        let entries = self.entries(authority, previous.map_or(now, |previous| previous.min(now)))?;
+        let entries = tokio::task::block_in_place(|| self.entries(authority, previous.map_or(now, |previous| previous.min(now))))?;
         let count = entries.len() as u64;
         let tbs = draft.to_tbs(entries.into_iter()).map_err(|_| CrlError::Encoding)?;
         let signature = self.token.sign(&authority.key, authority.algorithm, tbs.clone()).await?;
@@ -283,7 +283,8 @@ fn entry(serial: &[u8], revocation: &Revocation) -> Result<CrlEntry, CrlError> {
         serial: Serial::from_der_content(serial).map_err(|_| CrlError::Record)?,
         revoked_at: revocation.revoked_at,
         reason: revocation.reason,
-        invalidity_date: revocation.invalidity_date,
+        // Nothing that was ever accepted may keep the whole CRL from being made.
+        invalidity_date: revocation.invalidity_date.filter(|time| *time >= Timestamp::UNIX_EPOCH),
     })
 }
 

@@ -18,6 +18,8 @@ pub struct AuthorityRequest {
     pub key_type: KeyType,
     pub algorithm: SignatureAlgorithm,
     pub validity_days: u32,
+    /// Whether the days were asked for; those that were not are cut to what the parent has left.
+    pub validity_is_asked: bool,
     pub path_length: Option<u8>,
     /// None to take those of the appliance.
     pub crl_urls: Option<Vec<String>>,
@@ -79,6 +81,7 @@ impl AuthorityRequest {
                 key_type,
                 algorithm,
                 validity_days,
+                validity_is_asked: wire.validity_days.is_some(),
                 path_length,
                 crl_urls: wire.crl_urls,
                 issuer_urls: wire.issuer_urls,

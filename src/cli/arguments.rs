@@ -17,7 +17,7 @@ use super::token::TokenCommand;
 const AFTER_HELP: &str = "\
 Exit codes:
   0  done
-  1  refused by the server (a 4xx answer); for `audit verify`, the journal does not hold
+  1  refused by the server (a 4xx answer); for `audit verify`, the log is damaged
   2  usage: the command line, the settings, or a local file that cannot be read or written
   3  the server cannot be reached, or fails (a 5xx answer)
   4  not allowed: no token, a token that is not valid, or one without the scope (401, 403)

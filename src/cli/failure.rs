@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use rustls::CertificateError;
 
+use crate::audit::VerifyError;
 use crate::client::ClientError;
+use crate::journal::JournalError;
 
 use super::connection::SettingsFault;
 
@@ -31,6 +33,12 @@ pub(super) enum Failure {
     BinaryToTerminal,
     #[error("the appliance is {status}")]
     Unhealthy { status: String },
+    #[error("checking the audit log in {} failed", dir.display())]
+    AuditLog { dir: PathBuf, source: VerifyError },
+    #[error("the audit log in {} has no entry", dir.display())]
+    NoAuditEntries { dir: PathBuf },
+    #[error("the work was not finished")]
+    Unfinished(#[source] tokio::task::JoinError),
     #[error("not confirmed; nothing was done")]
     NotConfirmed,
     #[error("cannot write to standard output")]
@@ -50,7 +58,10 @@ impl Failure {
                 Some(_) | None => 3,
             },
             Self::NoSuchAuthority { .. } => 5,
-            Self::Unhealthy { .. } => 3,
+            Self::Unhealthy { .. } | Self::Unfinished(_) => 3,
+            // What cannot be read is not thereby damaged.
+            Self::AuditLog { source: VerifyError::Journal(JournalError::Io { .. } | JournalError::Newer { .. }), .. } => 2,
+            Self::AuditLog { .. } | Self::NoAuditEntries { .. } => 1,
             Self::Settings(_)
             | Self::File { .. }
             | Self::Exists { .. }
@@ -108,6 +119,14 @@ impl Failure {
             Self::Exists { .. } => Some("move it away, or name another file".to_owned()),
             Self::KeyLost { id, .. } => Some(format!("the key is gone: `chancery cert revoke {id} --reason superseded`, and issue again")),
             Self::BinaryToTerminal => Some("name a file with --out, or leave out --der".to_owned()),
+            Self::AuditLog { source: VerifyError::Journal(JournalError::Io { .. }), .. } => {
+                Some("name the data directory, which holds the journal, as a user who may read it".to_owned())
+            }
+            Self::AuditLog { source: VerifyError::Journal(JournalError::Newer { .. }), .. } => {
+                Some("use a `chancery` as new as the daemon".to_owned())
+            }
+            Self::AuditLog { .. } => Some("keep the directory as it is: it is evidence, and a backup shows what it was".to_owned()),
+            Self::NoAuditEntries { .. } => Some("is it the data directory?".to_owned()),
             Self::Settings(SettingsFault::NotADirectory { .. }) => {
                 Some("the first start of `chanceryd dev --dir DIR` fills a directory".to_owned())
             }
@@ -115,6 +134,7 @@ impl Failure {
             | Self::File { .. }
             | Self::NotARequest { .. }
             | Self::Unhealthy { .. }
+            | Self::Unfinished(_)
             | Self::NotConfirmed
             | Self::Output(_) => None,
         }

@@ -30,6 +30,7 @@ pub use connection::Environment;
 pub use screen::Screen;
 
 use arguments::Command;
+use audit::AuditCommand;
 use failure::Failure;
 use session::Session;
 
@@ -59,7 +60,8 @@ async fn execute(cli: Cli, environment: Environment<'_>, screen: &mut Screen<'_>
         Command::Cert(command) => command.run(&mut connect(screen)?).await,
         Command::Crl(command) => command.run(&mut connect(screen)?).await,
         Command::Token(command) => command.run(&mut connect(screen)?).await,
-        Command::Audit(command) => command.run(&mut connect(screen)?).await,
+        Command::Audit(AuditCommand::List(command)) => command.run(&mut connect(screen)?).await,
+        Command::Audit(AuditCommand::Verify { dir }) => audit::verify(dir, json, screen).await,
         Command::Health => health::run(&mut connect(screen)?).await,
         Command::Completions { shell } => {
             // Into memory first: the generator panics when its writer fails.

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use clap::CommandFactory;
 
+use crate::audit::{Action, Actor, Entry, Ledger};
 use crate::client::scripted::{Reaction, Scripted};
+use crate::storage::{Options, Storage};
 
 use super::connection::{ConnectionArguments, SettingsFault};
 use super::screen::printable;
@@ -262,6 +264,38 @@ async fn a_failing_appliance_is_shown_and_is_a_failure() {
         let (done, ..) = against(vec![Reaction::json(if code == 0 { 200 } else { 503 }, &health)], &["health"]).await;
         assert!(done.code == code && done.out.contains(status), "{}", done.notes);
     }
+}
+
+#[tokio::test]
+async fn the_audit_log_is_checked_without_a_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let (storage, _) = Storage::open(&data, Options { reserve_bytes: 0, low_water_bytes: 0, ..Options::default() }).unwrap();
+    let entry = Entry::done(jiff::Timestamp::UNIX_EPOCH, Actor::System, Action::CrlPublish);
+    let ledger = Ledger::new(storage);
+    ledger.note(entry.clone()).await.unwrap();
+    ledger.note(entry).await.unwrap();
+    drop(ledger);
+    for place in [dir.path(), &data] {
+        let done = chancery(&[], &["audit", "verify", place.to_str().unwrap()]).await;
+        assert!(done.code == 0 && done.out.contains("entries      2\n"), "{}{}", done.out, done.notes);
+    }
+    let done = chancery(&[], &["audit", "verify", data.to_str().unwrap(), "--json"]).await;
+    let report: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!((&report["entries"], report["head"].as_str().unwrap().len()), (&2.into(), 64));
+
+    let segment = std::fs::read_dir(data.join("journal")).unwrap().map(|file| file.unwrap().path()).min().unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let done = chancery(&[], &["audit", "verify", data.to_str().unwrap()]).await;
+    assert_eq!((done.code, done.out.as_str()), (1, ""), "{}", done.notes);
+    assert!(done.notes.contains("damaged in segment 1") && done.notes.contains("evidence"), "{}", done.notes);
+
+    std::fs::remove_file(&segment).unwrap();
+    assert_eq!(chancery(&[], &["audit", "verify", data.to_str().unwrap()]).await.code, 1, "an emptied log does not hold");
+    assert_eq!(chancery(&[], &["audit", "verify", "/no/such/directory"]).await.code, 2);
 }
 
 #[test]

@@ -92,8 +92,9 @@ pub struct Storage {
 pub enum ConfigError {
     #[error("{path} cannot be read")]
     File { path: PathBuf, source: std::io::Error },
-    #[error("{path}: {source}")]
-    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    /// The line itself is not shown: what does not belong into the file may be a PIN.
+    #[error("{path}, line {line}: {message}")]
+    Syntax { path: PathBuf, line: usize, message: String },
     #[error("{field}: {message}")]
     Value { field: &'static str, message: String },
 }
@@ -102,8 +103,7 @@ impl Config {
     /// Reads and checks a file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
-        let config: Self =
-            toml::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
+        let config: Self = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
         config.check()?;
         Ok(config)
     }
@@ -157,6 +157,16 @@ impl Default for Storage {
     fn default() -> Self {
         Self { reserve_mib: default_reserve(), cache_mib: default_cache() }
     }
+}
+
+fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let message = match error.message().rsplit_once(", expected") {
+        // These repeat the value.
+        Some((found, wanted)) if found.starts_with("invalid") => format!("a wrong type or value, expected{wanted}"),
+        _ => error.message().to_owned(),
+    };
+    ConfigError::Syntax { path: path.to_owned(), line: before.matches('\n').count() + 1, message }
 }
 
 fn span(field: &'static str, text: &str) -> Result<Span, ConfigError> {

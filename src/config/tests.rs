@@ -34,6 +34,21 @@ fn an_unknown_key_is_refused_by_name() {
 }
 
 #[test]
+fn a_pin_that_was_written_into_the_file_is_not_repeated() {
+    for (from, to) in [
+        ("[token]", "[token]\npin = \"731946\""),
+        ("[token]", "pin = \"731946\"\n[token]"),
+        ("pin_file = \"/etc/chancery/pin\"", "pin_file = 731946"),
+        ("label = \"chancery\"", "label = \"chancery\"\nqueue = \"731946\""),
+        ("label = \"chancery\"", "label = 731946 731946"),
+    ] {
+        let error = read(&LEAST.replace(from, to)).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("731946"), "{error:?}");
+        assert!(error.to_string().contains("line "), "{error}");
+    }
+}
+
+#[test]
 fn values_that_cannot_work_are_refused_with_their_field() {
     for (from, to, field) in [
         ("label = \"chancery\"", "", "token.label"),

@@ -44,15 +44,7 @@ pub enum AssemblyError {
 /// Opens everything the configuration names. `public_url` is used where the configuration names none.
 pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>) -> Result<Arc<App>, AssemblyError> {
     let schedule = CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? };
-    let reserve_bytes = config.storage.reserve_mib << 20;
-    let options = Options {
-        reserve_bytes,
-        // More than the reserve: letting that go must not make new issuance possible again.
-        low_water_bytes: 2 * reserve_bytes,
-        cache_bytes: config.storage.cache_mib << 20,
-        ..Options::default()
-    };
-    let (storage, opened) = Storage::open(&config.data_dir, options)?;
+    let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
     tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
     if let Some(reason) = &opened.rebuilt {
         tracing::warn!(?reason, "the index was rebuilt from the journal");
@@ -89,6 +81,18 @@ pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>)
         clock,
         metrics: Metrics::default(),
     }))
+}
+
+/// How the store is opened under this configuration.
+pub fn storage_options(config: &Config) -> Options {
+    let reserve_bytes = config.storage.reserve_mib << 20;
+    Options {
+        reserve_bytes,
+        // More than the reserve: letting that go must not make new issuance possible again.
+        low_water_bytes: 2 * reserve_bytes,
+        cache_bytes: config.storage.cache_mib << 20,
+        ..Options::default()
+    }
 }
 
 /// Reads a PIN: the first line of the file, which not everybody on the machine may read.

@@ -2,6 +2,7 @@
 
 pub mod assembly;
 pub mod dev;
+pub mod first_token;
 mod listener_certificate;
 mod private_file;
 mod publication;

@@ -35,6 +35,8 @@ pub enum RunError {
     Audit(#[from] crate::storage::CommitError),
     #[error("{what} cannot be made")]
     Prepare { what: &'static str, source: std::io::Error },
+    #[error(transparent)]
+    FirstToken(#[from] super::first_token::FirstTokenError),
     #[error("the development directory cannot be prepared")]
     Dev(#[from] super::dev::DevError),
 }

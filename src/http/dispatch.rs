@@ -14,7 +14,7 @@ use super::call::Call;
 use super::problem::Problem;
 use super::routes::Route;
 use super::to_its_end::ToItsEnd;
-use crate::access::{Caller, Permission};
+use crate::access::{Caller, Permission, without_secrets};
 use crate::audit::{Action, Field};
 use crate::base::id::RequestId;
 
@@ -125,8 +125,8 @@ fn note_refusal(app: &App, route: &Route, caller: &Caller, path: &str, problem: 
         .origin()
         .refused(Action::RequestRefused, app.clock.now(), problem.code)
         .detail(Field::Method, &route.method)
-        .detail(Field::Path, path)
-        .detail(Field::Fault, violations);
+        .detail(Field::Path, without_secrets(path))
+        .detail(Field::Fault, without_secrets(&violations));
     app.ledger.note_soon(entry);
 }
 

@@ -16,6 +16,8 @@ pub const HEADER_TIME: Duration = Duration::from_secs(10);
 pub const BODY_TIME: Duration = Duration::from_secs(30);
 /// The TLS handshake.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// How long a connection may be open without a request.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
 /// Connections at once; those beyond wait in the listener's backlog.
 pub const CONNECTIONS: usize = 8_192;
 /// How long open requests may take to finish when the daemon stops.

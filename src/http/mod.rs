@@ -7,6 +7,7 @@ mod admin;
 pub mod app;
 mod call;
 mod dispatch;
+mod idle;
 pub mod limits;
 pub mod metrics;
 mod pki;

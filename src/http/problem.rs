@@ -262,6 +262,7 @@ impl From<CreateError> for Problem {
             CreateError::NameTaken => Self::conflict("name_taken", "An authority of this name exists."),
             CreateError::NoParent => Self::field("parent_ca_id", "there is no such authority"),
             CreateError::ParentNotStanding(error) => error.into(),
+            CreateError::SubjectOfAncestor(_) => Self::field("common_name", error),
             CreateError::PathLengthExhausted => Self::field("parent_ca_id", error),
             CreateError::PathLengthTooLong(_) => Self::field("path_length", error),
             CreateError::OutlivesParent(_) => Self::field("validity_days", error),

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
 
+use super::idle::Use;
 use super::limits;
 
 /// Serves a router until `stop` turns true, then lets open requests finish for a while.
@@ -74,12 +78,20 @@ where
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEADER_TIME).max_buf_size(limits::HEADER);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(limits::HEADER as u32)
-        .max_concurrent_streams(256)
-        .keep_alive_interval(std::time::Duration::from_secs(30));
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
-    watcher.watch(connection).await.map_err(|_| "it broke the protocol or was closed")
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(limits::HEADER as u32).max_concurrent_streams(256);
+    let usage = Use::begin();
+    let stream = usage.watch(stream);
+    let counted = usage.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (open, answer) = (counted.request(), router.clone().oneshot(request));
+        async move {
+            let _open = open;
+            answer.await
+        }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    tokio::select! {
+        served = watcher.watch(connection) => served.map_err(|_| "it broke the protocol or was closed"),
+        () = usage.ended(limits::IDLE_TIME) => Err("nobody used it"),
+    }
 }

@@ -1,6 +1,6 @@
 //! Certificates, labels and revocations as they are kept on disk.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Labels, Revocation, StoredCertificate};
 use crate::base::clock::from_seconds;
@@ -19,6 +19,7 @@ pub enum CertificateRecord<'a> {
         not_before: i64,
         not_after: i64,
         created_at: i64,
+        #[serde(serialize_with = "in_one_piece")]
         der: &'a [u8],
     },
 }
@@ -33,6 +34,11 @@ pub enum LabelsRecord {
 #[derive(Serialize, Deserialize)]
 pub enum RevocationRecord {
     V1 { certificate: Option<[u8; 16]>, revoked_at: i64, reason: u8, invalidity_date: Option<i64>, not_after: i64 },
+}
+
+/// Writes the bytes that serde would write one by one.
+fn in_one_piece<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
 impl<'a> CertificateRecord<'a> {

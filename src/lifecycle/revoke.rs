@@ -74,6 +74,11 @@ impl Revoker {
             Target::Id(id) => self.certificates.get(*id)?,
         };
         let certificate = certificate.ok_or(RevokeError::NotFound)?;
+        let read = Certificate::from_der(&certificate.der).ok();
+        // An authority that was stored this moment may not be in memory yet.
+        if read.as_ref().and_then(Certificate::basic_constraints).is_some_and(|constraints| constraints.ca) {
+            self.authorities.reload(&self.storage)?;
+        }
         if let Some(authority) = self.authorities.of_certificate(certificate.ca, &certificate.serial) {
             return Err(RevokeError::IsAuthority(authority.id));
         }
@@ -89,7 +94,7 @@ impl Revoker {
             .detail(Field::CaId, certificate.ca)
             .detail(Field::Reason, reason.name());
         let change = listed(Change::new(Class::Essential), certificate.ca, &certificate.serial, &revocation)?;
-        let spki = Certificate::from_der(&certificate.der).ok().and_then(|read| read.public_key().ok().map(|key| key.spki_sha256()));
+        let spki = read.and_then(|read| read.public_key().ok().map(|key| key.spki_sha256()));
         self.commit(blocked(change, reason, spki), entry).await?;
         Ok(Revoked { certificate, revocation })
     }

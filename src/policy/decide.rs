@@ -104,7 +104,8 @@ pub fn decide(policy: &Policy, request: Request, now: Timestamp) -> Result<Appro
         }),
         Ok(_) => Err(judge.violations),
         Err(faults) => {
-            for fault in faults {
+            // A text that is no name at all was told so already.
+            for fault in faults.into_iter().filter(|_| common_name.as_deref().is_some_and(is_name)) {
                 judge.fault(request.common_name_field, Fault::CommonName(fault));
             }
             Err(judge.violations)
@@ -299,6 +300,10 @@ impl Judge<'_> {
             None => self.policy.max_ttl,
         }
     }
+}
+
+fn is_name(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || DnsName::parse(text).is_ok()
 }
 
 /// A common name as it is written into the subject: host names in lower case like their alternative name, addresses in

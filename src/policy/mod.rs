@@ -38,3 +38,6 @@ pub const MOST_NAMES: usize = 100;
 
 /// How long before now a certificate begins, for clocks that are behind.
 pub const BACKDATE: Span = Span::seconds(300);
+
+#[cfg(test)]
+mod tests;

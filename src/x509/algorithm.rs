@@ -183,6 +183,11 @@ impl SignatureAlgorithm {
         lc::UnparsedPublicKey::new(verifier, public_key).verify(message, signature).is_ok()
     }
 
+    /// A public key, given as for [`verify`](Self::verify), read once for many verifications. None when the library refuses it.
+    pub(super) fn read_key(self, key_type: KeyType, public_key: &[u8]) -> Option<lc::ParsedPublicKey> {
+        lc::ParsedPublicKey::new(self.verifier(key_type)?, public_key).ok()
+    }
+
     fn verifier(self, key_type: KeyType) -> Option<&'static dyn lc::VerificationAlgorithm> {
         use {Hash::*, KeyType::*};
         Some(match (self, key_type) {

@@ -6,6 +6,8 @@
 //! hash: an RSA key that came without parameters has NULL here, as RFC 3279, 2.3.1 requires.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature as lc;
@@ -18,12 +20,15 @@ use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use super::algorithm::{KeyType, SignatureAlgorithm};
 
 /// A public key of an offered type, well formed.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct PublicKey {
     key_type: KeyType,
     spki: Box<[u8]>,
     /// Where the subjectPublicKey bits begin in `spki`; they reach to its end.
     bits_at: usize,
+    /// The same key, ready for the default algorithm of its type, so that it is read once and not again for each signature.
+    /// None where the library refuses to read it; then nothing verifies with it either.
+    ready: Option<Arc<lc::ParsedPublicKey>>,
 }
 
 /// Why a public key is not taken.
@@ -76,14 +81,15 @@ impl PublicKey {
     /// Builds a key from its type and the content of its subjectPublicKey: a DER RSAPublicKey, an uncompressed point, or
     /// the 32 bytes of Ed25519.
     pub fn from_parts(key_type: KeyType, bits: &[u8]) -> Result<Self, KeyFault> {
+        let ready = key_type.default_algorithm().read_key(key_type, bits);
         match key_type {
             KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => match rsa_type(bits)? {
                 found if found == key_type => {}
                 found => return Err(KeyFault::OtherType { wanted: key_type, found }),
             },
-            KeyType::P256 => check_point(&lc::ECDSA_P256_SHA256_ASN1, 32, bits)?,
-            KeyType::P384 => check_point(&lc::ECDSA_P384_SHA384_ASN1, 48, bits)?,
-            KeyType::P521 => check_point(&lc::ECDSA_P521_SHA512_ASN1, 66, bits)?,
+            KeyType::P256 => check_point(32, bits, ready.is_some())?,
+            KeyType::P384 => check_point(48, bits, ready.is_some())?,
+            KeyType::P521 => check_point(66, bits, ready.is_some())?,
             // RFC 8032, 5.1.5. Whether the 32 bytes are a point at all is part of the weak-key checks: it costs a modular power.
             KeyType::Ed25519 if bits.len() == 32 => {}
             KeyType::Ed25519 => return Err(KeyFault::Length),
@@ -92,7 +98,7 @@ impl PublicKey {
         let spki = SubjectPublicKeyInfoRef { algorithm: algorithm(key_type), subject_public_key };
         let spki = spki.to_der().map_err(|_| KeyFault::Length)?.into_boxed_slice();
         let bits_at = spki.len() - bits.len();
-        Ok(Self { key_type, spki, bits_at })
+        Ok(Self { key_type, spki, bits_at, ready: ready.map(Arc::new) })
     }
 
     pub fn key_type(&self) -> KeyType {
@@ -123,7 +129,10 @@ impl PublicKey {
 
     /// Whether `signature` is one of this key over `message`. Any mismatch is simply false.
     pub fn verify(&self, algorithm: SignatureAlgorithm, message: &[u8], signature: &[u8]) -> bool {
-        algorithm.verify(self.key_type, self.bits(), message, signature)
+        match &self.ready {
+            Some(ready) if algorithm == self.key_type.default_algorithm() => ready.verify_sig(message, signature).is_ok(),
+            _ => algorithm.verify(self.key_type, self.bits(), message, signature),
+        }
     }
 
     /// The modulus and exponent of an RSA key, big endian without leading zeros.
@@ -132,6 +141,20 @@ impl PublicKey {
             KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => rsa_numbers(self.bits()),
             KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => None,
         }
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.spki == other.spki
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl Hash for PublicKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.spki.hash(state);
     }
 }
 
@@ -175,14 +198,13 @@ fn named_curve(parameters: Option<AnyRef<'_>>) -> Result<KeyType, KeyFault> {
     }
 }
 
-/// Checks that `bits` is an uncompressed point of a curve whose coordinates have `width` bytes.
-fn check_point(curve: &'static lc::EcdsaVerificationAlgorithm, width: usize, bits: &[u8]) -> Result<(), KeyFault> {
+/// Checks that `bits` is an uncompressed point of a curve whose coordinates have `width` bytes; the library reads only points that
+/// are on the curve.
+fn check_point(width: usize, bits: &[u8], is_read: bool) -> Result<(), KeyFault> {
     match (bits.first(), bits.len()) {
         // SEC 1, 2.3.3: 02 and 03 begin a compressed point, 04 an uncompressed one.
         (Some(2 | 3), length) if length == 1 + width => Err(KeyFault::CompressedPoint),
-        (Some(4), length) if length == 1 + 2 * width => {
-            lc::ParsedPublicKey::new(curve, bits).map(drop).map_err(|_| KeyFault::PointOffCurve)
-        }
+        (Some(4), length) if length == 1 + 2 * width => is_read.then_some(()).ok_or(KeyFault::PointOffCurve),
         (Some(4), _) => Err(KeyFault::Length),
         _ => Err(KeyFault::Encoding),
     }

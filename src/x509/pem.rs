@@ -90,6 +90,8 @@ pub fn decode_all(text: &str, label: Label, most: usize) -> Result<Vec<Vec<u8>>,
     }
     let mut lines = text.lines().map(trim);
     let mut blocks = Vec::new();
+    // As long as it can get, so that growing leaves no copy of a private key behind in memory that was given back.
+    let mut base64 = Zeroizing::new(Vec::with_capacity(text.len()));
     // A key that was sent is worth more than any other fault, so it is told first wherever it stands.
     if !label.is_private() && text.lines().filter_map(|line| begin(trim(line))).any(|found| Found::of(found).is_private()) {
         return Err(PemFault::PrivateKeySent { wanted: label });
@@ -102,7 +104,7 @@ pub fn decode_all(text: &str, label: Label, most: usize) -> Result<Vec<Vec<u8>>,
         if blocks.len() == most {
             return Err(PemFault::TooMany { most });
         }
-        let der = body(&mut lines, found)?;
+        let der = body(&mut lines, found, &mut base64)?;
         blocks.push(if found == TRUSTED { certificate_of_trusted(&der)? } else { der });
     }
     if blocks.is_empty() { Err(PemFault::NoBlock { wanted: label }) } else { Ok(blocks) }
@@ -207,9 +209,9 @@ fn begin(line: &str) -> Option<&str> {
     line.strip_prefix(BEGIN)?.strip_suffix(DASHES)
 }
 
-/// Reads the lines of a block through its END line.
-fn body<'a>(lines: &mut impl Iterator<Item = &'a str>, label: &str) -> Result<Vec<u8>, PemFault> {
-    let mut base64 = Zeroizing::new(Vec::new());
+/// Reads the lines of a block through its END line; `base64` is where they are joined.
+fn body<'a>(lines: &mut impl Iterator<Item = &'a str>, label: &str, base64: &mut Vec<u8>) -> Result<Vec<u8>, PemFault> {
+    base64.clear();
     loop {
         let line = lines.next().ok_or(PemFault::NoEnd)?;
         if let Some(end) = line.strip_prefix(END) {
@@ -225,7 +227,9 @@ fn body<'a>(lines: &mut impl Iterator<Item = &'a str>, label: &str) -> Result<Ve
         if line.contains(':') {
             return Err(PemFault::Headers);
         }
-        base64.extend(line.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+        for part in line.split_ascii_whitespace() {
+            base64.extend_from_slice(part.as_bytes());
+        }
     }
     match STANDARD.decode(base64.as_slice()) {
         Ok(der) if !der.is_empty() => Ok(der),

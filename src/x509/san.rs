@@ -133,7 +133,7 @@ pub fn parse_uri(text: &str) -> Result<SubjectAltName, UriFault> {
     if text.len() > 2048 {
         return Err(UriFault::TooLong(text.len()));
     }
-    if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._~:/?#[]@!$&'()*+,;=%".contains(*c)) {
+    if let Some(bad) = text.chars().find(|c| !is_of_uri(*c)) {
         return Err(UriFault::Character(bad));
     }
     let (scheme, rest) = text.split_once(':').ok_or(UriFault::Relative)?;
@@ -156,6 +156,12 @@ pub fn parse_uri(text: &str) -> Result<SubjectAltName, UriFault> {
         }
     }
     Ok(SubjectAltName::Uri(text.to_owned()))
+}
+
+/// The unreserved and reserved characters of RFC 3986, 2.2 and 2.3, and the percent sign.
+fn is_of_uri(character: char) -> bool {
+    matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' | '~' | ':' | '/' | '?' | '#' | '[' | ']' | '@' | '!'
+        | '$' | '&' | '\'' | '(' | ')' | '*' | '+' | ',' | ';' | '=' | '%')
 }
 
 impl fmt::Display for SubjectAltName {

@@ -2,7 +2,7 @@
 //!
 //! Writing cannot fail and goes into one growing buffer, because it stands on the way of every certificate. Reading borrows
 //! from the input, accepts one encoding of each length (X.690, 10.1), and never looks beyond the bytes it was given. Tags
-//! above 30 are refu: no field of X.509 has one.
+//! above 30 are refused: no field of X.509 has one.
 
 use const_oid::ObjectIdentifier;
 
@@ -132,7 +132,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// The octets of a bit string that has no unu bits, as keys and signatures are.
+    /// The octets of a bit string that has no unused bits, as keys and signatures are.
     pub fn whole_bits(&self) -> Result<&'a [u8], DerFault> {
         match self.content {
             [0, bits @ ..] => Ok(bits),
@@ -183,7 +183,7 @@ pub fn write_oid(out: &mut Vec<u8>, oid: ObjectIdentifier) {
     write_value(out, OBJECT_IDENTIFIER, oid.as_bytes());
 }
 
-/// Writes a bit string without unu bits.
+/// Writes a bit string without unused bits.
 pub fn write_bits(out: &mut Vec<u8>, bits: &[u8]) {
     write(out, BIT_STRING, |out| {
         out.push(0);

@@ -1,29 +1,35 @@
 //! The real daemon, as a child process with a directory of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::client::{self, Connector};
 
 pub struct Daemon {
     child: Child,
-    dir: TempDir,
+    dir: PathBuf,
     pub token: String,
     pub connector: Connector,
 }
 
 impl Daemon {
-    /// A new appliance. Its log is kept beside it, at the level a service has.
-    pub fn start() -> Self {
-        // Beside the build products, because /tmp may be memory, where nothing is ever durable.
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the appliance");
-        let child = launch(dir.path());
-        let (token, connector) = await_ready(dir.path());
-        Self { child, dir, token, connector }
+    /// Serves a directory, which may be new. Returns when it is ready.
+    pub fn start(dir: &Path, under: &[String]) -> Self {
+        let _ = std::fs::remove_file(dir.join("listen.addr"));
+        let child = launch(dir, under);
+        let (token, connector) = await_ready(dir);
+        Self { child, dir: dir.to_owned(), token, connector }
+    }
+
+    /// Ends it with a signal and waits until it is gone.
+    pub fn end(mut self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("a signal can be sent");
+        self.child.wait().expect("it ends");
     }
 
     pub fn process(&self) -> u32 {
@@ -46,7 +52,8 @@ impl Daemon {
         .await;
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    /// Asks for something to be made and returns the answer, which must be 201.
+    pub async fn post(&self, path: &str, body: Value) -> Value {
         let body = body.to_string();
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -61,20 +68,32 @@ impl Daemon {
 
     /// What it has logged.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
+        std::fs::read_to_string(self.dir.join("daemon.log")).unwrap_or_default()
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        if let Ok(Some(_)) = self.child.try_wait() {
+            return;
+        }
+        // In order, so that what it runs under can write down what it saw.
+        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
         let _ = self.child.wait();
     }
 }
 
-fn launch(dir: &Path) -> Child {
+fn launch(dir: &Path, under: &[String]) -> Child {
     let log = std::fs::File::create(dir.join("daemon.log")).expect("a log file");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chanceryd"));
+    let daemon = env!("CARGO_BIN_EXE_chanceryd");
+    let mut command = match under {
+        [] => Command::new(daemon),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(daemon);
+            command
+        }
+    };
     command.args(["dev", "--listen", "127.0.0.1:0", "--dir"]).arg(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     command.spawn().expect("chanceryd starts")
 }
@@ -93,4 +112,9 @@ fn await_ready(dir: &Path) -> (String, Connector) {
         std::thread::sleep(Duration::from_millis(5));
     }
     panic!("chanceryd was not ready in time:\n{}", std::fs::read_to_string(dir.join("daemon.log")).unwrap_or_default());
+}
+
+/// A directory for an appliance: beside the build products, because /tmp may be memory, where nothing is ever durable.
+pub fn directory() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory")
 }

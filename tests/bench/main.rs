@@ -11,6 +11,9 @@ mod raw;
 mod requests;
 mod settings;
 mod sign;
+mod start;
+#[path = "../it/store.rs"]
+mod store;
 mod table;
 mod waiting;
 
@@ -28,10 +31,13 @@ fn main() -> ExitCode {
     }
     let settings = Settings::read();
     table::heading(&settings);
-    let keys = keys::make();
+    let keys = keys::make(&settings);
     let raw = Raw::measure(&settings, &keys);
     if settings.wants(Part::Sign) {
         sign::measure(&settings, &raw);
+    }
+    if settings.wants(Part::Start) {
+        start::measure(&settings);
     }
     if settings.wants(Part::Waiting) {
         waiting::measure(&settings, &keys);

@@ -6,9 +6,9 @@ use chancery::journal::{Batch, Journal, Options};
 use chancery::token::rate::raw_sign_rate;
 use chancery::x509::algorithm::KeyType;
 
-use crate::keys::{KINDS, Keys};
+use crate::keys::Keys;
 use crate::settings::Settings;
-use crate::table;
+use crate::{daemon, process, table};
 
 /// What storing one certificate puts into the journal: its record with the audit entry, as measured with a P-256 certificate.
 const RECORD_BYTES: usize = 1_400;
@@ -26,16 +26,23 @@ impl Raw {
     pub fn measure(settings: &Settings, keys: &Keys) -> Self {
         let mut rows = Vec::new();
         let mut signatures = Vec::new();
-        for (kind, key) in KINDS.into_iter().zip(&keys.keys) {
+        for (kind, key) in &keys.keys {
+            let before = process::processor_time(std::process::id());
             let found = raw_sign_rate(&keys.token, key, settings.raw.as_secs()).expect("the token signs");
-            signatures.push((kind, found.per_second()));
-            rows.push(vec![format!("token, {kind}"), format!("{} sessions", found.sessions), table::rate(found.per_second())]);
+            signatures.push((*kind, found.per_second()));
+            let used = process::processor_time(std::process::id()) - before;
+            rows.push(vec![
+                format!("token, {kind}"),
+                format!("{} sessions", found.sessions),
+                table::rate(found.per_second()),
+                table::each(used, found.signatures),
+            ]);
         }
         let journal_single = journal_rate(settings, 1);
         let journal_grouped = journal_rate(settings, GROUP);
-        rows.push(vec!["journal".to_owned(), "1 record a frame".to_owned(), table::rate(journal_single)]);
-        rows.push(vec!["journal".to_owned(), format!("{GROUP} records a frame"), table::rate(journal_grouped)]);
-        table::print("Raw rates", &["what", "how", "a second"], &rows);
+        rows.push(vec!["journal".to_owned(), "1 record a frame".to_owned(), table::rate(journal_single), String::new()]);
+        rows.push(vec!["journal".to_owned(), format!("{GROUP} records a frame"), table::rate(journal_grouped), String::new()]);
+        table::print("Raw rates", &["what", "how", "a second", "processor time"], &rows);
         Self { signatures, journal_single, journal_grouped }
     }
 
@@ -46,8 +53,7 @@ impl Raw {
 
 /// Durable records a second of one thread.
 fn journal_rate(settings: &Settings, group: u32) -> f64 {
-    // Beside the build products, because /tmp may be memory, where nothing is ever durable.
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let folder = daemon::directory();
     let (mut journal, _) = Journal::open(folder.path(), Options::default()).expect("a new journal");
     let mut batch = Batch::new();
     let record: Vec<u8> = (0..RECORD_BYTES).map(|at| (at * 31 % 251) as u8).collect();

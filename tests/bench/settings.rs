@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use chancery::x509::algorithm::KeyType;
+
 /// What is measured beside the token and the journal, which every run needs for its ratios.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Sign,
     Waiting,
+    Start,
 }
 
 pub struct Settings {
@@ -20,8 +23,14 @@ pub struct Settings {
     pub connections: usize,
     /// Different requests: `CHANCERY_BENCH_REQUESTS`.
     pub requests: usize,
-    /// One of `sign`, `waiting`; all when absent: `CHANCERY_BENCH_ONLY`.
+    /// Certificates in the store when starting is measured: `CHANCERY_BENCH_STORE`.
+    pub store: usize,
+    /// What the daemon is started under, such as `valgrind --tool=callgrind`: `CHANCERY_BENCH_UNDER`.
+    pub under: Vec<String>,
+    /// One of `sign`, `waiting`, `start`; all when absent: `CHANCERY_BENCH_ONLY`.
     only: Option<String>,
+    /// One of `rsa-2048`, `ec-256`; all when absent: `CHANCERY_BENCH_KEY`.
+    key: Option<String>,
 }
 
 impl Settings {
@@ -33,7 +42,10 @@ impl Settings {
             warm: Duration::from_secs(number("CHANCERY_BENCH_WARM_SECONDS", time.min(2)) as u64),
             connections: number("CHANCERY_BENCH_CONNECTIONS", 48),
             requests: number("CHANCERY_BENCH_REQUESTS", 512),
+            store: number("CHANCERY_BENCH_STORE", 100_000),
+            under: std::env::var("CHANCERY_BENCH_UNDER").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             only: std::env::var("CHANCERY_BENCH_ONLY").ok(),
+            key: std::env::var("CHANCERY_BENCH_KEY").ok(),
         }
     }
 
@@ -41,8 +53,15 @@ impl Settings {
         let name = match part {
             Part::Sign => "sign",
             Part::Waiting => "waiting",
+            Part::Start => "start",
         };
         self.only.as_deref().is_none_or(|only| only == name)
+    }
+
+    /// The kinds of authority that are measured.
+    pub fn kinds(&self) -> Vec<KeyType> {
+        let wanted = |kind: &KeyType| self.key.as_deref().is_none_or(|key| key == kind.to_string());
+        [KeyType::Rsa2048, KeyType::P256].into_iter().filter(wanted).collect()
     }
 }
 

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use chancery::x509::algorithm::KeyType;
 
 use crate::client::Connector;
-use crate::daemon::Daemon;
-use crate::keys::KINDS;
+use crate::daemon::{self, Daemon};
 use crate::raw::Raw;
 use crate::settings::Settings;
 use crate::{process, requests, table};
@@ -25,9 +24,10 @@ struct Found {
 
 pub fn measure(settings: &Settings, raw: &Raw) {
     let csrs = requests::csrs(settings.requests);
-    let daemon = Daemon::start();
+    let dir = daemon::directory();
+    let daemon = Daemon::start(dir.path(), &settings.under);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let found = KINDS.map(|kind| {
+    let found = settings.kinds().into_iter().map(|kind| {
         let role = format!("bench-{kind}");
         runtime.block_on(daemon.make_role(&role, kind.family(), kind.bits()));
         let posts: Arc<[Vec<u8>]> = requests::posts(&csrs, &role, &daemon.token).into();
@@ -42,6 +42,7 @@ pub fn measure(settings: &Settings, raw: &Raw) {
             client: process::processor_time(std::process::id()) - client_before,
         }
     });
+    let found: Vec<_> = found.collect();
     print(&found, raw);
     println!("daemon: {:.0} MiB resident; load average {} at the end", process::resident_mib(daemon.process()), process::load_average());
 }
@@ -104,7 +105,7 @@ fn print(found: &[Found], raw: &Raw) {
         .collect();
     let columns = ["authority", "a second", "p50", "p99", "of the token", "of the journal by 1", "by 32"];
     table::print("POST /v1/pki/sign, P-256 requests, stored and audited", &columns, &rows);
-    let micros = |found: &Found, time: Duration| format!("{:.0} µs", time.as_secs_f64() * 1e6 / found.latencies.len().max(1) as f64);
+    let micros = |found: &Found, time: Duration| table::each(time, found.latencies.len() as u64);
     let rows: Vec<_> =
         found.iter().map(|found| vec![found.kind.to_string(), micros(found, found.daemon), micros(found, found.client)]).collect();
     table::print("Processor time of a certificate", &["authority", "daemon", "load client"], &rows);

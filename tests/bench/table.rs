@@ -1,5 +1,7 @@
 //! What is printed.
 
+use std::time::Duration;
+
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::process;
@@ -40,4 +42,10 @@ pub fn rate(per_second: f64) -> String {
 /// One rate as a part of another.
 pub fn ratio(part: f64, whole: f64) -> String {
     format!("{:.0} %", 100.0 * part / whole)
+}
+
+/// The share of one of so many.
+pub fn each(time: Duration, count: u64) -> String {
+    // Counts of a few seconds are far below 2^53.
+    format!("{:.0} µs", time.as_secs_f64() * 1e6 / count.max(1) as f64)
 }

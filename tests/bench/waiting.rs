@@ -7,9 +7,9 @@ use std::time::Instant;
 use chancery::storage::{Change, Class, Options, Storage, Table};
 use chancery::token::{KeyRef, Token};
 
-use crate::keys::{KINDS, Keys};
+use crate::keys::Keys;
 use crate::settings::Settings;
-use crate::{process, table};
+use crate::{daemon, process, table};
 
 const AT_ONCE: u64 = 64;
 const TBS_BYTES: usize = 520;
@@ -25,20 +25,15 @@ struct Work {
 
 pub fn measure(settings: &Settings, keys: &Keys) {
     let mut rows = Vec::new();
-    for (kind, key) in KINDS.into_iter().zip(&keys.keys) {
+    for (kind, key) in &keys.keys {
         for (name, run) in [("a task awaits", awaiting as fn(Work) -> u64), ("a thread blocks", blocking)] {
-            let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+            let folder = daemon::directory();
             let work =
                 Work { storage: open(folder.path()), token: keys.token.clone(), key: key.clone(), end: Instant::now() + settings.time };
             let (begun, before) = (Instant::now(), process::processor_time(std::process::id()));
             let done = run(work);
             let (elapsed, used) = (begun.elapsed(), process::processor_time(std::process::id()) - before);
-            rows.push(vec![
-                kind.to_string(),
-                name.to_owned(),
-                table::rate(done as f64 / elapsed.as_secs_f64()),
-                format!("{:.0} µs", used.as_secs_f64() * 1e6 / done.max(1) as f64),
-            ]);
+            rows.push(vec![kind.to_string(), name.to_owned(), table::rate(done as f64 / elapsed.as_secs_f64()), table::each(used, done)]);
         }
     }
     table::print("Two commits and a signature, 64 at once", &["key", "how it waits", "a second", "processor time"], &rows);

@@ -338,7 +338,7 @@ fn a_second_daemon_on_the_same_directory_is_refused() {
         std::thread::sleep(Duration::from_millis(20));
     };
     let log = refusal(status, &first.log());
-    assert!(log.contains("data is in use by another process"), "{log}");
+    assert!(log.contains("another chanceryd serves"), "{log}");
     // The first goes on, where clients look for it.
     assert_eq!(fs::read_to_string(first.path("listen.addr")).unwrap(), address);
     first.root("root", "ec", 256);

@@ -114,7 +114,14 @@ fn read_time(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Vi
     let Some(text) = text else { return Ok(None) };
     let fault = |message: &str| Violation::new("invalidity_date", message.to_owned());
     let time: Timestamp = text.parse().map_err(|_| fault("a time as in 2026-04-23T14:00:00Z (RFC 3339)"))?;
-    if time > now { Err(fault("a time that has passed")) } else { Ok(Some(time)) }
+    if time > now {
+        return Err(fault("a time that has passed"));
+    }
+    // RFC 5280, 4.1.2.5 has no form for years before 1950: a CRL with such an entry could never be made again.
+    if time < Timestamp::UNIX_EPOCH {
+        return Err(fault("a time since 1970"));
+    }
+    Ok(Some(time))
 }
 
 fn label_violations(body: &wire::UpdateCertificate) -> Vec<Violation> {

@@ -16,7 +16,8 @@ use crate::http::problem::Problem;
 
 pub async fn current(call: Call) -> Result<Response<Body>, Problem> {
     let id = call.id("id", "authority")?;
-    let as_pem = call.wants_pem();
+    // Who takes both gets the form that is everybody's (RFC 5280, 4.2.1.13).
+    let as_pem = call.wants_pem() && !call.accepts("application/pkix-crl");
     respond(&call.app, &call.headers, id, as_pem)
 }
 

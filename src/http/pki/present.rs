@@ -16,7 +16,9 @@ use crate::x509::san::{RequestedName, SubjectAltName};
 
 /// A JSON response.
 pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Response<Body>, Problem> {
-    let bytes = serde_json::to_vec(body).map_err(Problem::internal)?;
+    // Room for a certificate with its chain, so that most answers are written without growing.
+    let mut bytes = Vec::with_capacity(4096);
+    serde_json::to_writer(&mut bytes, body).map_err(Problem::internal)?;
     bytes_of(status, "application/json", bytes)
 }
 

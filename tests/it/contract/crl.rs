@@ -28,7 +28,9 @@ fn the_crl_is_public_in_der_and_pem() {
         assert_eq!(answer.text(), pem);
         assert_ne!(answer.header("etag"), der.header("etag"), "another representation has another validator (RFC 9110, 8.8.3)");
     }
-    assert_eq!(get("Accept: application/pkix-crl").body, der.body);
+    for accept in ["Accept: application/pkix-crl", "Accept: application/pkix-crl, text/plain;q=0.1", "Accept:"] {
+        assert_eq!(get(accept).body, der.body, "{accept}");
+    }
     assert_eq!(der.header("vary"), Some("accept"));
 }
 

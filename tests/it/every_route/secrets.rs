@@ -57,6 +57,9 @@ fn no_secret_reaches_the_log_the_trail_or_the_store() {
     send("GET", &format!("/v1/pki/ca/{token}"), json!({}));
     send("GET", &format!("/v1/pki/certificates?cursor={token}&expiring_within={token}&token={token}"), json!({}));
     send("GET", &format!("/v1/{token}"), json!({}));
+    send("DELETE", &format!("/v1/pki/roles/{token}"), json!({}));
+    send("POST", &format!("/v1/pki/issue/{token}"), json!({"common_name": "www.example.com"}));
+    send("POST", "/v1/pki/issue/web", json!({"common_name": token, "alt_names": [own_key, format!("https://{token}/")]}));
     appliance.call_raw(None, "GET", "/v1/pki/ca", None, &[&format!("Authorization: Basic {token}")]).refused(401);
     appliance.call_raw(None, "POST", "/v1/pki/ca", Some(token.as_bytes()), &[&format!("Authorization: Bearer {token}x")]).refused(401);
 

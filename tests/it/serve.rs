@@ -1,0 +1,62 @@
+//! `chanceryd serve`, `create-token` and `check-config`: an appliance from a configuration file, as it is in production.
+
+use std::process::{Command, Output};
+
+use crate::appliance::Appliance;
+
+fn chanceryd(appliance: &Appliance, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chanceryd"));
+    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).args(arguments).output().expect("chanceryd starts")
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_first_token_is_made_offline_and_works_when_the_configuration_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut made = Appliance::start_in(dir.path());
+    let config = made.path("chancery.toml").display().to_string();
+    let out = made.path("first.token").display().to_string();
+    // While a daemon serves the directory nobody else writes to its store.
+    let refused = chanceryd(&made, &["create-token", "--config", &config, "--out", &out]);
+    assert!(!refused.status.success() && text(&refused).contains("in use by another process"), "{}", text(&refused));
+    assert!(made.stop());
+
+    let checked = chanceryd(&made, &["check-config", "--config", &config]);
+    assert!(checked.status.success(), "{}", text(&checked));
+    let created = chanceryd(&made, &["create-token", "--config", &config, "--scope", "pki:read", "--ttl", "1d", "--out", &out]);
+    assert!(created.status.success(), "{}", text(&created));
+    let token = std::fs::read_to_string(&out).unwrap();
+    assert!(!text(&created).contains(&token));
+    let again = chanceryd(&made, &["create-token", "--config", &config, "--out", &out]);
+    assert!(!again.status.success() && text(&again).contains("exists"), "{}", text(&again));
+    let endless = chanceryd(&made, &["create-token", "--config", &config, "--ttl", "400d", "--out", "x"]);
+    assert_eq!(endless.status.code(), Some(2), "{}", text(&endless));
+
+    let served = Appliance::start_in(dir.path());
+    served.call_as(Some(&token), "GET", "/v1/pki/roles", None).expect(200);
+    assert_eq!(served.call_as(Some(&token), "GET", "/v1/pki/ca", None).refused(403).0, "forbidden");
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_its_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut made = Appliance::start_in(dir.path());
+    assert!(made.stop());
+    let config = made.path("chancery.toml");
+    let good = std::fs::read_to_string(&config).unwrap();
+    for (wrong, said) in [
+        (format!("pin = \"1234\"\n{good}"), "unknown field `pin`"),
+        (good.replace("token.pin", "no.such.pin"), "no.such.pin"),
+        (good.replace("tls.key", "ca.pem"), "ca.pem"),
+    ] {
+        std::fs::write(&config, wrong).unwrap();
+        for command in ["check-config", "serve"] {
+            let output = chanceryd(&made, &[command, "--config", &config.display().to_string()]);
+            assert!(!output.status.success() && text(&output).contains(said), "{command}: {}", text(&output));
+            assert!(!text(&output).contains("1234"), "{}", text(&output));
+        }
+    }
+}
