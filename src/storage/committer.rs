@@ -26,6 +26,8 @@ use crate::journal::{AppendError, Appended, Batch, Journal, Place};
 /// The most changes, and about the most bytes, of one frame.
 const MOST_CHANGES: usize = 256;
 const MOST_BYTES: usize = 4 << 20;
+/// The part of a full memory that a start may find in the journal and leave there for the next start to replay again.
+const MUCH: usize = 16;
 
 pub(super) struct Committer {
     shared: Arc<Shared>,
@@ -53,7 +55,10 @@ enum Pending {
 impl Committer {
     pub fn new(shared: Arc<Shared>, journal: Journal, space: Space, checkpointer: Checkpointer, last_time: i64) -> Self {
         let (batch, overlay) = (Batch::new(), HashMap::with_capacity(1024));
-        Self { shared, journal, space, checkpointer, batch, overlay, accepted: Vec::new(), last_time, checkpoint_due: None }
+        // What took long to replay goes into the index at once: a daemon that never lives long enough for a checkpoint would start later each time.
+        let is_much = shared.memory().active.bytes >= shared.options.checkpoint_bytes / MUCH;
+        let checkpoint_due = is_much.then(Instant::now);
+        Self { shared, journal, space, checkpointer, batch, overlay, accepted: Vec::new(), last_time, checkpoint_due }
     }
 
     /// Works until the storage is closed.

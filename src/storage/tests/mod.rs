@@ -1,6 +1,7 @@
 mod damage;
 mod full;
 mod histories;
+mod starts;
 
 use std::collections::BTreeSet;
 use std::fs;
