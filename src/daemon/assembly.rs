@@ -8,7 +8,7 @@ use crate::access::{AccessError, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
 use crate::base::secret::{SecretString, Zeroizing};
-use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource};
+use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource, SubjectKeys};
 use crate::config::{Config, ConfigError};
 use crate::http::app::App;
 use crate::http::metrics::Metrics;
@@ -71,6 +71,7 @@ pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>)
         roles: Roles::load(storage.clone(), ledger.clone(), clock.clone())?,
         creator: Creator::new(issuer.clone(), authorities.clone(), urls),
         issuer,
+        subject_keys: SubjectKeys::default(),
         revoker: Revoker::new(authorities.clone(), certificates.clone(), storage.clone(), ledger.clone(), clock.clone()),
         certificates,
         authorities,

@@ -6,7 +6,7 @@ use super::metrics::Metrics;
 use crate::access::Tokens;
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
-use crate::ca::{Authorities, Creator, CrlPublisher, Issuer};
+use crate::ca::{Authorities, Creator, CrlPublisher, Issuer, SubjectKeys};
 use crate::inventory::Certificates;
 use crate::lifecycle::Revoker;
 use crate::profiles::Roles;
@@ -20,6 +20,7 @@ pub struct App {
     pub authorities: Authorities,
     pub creator: Creator,
     pub issuer: Issuer,
+    pub subject_keys: SubjectKeys,
     pub certificates: Certificates,
     pub revoker: Revoker,
     pub crls: Arc<CrlPublisher>,

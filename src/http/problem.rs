@@ -11,7 +11,7 @@ use crate::access::AccessError;
 use crate::api::problem::{CONTENT_TYPE, ProblemDocument, Violation};
 use crate::base::id::RequestId;
 use crate::base::page::NotACursor;
-use crate::ca::{AuthorityError, CreateError, CrlError, IssueError, NotStanding};
+use crate::ca::{AuthorityError, CreateError, CrlError, IssueError, NotStanding, RETRY_AFTER_SECONDS, SubjectKeyError};
 use crate::inventory::InventoryError;
 use crate::lifecycle::RevokeError;
 use crate::policy;
@@ -252,6 +252,18 @@ impl From<IssueError> for Problem {
             IssueError::Commit(error) => error.into(),
             IssueError::Read(error) => error.into(),
             IssueError::Inventory(error) => error.into(),
+        }
+    }
+}
+
+impl From<SubjectKeyError> for Problem {
+    fn from(error: SubjectKeyError) -> Self {
+        match error {
+            SubjectKeyError::Busy => {
+                let detail = "More RSA keys are asked for than can be made; try again later, or make the key and sign a CSR.";
+                Self::unavailable("key_generation_busy", detail, RETRY_AFTER_SECONDS, error)
+            }
+            SubjectKeyError::Failed => Self::internal(error),
         }
     }
 }
