@@ -12,6 +12,7 @@ mod first_certificate;
 mod interop;
 mod load;
 mod names;
+mod pkits;
 mod requester;
 mod review;
 mod scale;
