@@ -10,19 +10,12 @@
 //!
 //! Never does: give out, copy or take in a private key; send the token anything but the requests below; show a PIN.
 
+pub mod engine;
 pub mod error;
 pub mod error_class;
-mod generation;
 pub mod health;
-mod initialise;
 pub mod key;
-mod link;
-mod module;
-mod objects;
-pub mod rate;
-mod signing;
 pub mod softhsm;
-mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,15 +29,15 @@ use tokio::sync::oneshot;
 pub use error::{CallError, TokenError};
 pub use error_class::ErrorClass;
 pub use health::TokenHealth;
-pub use initialise::initialise;
+pub use engine::initialise::initialise;
 pub use key::{GeneratedKey, KeyAttributes, KeyId, KeyRef};
 
 use crate::base::secret::SecretString;
 use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
 use crate::x509::key::PublicKey;
-use link::Link;
-use module::{Module, Selection};
-use worker::{Job, RETRY_AFTER_SECONDS, Reply, Ticket, Worker};
+use engine::link::Link;
+use engine::module::{Module, Selection};
+use engine::worker::{Job, RETRY_AFTER_SECONDS, Reply, Ticket, Worker};
 
 /// A token that does not answer a short request within this time hangs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -232,6 +225,3 @@ fn submit(queue: &Option<Sender<Ticket>>, job: Job) -> Result<(), TokenError> {
         Err(TrySendError::Disconnected(_)) => Err(TokenError::Unavailable(None)),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use chancery::journal::{Batch, Journal, Options};
-use chancery::token::rate::raw_sign_rate;
+use chancery::token::engine::rate::raw_sign_rate;
 use chancery::x509::algorithm::KeyType;
 
 use crate::keys::Keys;

@@ -53,7 +53,7 @@ const IMPURE: &[&[&str]] = &[
 /// Files that may hold `unsafe`, each with its reason.
 const UNSAFE: &[(&str, &str)] = &[
     ("src/bin/chanceryd.rs", "SoftHSM2 reads where its configuration is from the environment, which is set before there are threads"),
-    ("src/token/tests/setup.rs", "the same, for a test that runs alone in its process"),
+    ("src/token/engine/tests/setup.rs", "the same, for a test that runs alone in its process"),
 ];
 
 #[test]

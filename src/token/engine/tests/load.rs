@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::setup::{Home, new_key, processor_time, tasks};
-use crate::token::rate::raw_sign_rate_with;
-use crate::token::worker::{Job, Reply, Ticket};
+use crate::token::engine::rate::raw_sign_rate_with;
+use crate::token::engine::worker::{Job, Reply, Ticket};
 use crate::token::{Token, TokenError};
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::setup::{Home, LABEL, MODULE, new_key, processor_time, secret, tasks};
-use crate::token::module::{Module, Selection};
+use crate::token::engine::module::{Module, Selection};
 use crate::token::{ErrorClass, KeyRef, Token, TokenError};
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
 
