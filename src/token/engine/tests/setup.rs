@@ -1,14 +1,21 @@
 //! A private SoftHSM2 with one token.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use crate::base::secret::SecretString;
-use crate::token::{KeyId, KeyRef, Token, TokenConfig, TokenError, initialise, softhsm};
-use crate::x509::algorithm::KeyType;
+use crate::token::engine::calls::{Calls, Timeouts};
+use crate::token::engine::pin::PinFile;
+use crate::token::engine::{Engine, EngineConfig, Reply, initialise};
+use crate::token::request::{self, Answer, Ask};
+use crate::token::{GeneratedKey, KeyId, KeyProfile, KeyRef, TokenError, softhsm};
+use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
+use crate::x509::key::PublicKey;
 
 pub const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 pub const LABEL: &str = "chancery";
@@ -35,16 +42,25 @@ impl Home {
         home
     }
 
-    pub fn config(&self) -> TokenConfig {
-        TokenConfig { module: PathBuf::from(MODULE), label: Some(LABEL.to_owned()), serial: None, sessions: 2, queue: 0 }
+    pub fn config(&self) -> EngineConfig {
+        let pin = self.pin(PIN);
+        EngineConfig { module: PathBuf::from(MODULE), label: Some(LABEL.to_owned()), serial: None, pin, sessions: 2, queue: 0 }
+    }
+
+    /// A file with that PIN.
+    pub fn pin(&self, pin: &str) -> PinFile {
+        let path = self.dir.path().join(format!("pin-{}", pin.len()));
+        let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, pin.as_bytes()).unwrap();
+        PinFile::named(path.to_str().unwrap()).unwrap()
     }
 
     pub fn open(&self) -> Token {
-        Token::open(self.config(), secret(PIN)).unwrap()
+        Token::open(self.config()).unwrap()
     }
 
     pub fn open_with_pin(&self, pin: &str) -> Result<Token, TokenError> {
-        Token::open(self.config(), secret(pin))
+        Token::open(EngineConfig { pin: self.pin(pin), ..self.config() })
     }
 
     pub fn tokens(&self) -> PathBuf {
@@ -54,6 +70,73 @@ impl Home {
     /// The directory of the only token.
     pub fn token(&self) -> PathBuf {
         std::fs::read_dir(self.tokens()).unwrap().next().unwrap().unwrap().path()
+    }
+}
+
+/// An engine with the methods of the daemon's token, but for the verification.
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub engine: Engine,
+}
+
+impl Token {
+    pub fn open(config: EngineConfig) -> Result<Self, TokenError> {
+        Ok(Self { engine: Engine::open(config, Calls::new(Timeouts::default()))? })
+    }
+
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, TokenError> {
+        let (send, answer) = oneshot::channel();
+        let send = Arc::new(std::sync::Mutex::new(Some(send)));
+        let waiting = send.clone();
+        let reply = Reply {
+            send: Box::new(move |outcome| drop(send.lock().unwrap().take().unwrap().send(outcome))),
+            is_wanted: Box::new(move || !waiting.lock().unwrap().as_ref().unwrap().is_closed()),
+        };
+        self.engine.submit(ask, reply);
+        answer.await.unwrap()
+    }
+
+    pub async fn generate(&self, id: KeyId, label: &str, key_type: KeyType) -> Result<GeneratedKey, TokenError> {
+        let profile = KeyProfile::AuthoritySigning(key_type);
+        match self.ask(Ask::Generate { id, label: label.to_owned(), profile }).await? {
+            Answer::Generated(made) => Ok(made),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn sign(&self, key: &KeyRef, algorithm: SignatureAlgorithm, message: impl Into<bytes::Bytes>) -> Result<Vec<u8>, TokenError> {
+        let input = request::input(algorithm, &message.into());
+        self.bytes(Ask::Sign { key: key.into(), algorithm, input }).await
+    }
+
+    pub async fn random(&self, length: u32) -> Result<Vec<u8>, TokenError> {
+        self.bytes(Ask::Random { length }).await
+    }
+
+    pub async fn find(&self, id: KeyId) -> Result<Option<PublicKey>, TokenError> {
+        match self.ask(Ask::Find { id }).await? {
+            Answer::Found(found) => Ok(found),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn check(&self, key: &KeyRef) -> Result<(), TokenError> {
+        self.ask(Ask::Check { key: key.into() }).await.map(drop)
+    }
+
+    pub async fn destroy(&self, id: KeyId) -> Result<(), TokenError> {
+        self.ask(Ask::Destroy { id }).await.map(drop)
+    }
+
+    pub fn health(&self) -> crate::token::TokenHealth {
+        self.engine.health()
+    }
+
+    async fn bytes(&self, ask: Ask) -> Result<Vec<u8>, TokenError> {
+        match self.ask(ask).await? {
+            Answer::Bytes(bytes) => Ok(bytes),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
