@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod duration;
 pub mod id;
+pub mod object_name;
 pub mod page;
 pub mod secret;
