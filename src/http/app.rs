@@ -7,7 +7,7 @@ use crate::access::Tokens;
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
 use crate::ca::{Authorities, Creator, CrlPublisher, Issuer, SubjectKeys};
-use crate::inventory::Certificates;
+use crate::inventory::{Certificates, TrustAnchors};
 use crate::lifecycle::Revoker;
 use crate::profiles::Roles;
 use crate::storage::Storage;
@@ -22,6 +22,7 @@ pub struct App {
     pub issuer: Issuer,
     pub subject_keys: SubjectKeys,
     pub certificates: Certificates,
+    pub anchors: TrustAnchors,
     pub revoker: Revoker,
     pub crls: Arc<CrlPublisher>,
     pub ledger: Ledger,

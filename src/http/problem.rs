@@ -12,7 +12,7 @@ use crate::api::problem::{CONTENT_TYPE, ProblemDocument, Violation};
 use crate::base::id::RequestId;
 use crate::base::page::NotACursor;
 use crate::ca::{AuthorityError, CreateError, CrlError, IssueError, NotStanding, RETRY_AFTER_SECONDS, SubjectKeyError};
-use crate::inventory::InventoryError;
+use crate::inventory::{AnchorError, InventoryError};
 use crate::lifecycle::RevokeError;
 use crate::policy;
 use crate::profiles::ProfileError;
@@ -184,6 +184,18 @@ impl From<InventoryError> for Problem {
             InventoryError::Record => Self::internal(error),
             InventoryError::Read(error) => error.into(),
             InventoryError::Commit(error) => error.into(),
+        }
+    }
+}
+
+impl From<AnchorError> for Problem {
+    fn from(error: AnchorError) -> Self {
+        match error {
+            AnchorError::NotFound => Self::not_found("trust anchor"),
+            AnchorError::NameTaken => Self::conflict("name_taken", "A trust anchor of this name exists."),
+            AnchorError::Known(_) => Self::conflict("already_known", format!("Not taken: {error}.")),
+            AnchorError::NotACa | AnchorError::Key(_) => Self::field("certificate_pem", error),
+            AnchorError::Inventory(error) => error.into(),
         }
     }
 }

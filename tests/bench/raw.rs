@@ -21,7 +21,6 @@ pub struct JournalRate {
     pub grouped: f64,
 }
 
-<<<<<<< HEAD
 /// What the token did in the slices of time it had for itself.
 #[derive(Default)]
 pub struct Signatures {
@@ -45,30 +44,6 @@ impl Signatures {
         self.elapsed += found.elapsed;
         self.used += process::processor_time(std::process::id()) - before;
         self.stolen += shares.stolen_since() * found.elapsed.as_secs_f64();
-=======
-impl Raw {
-    pub fn measure(settings: &Settings, keys: &Keys) -> Self {
-        let mut rows = Vec::new();
-        let mut signatures = Vec::new();
-        for (kind, key) in &keys.keys {
-            let before = process::processor_time(std::process::id());
-            let found = raw_sign_rate(&keys.engine, key, settings.raw.as_secs()).expect("the token signs");
-            signatures.push((*kind, found.per_second()));
-            let used = process::processor_time(std::process::id()) - before;
-            rows.push(vec![
-                format!("token, {kind}"),
-                format!("{} sessions", found.sessions),
-                table::rate(found.per_second()),
-                table::each(used, found.signatures),
-            ]);
-        }
-        let journal_single = journal_rate(settings, 1);
-        let journal_grouped = journal_rate(settings, GROUP);
-        rows.push(vec!["journal".to_owned(), "1 record a frame".to_owned(), table::rate(journal_single), String::new()]);
-        rows.push(vec!["journal".to_owned(), format!("{GROUP} records a frame"), table::rate(journal_grouped), String::new()]);
-        table::print("Raw rates", &["what", "how", "a second", "processor time"], &rows);
-        Self { signatures, journal_single, journal_grouped }
->>>>>>> token
     }
 
     pub fn per_second(&self) -> f64 {

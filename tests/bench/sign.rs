@@ -57,7 +57,8 @@ fn measure_kind(settings: &Settings, keys: &Keys, csrs: &[String], daemon: &Daem
     for _ in 0..SLICES {
         found.raw.add_slice(keys, kind, settings.raw / SLICES);
         let shares = Shares::now();
-        let (daemon_before, client_before) = (process::processor_time_of_all(daemon.process()), process::processor_time(std::process::id()));
+        let (daemon_before, client_before) =
+            (process::processor_time_of_all(daemon.process()), process::processor_time(std::process::id()));
         let (elapsed, latencies) = runtime.block_on(load(daemon, &posts, settings.connections, settings.time / SLICES));
         found.daemon += process::processor_time_of_all(daemon.process()) - daemon_before;
         found.client += process::processor_time(std::process::id()) - client_before;
