@@ -8,6 +8,7 @@ mod crash;
 mod damage;
 mod disk;
 mod every_route;
+mod faults;
 mod first_certificate;
 mod interop;
 mod load;
