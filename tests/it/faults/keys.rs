@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::books;
 use super::shim::Shim;
-use super::siege;
 use crate::appliance::{Appliance, run};
 
 /// What fails while an authority is made: the rules, and whether the token can still be cleaned of what was made.
@@ -41,7 +41,7 @@ fn a_key_pair_that_failed_after_it_was_made_leaves_nothing_behind() {
         };
         let refused = make();
         let (code, _) = refused.refused(refused.status);
-        assert!(siege::is_documented(refused.status, &code), "{rules}: {} {code}", refused.status);
+        assert!(books::is_documented(refused.status, &code), "{rules}: {} {code}", refused.status);
         assert!(shim.all_hits() > hits, "{rules}: it never happened");
         shim.set("");
         let left = private_keys(&appliance) - expected;

@@ -1,23 +1,20 @@
 //! An appliance behind the shim, under load from several clients whose connections stay, and the books of all it answered.
 
-use std::collections::{BTreeMap, HashSet};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chancery::client::{CertificateFilter, Client, ClientError, CrlForm};
-use chancery::x509::certificate::Certificate;
-use chancery::x509::crl::Crl;
-use chancery::x509::pem::{self, Label};
+use chancery::client::{CertificateFilter, Client, CrlForm};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
+use super::aftermath;
+use super::books::{self, Attempt, Books};
 use super::shim::Shim;
 use crate::appliance::Appliance;
-use crate::load::{self, Answered};
+use crate::load;
 
 const SIGNERS: usize = 5;
 /// Who was refused waits a little: this is a test of faults, not of how fast one can be refused.
@@ -26,9 +23,6 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(20);
 const READ_WITHIN: Duration = Duration::from_secs(10);
 /// So many calls in a row have to succeed before the service counts as back.
 const BACK: usize = 25;
-/// What is answered and its codes, as it is promised to clients.
-const DOCUMENTED: &str = include_str!("../../../docs/api/problems.md");
-
 /// The appliance, its load and its books. Ends with [`Siege::lift`].
 pub struct Siege {
     pub appliance: Appliance,
@@ -41,27 +35,6 @@ pub struct Siege {
     books: Arc<Mutex<Books>>,
     stop: Arc<AtomicBool>,
     tasks: JoinSet<()>,
-}
-
-/// One call that needs the token.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    pub began: Instant,
-    pub ended: Instant,
-    /// The status and code of a refusal.
-    pub refused: Option<(u16, String)>,
-}
-
-#[derive(Default)]
-struct Books {
-    attempts: Vec<Attempt>,
-    certificates: Vec<Answered>,
-    serials: HashSet<String>,
-    reads: usize,
-    slowest_read: Duration,
-    crl_number: u64,
-    /// What must never happen.
-    wrongs: Vec<String>,
 }
 
 impl Siege {
@@ -145,7 +118,7 @@ impl Siege {
     pub fn assert_problem_document(&self) {
         let answer = self.appliance.call("POST", "/v1/pki/sign/web", Some(json!({"csr_pem": self.csrs[0]})));
         let (code, _) = answer.refused(answer.status);
-        assert!(is_documented(answer.status, &code), "{}", answer.text());
+        assert!(books::is_documented(answer.status, &code), "{}", answer.text());
     }
 
     /// How many reads were answered so far, and the slowest of them.
@@ -160,11 +133,7 @@ impl Siege {
         self.runtime.block_on(std::mem::take(&mut self.tasks).join_all());
         self.assert_sound();
         let books = std::mem::take(&mut *self.books.lock().unwrap());
-        let client = load::client(&self.appliance);
-        load::assert_there(&self.runtime, &client, &books.certificates);
-        let root = self.runtime.block_on(client.authority_certificate(&self.ca)).expect("the authority's certificate").into_value();
-        self.assert_verify(&books.certificates, &root.certificate_pem);
-        self.assert_listed(&client, &books);
+        aftermath::assert_whole(&self.runtime, &load::client(&self.appliance), &self.ca, &books, self.scratch.path());
         assert!(self.appliance.stop(), "a clean stop after all:\n{}", last_lines(&self.appliance.log()));
         assert!(!self.appliance.log().contains("panicked"), "{}", self.appliance.log());
         chancery::audit::verify(&self.appliance.path("data")).expect("the audit trail is whole");
@@ -174,51 +143,6 @@ impl Siege {
             books.reads,
             books.slowest_read
         );
-    }
-
-    /// By our own reader one by one, and by openssl, many in one run.
-    fn assert_verify(&self, certificates: &[Answered], root: &str) {
-        let der = |text: &str| pem::decode_one(text, Label::Certificate).expect("PEM");
-        let key = Certificate::from_der(&der(root)).expect("a certificate").public_key().expect("a key");
-        let root_file = self.scratch.path().join("root.pem");
-        std::fs::write(&root_file, root).expect("a file");
-        for part in certificates.chunks(500) {
-            let mut openssl = Command::new("openssl");
-            openssl.args(["verify", "-x509_strict", "-CAfile"]).arg(&root_file);
-            for answered in part {
-                let read = Certificate::from_der(&der(&answered.pem)).expect("a certificate");
-                assert!(read.is_signed_by(&key), "a wrong signature went out: {}", answered.pem);
-                assert_eq!(read.serial().to_string(), answered.serial);
-                let file = self.scratch.path().join(format!("{}.pem", answered.id));
-                std::fs::write(&file, &answered.pem).expect("a file");
-                openssl.arg(file);
-            }
-            crate::appliance::run(&mut openssl);
-        }
-    }
-
-    fn assert_listed(&self, client: &Client, books: &Books) {
-        let (listed, counted, crl) = self.runtime.block_on(async {
-            let mut filter =
-                CertificateFilter { ca_id: Some(self.ca.clone()), include_revoked: Some(true), limit: Some(1000), ..Default::default() };
-            let mut listed = Vec::new();
-            loop {
-                let page = client.certificates(&filter).await.expect("a page").into_value();
-                listed.extend(page.data.into_iter().map(|summary| summary.serial_number));
-                filter.cursor = page.cursor;
-                if filter.cursor.is_none() {
-                    break;
-                }
-            }
-            let counted = client.authority(&self.ca).await.expect("the authority").into_value().certificates_issued;
-            (listed, counted, client.crl(&self.ca, CrlForm::Der).await.expect("the CRL"))
-        });
-        let unique: HashSet<_> = listed.iter().collect();
-        assert_eq!(unique.len(), listed.len(), "a serial number is there twice");
-        assert_eq!(listed.len() as u64, counted, "the counter and the list agree");
-        assert!(books.serials.iter().all(|serial| unique.contains(serial)), "a certificate that was answered is not listed");
-        let number = Crl::from_der(&crl).expect("a CRL").number().expect("its number");
-        assert!(number >= books.crl_number, "CRL {number} is handed out after {}", books.crl_number);
     }
 
     fn start_clients(&mut self) {
@@ -295,58 +219,6 @@ async fn read_all(client: &Client, books: &Mutex<Books>, ca: &str) {
             books.wrongs.push(format!("{what} was not served: {error:?}"));
         }
     }
-}
-
-impl Books {
-    fn signed(&mut self, began: Instant, outcome: Result<Answered, ClientError>) -> bool {
-        let refused = self.attempt(began, outcome.as_ref().map(drop));
-        if let Ok(answered) = outcome {
-            if !self.serials.insert(answered.serial.clone()) {
-                self.wrongs.push(format!("the serial number {} was answered twice", answered.serial));
-            }
-            self.certificates.push(answered);
-        }
-        refused
-    }
-
-    fn published(&mut self, began: Instant, outcome: Result<u64, ClientError>) {
-        self.attempt(began, outcome.as_ref().map(drop));
-        if let Ok(number) = outcome {
-            if number <= self.crl_number {
-                self.wrongs.push(format!("CRL number {number} was answered after {}", self.crl_number));
-            }
-            self.crl_number = number;
-        }
-    }
-
-    fn attempt(&mut self, began: Instant, outcome: Result<(), &ClientError>) -> bool {
-        let refused = outcome.err().map(|error| {
-            match error.problem() {
-                Some(problem) if is_documented(problem.status, &problem.code) => {}
-                Some(problem) => self.wrongs.push(format!("an answer that is not documented: {problem:?}")),
-                None => self.wrongs.push(format!("no problem document: {error:?}")),
-            }
-            error.problem().map_or((0, String::new()), |problem| (problem.status, problem.code.clone()))
-        });
-        let is_refused = refused.is_some();
-        self.attempts.push(Attempt { began, ended: Instant::now(), refused });
-        is_refused
-    }
-}
-
-/// Whether docs/api/problems.md has that status with that code. That the appliance itself is at fault is never the token's doing.
-pub fn is_documented(status: u16, code: &str) -> bool {
-    status >= 501 && DOCUMENTED.lines().any(|line| line.starts_with(&format!("| {status} | ")) && line.contains(&format!("`{code}`")))
-}
-
-/// The codes of refusals with their numbers, for the report.
-pub fn tally(attempts: &[Attempt]) -> String {
-    let mut codes = BTreeMap::new();
-    for attempt in attempts {
-        let code = attempt.refused.as_ref().map_or("issued".to_owned(), |(status, code)| format!("{status} {code}"));
-        *codes.entry(code).or_insert(0) += 1;
-    }
-    codes.iter().map(|(code, count)| format!("{count} {code}")).collect::<Vec<_>>().join(", ")
 }
 
 fn last_lines(log: &str) -> String {
