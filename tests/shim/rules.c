@@ -51,6 +51,7 @@ struct counts {
 static struct {
     char module[4096];
     char control[4096];
+    char reserved[4096];
     int log;
     struct counts *counts;
 } shim = {.log = -1};
@@ -119,6 +120,8 @@ void rules_open(void)
             snprintf(shim.module, sizeof shim.module, "%s", value);
         else if (strcmp(line, "control") == 0)
             snprintf(shim.control, sizeof shim.control, "%s", value);
+        else if (strcmp(line, "reserved") == 0)
+            snprintf(shim.reserved, sizeof shim.reserved, "%s", value);
         else if (strcmp(line, "counts") == 0)
             shim.counts = map_counts(value);
         else if (strcmp(line, "log") == 0) {
@@ -135,6 +138,11 @@ void rules_open(void)
 const char *rules_module(void)
 {
     return shim.module;
+}
+
+char *rules_reserved(void)
+{
+    return shim.reserved[0] != '\0' ? shim.reserved : NULL;
 }
 
 /* A number below `end`. The system's randomness needs no state that threads would share. */

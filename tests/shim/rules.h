@@ -23,12 +23,16 @@ struct verdict {
     unsigned long code;
 };
 
-/* Reads the configuration whose path was compiled in: `module PATH`, `control PATH`, and optionally `counts PATH`, `log PATH`.
+/* Reads the configuration whose path was compiled in: `module PATH`, `control PATH`, and optionally `counts PATH`, `log PATH`
+   and `reserved TEXT`.
    Ends the process when it cannot, because a shim without its rules would make a test that cannot fail. */
 void rules_open(void);
 
 /* The path of the module behind the shim. */
 const char *rules_module(void);
+
+/* What C_Initialize is to be given as pReserved, which NSS takes its parameters from; NULL when the caller's is to stay. */
+char *rules_reserved(void);
 
 /* Counts the call, reads the control file and decides. Waits here for as long as the rules say, or ends the process. */
 struct verdict rules_judge(enum function function);

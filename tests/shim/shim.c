@@ -34,6 +34,13 @@ static CK_FUNCTION_LIST_PTR real;
 
 static CK_RV shim_C_Initialize(void *arguments)
 {
+    CK_C_INITIALIZE_ARGS changed = {.flags = CKF_OS_LOCKING_OK};
+    if (arguments != NULL)
+        changed = *(CK_C_INITIALIZE_ARGS *)arguments;
+    if (rules_reserved() != NULL) {
+        changed.pReserved = rules_reserved();
+        arguments = &changed;
+    }
     CALL(C_Initialize, (arguments), );
 }
 
