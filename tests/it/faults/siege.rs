@@ -40,11 +40,27 @@ pub struct Siege {
 impl Siege {
     /// Starts the appliance behind the shim and the clients.
     pub fn lay() -> Self {
+        Self::lay_with("")
+    }
+
+    /// The same with lines for the configuration of the token's worker.
+    pub fn lay_with(worker: &str) -> Self {
         let shim = Shim::new();
         let scratch = TempDir::new().expect("a directory for the appliance");
-        let appliance = Appliance::start_with(&scratch.path().join("appliance"), |command| {
-            command.arg("--module").arg(shim.module());
-        });
+        let dir = scratch.path().join("appliance");
+        let start = || {
+            Appliance::start_with(&dir, |command| {
+                command.arg("--module").arg(shim.module());
+            })
+        };
+        let mut appliance = start();
+        if !worker.is_empty() {
+            assert!(appliance.stop());
+            let file = appliance.path("token.toml");
+            let made = std::fs::read_to_string(&file).expect("the worker's configuration");
+            std::fs::write(&file, format!("{worker}{made}")).expect("the worker's configuration");
+            appliance = start();
+        }
         let ca = appliance.root("root", "ec", 256);
         appliance.role("web", &ca, json!({}));
         let csrs = Arc::new(load::requests(SIGNERS, scratch.path()));
