@@ -48,7 +48,7 @@ test: deps-test lint ## run every test: formatting, lints, fuzz targets, unit an
 
 deps-test: deps ## install what the tests need and the machine has not
 	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace \
-		/usr/include/p11-kit-1/p11-kit/pkcs11.h:libp11-kit-dev module=ensurepip:python3-venv
+		/usr/include/p11-kit-1/p11-kit/pkcs11.h:libp11-kit-dev certutil:libnss3-tools module=ensurepip:python3-venv
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked $(NEXTEST)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked $(FUZZ)
 	@$(MAKE) --silent --no-print-directory target/venv/installed
@@ -71,7 +71,7 @@ crash: deps-test ## kill the daemon CRASH_ROUNDS times while it issues, and look
 	CHANCERY_CRASH_ROUNDS=$(CRASH_ROUNDS) cargo nextest run --locked --cargo-profile release --profile crash --test it crash
 
 faults: deps-test ## make the token's module fail in every way for FAULT_SECONDS each, and crash and hang under FAULT_ISSUES issues
-	CHANCERY_FAULT_SECONDS=$(FAULT_SECONDS) CHANCERY_FAULT_ISSUES=$(FAULT_ISSUES) cargo nextest run --locked --profile faults --test it faults
+	CHANCERY_FAULT_SECONDS=$(FAULT_SECONDS) CHANCERY_FAULT_ISSUES=$(FAULT_ISSUES) cargo nextest run --locked --profile faults --test it faults::
 
 bench: deps ## measure the token, the journal and signing over the API
 	cargo bench --locked --bench '*'

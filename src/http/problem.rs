@@ -164,7 +164,15 @@ impl From<TokenError> for Problem {
             TokenError::BadSignature => {
                 Self::unavailable("token_faulty", "The token gave a wrong signature, which was thrown away; try again later.", 5, error)
             }
-            TokenError::Refused(_) | TokenError::AttributeIgnored { .. } => Self {
+            TokenError::AttributeIgnored { attribute } => Self {
+                cause: Some(error.to_string()),
+                ..Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    "token_refused",
+                    format!("The token did not keep {attribute} of a new key as it was asked to; the key was destroyed."),
+                )
+            },
+            TokenError::Refused(_) => Self {
                 cause: Some(error.to_string()),
                 ..Self::new(
                     StatusCode::BAD_GATEWAY,

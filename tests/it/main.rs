@@ -13,6 +13,7 @@ mod first_certificate;
 mod interop;
 mod load;
 mod names;
+mod portability;
 mod requester;
 mod review;
 mod scale;

@@ -10,12 +10,15 @@ use super::shim::Shim;
 use crate::appliance::{Appliance, run};
 
 /// What fails while an authority is made: the rules, and whether the token can still be cleaned of what was made.
-const FAULTS: [(&str, bool); 8] = [
+const FAULTS: [(&str, bool); 10] = [
     ("C_GenerateKeyPair always before 0x30", true),
     ("C_GenerateKeyPair always after 0x30", true),
     ("C_GenerateKeyPair always after 0x05", true),
     ("C_GenerateKeyPair always after 0x31", true),
     ("C_GetAttributeValue always before 0x30", true),
+    ("C_GenerateKeyPair always abort", true),
+    // The first thing that is asked of a key that was made.
+    ("C_GetAttributeValue always segfault", true),
     ("C_SignInit always before 0x30", true),
     ("C_Sign always flip", true),
     ("C_GenerateKeyPair always after 0x30\nC_DestroyObject always before 0x30", false),

@@ -10,6 +10,6 @@ mod crashes;
 mod keys;
 mod login;
 mod returned;
-mod shim;
+pub mod shim;
 mod siege;
 mod table;

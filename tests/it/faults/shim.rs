@@ -19,16 +19,16 @@ pub struct Shim {
 impl Shim {
     /// In front of SoftHSM2.
     pub fn new() -> Self {
+        Self::before(&Self::real_module(), "")
+    }
+
+    /// In front of another module, with further lines for its configuration.
+    pub fn before(module: &Path, lines: &str) -> Self {
         let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory for the shim");
         let shim = Self { dir };
         let path = |name| shim.path(name).display().to_string();
-        let configuration = format!(
-            "module {}\ncontrol {}\ncounts {}\nlog {}\n",
-            Self::real_module().display(),
-            path("control"),
-            path("counts"),
-            path("log")
-        );
+        let configuration =
+            format!("module {}\ncontrol {}\ncounts {}\nlog {}\n{lines}", module.display(), path("control"), path("counts"), path("log"));
         std::fs::write(shim.path("shim.conf"), configuration).expect("the shim's configuration");
         // Mapped by whoever loads the shim; made here so that it can be read before that.
         std::fs::write(shim.path("counts"), vec![0; functions().len() * 16]).expect("the shim's counts");
@@ -76,6 +76,12 @@ impl Shim {
         let log = std::fs::read_to_string(self.path("log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(count)..].join("\n")
+    }
+
+    /// The process that called last.
+    pub fn last_process(&self) -> i32 {
+        let last = self.last_calls(1);
+        last.split(' ').next().and_then(|number| number.parse().ok()).expect("a line of the log begins with the process")
     }
 
     fn count(&self, function: &str, offset: usize) -> u64 {
