@@ -1,6 +1,5 @@
 //! The daemon.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,12 +8,13 @@ use chancery::access::{LONGEST_TOKEN_LIFE, Scope};
 use chancery::base::duration::Span;
 use chancery::daemon::dev::Dev;
 use chancery::daemon::first_token;
-use chancery::daemon::run::{self, RunError};
+use chancery::daemon::log::{self, LogFilter};
+use chancery::daemon::run::{self, RunError, on_runtime};
+use chancery::daemon::sandbox::probe;
+use chancery::daemon::surroundings::Surroundings;
 use clap::{Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 /// Chancery's daemon: a certificate authority whose keys live in a PKCS#11 token.
 #[derive(Parser)]
@@ -60,6 +60,11 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Close the sandbox of a configuration and try what it should refuse; serve nothing and change nothing.
+    SandboxProbe {
+        #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
+        config: PathBuf,
+    },
     /// Check a configuration file and the files it names, and do nothing else.
     CheckConfig {
         #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
@@ -68,9 +73,17 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    start_log();
+    // First of all, while nothing of this process has changed yet.
+    let surroundings = match Surroundings::take() {
+        Ok(surroundings) => surroundings,
+        Err(error) => {
+            tell(&error);
+            return ExitCode::FAILURE;
+        }
+    };
+    let log = log::begin();
     keep_private();
-    match execute(Arguments::parse().command) {
+    match execute(Arguments::parse().command, surroundings, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&error);
@@ -88,7 +101,7 @@ fn keep_private() {
     }
 }
 
-fn execute(command: Command) -> Result<(), RunError> {
+fn execute(command: Command, surroundings: Surroundings, log: LogFilter) -> Result<(), RunError> {
     match command {
         Command::Dev { dir, listen, module } => {
             let dir = std::path::absolute(&dir).unwrap_or(dir);
@@ -99,18 +112,26 @@ fn execute(command: Command) -> Result<(), RunError> {
             unsafe {
                 std::env::set_var("SOFTHSM2_CONF", conf);
             }
-            block_on(dev.serve())
+            dev.serve(surroundings, log)
         }
-        Command::Serve { config } => block_on(run::serve(&config)),
+        Command::Serve { config } => run::serve(&config, surroundings, log),
         Command::CreateToken { config, name, scopes, ttl, out } => {
             let out = std::path::absolute(&out).unwrap_or(out);
-            block_on(async { Ok(first_token::create(&config, name, scopes, ttl, &out).await?) })?;
+            on_runtime(async { Ok(first_token::create(&config, name, scopes, ttl, &out).await?) })?;
             println!("{}: holds the token", out.display());
             Ok(())
         }
         Command::CheckConfig { config } => {
-            run::check_config(&config)?;
+            run::check_config(&config, &log)?;
             println!("{}: good", config.display());
+            Ok(())
+        }
+        Command::SandboxProbe { config } => {
+            for attempt in probe::run(&config)? {
+                let outcome = attempt.outcome.as_ref().map_or_else(ToString::to_string, |()| "possible".to_owned());
+                let verdict = if attempt.is_as_meant() { "as meant" } else { "NOT AS MEANT" };
+                println!("{verdict}\t{}\t{outcome}", attempt.what);
+            }
             Ok(())
         }
     }
@@ -121,26 +142,6 @@ fn token_life(text: &str) -> Result<Span, String> {
         Ok(ttl) if ttl > LONGEST_TOKEN_LIFE => Err(format!("at most {LONGEST_TOKEN_LIFE}")),
         read => read.map_err(|fault| fault.to_string()),
     }
-}
-
-fn block_on(work: impl Future<Output = Result<(), RunError>>) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| RunError::Prepare { what: "the runtime", source })?;
-    runtime.block_on(work)
-}
-
-/// To the journal where there is one, else to standard error; RUST_LOG chooses what.
-fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    // systemd sets JOURNAL_STREAM for what it starts.
-    let journald = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
-    let stderr = journald.is_none().then(|| {
-        // Colours are for people: a file or a pipe gets the text alone.
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false)
-    });
-    tracing_subscriber::registry().with(filter).with(journald).with(stderr).init();
 }
 
 /// An error and all that caused it, a line each.

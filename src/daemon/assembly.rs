@@ -43,7 +43,7 @@ pub enum AssemblyError {
 
 /// Opens everything the configuration names. `public_url` is used where the configuration names none.
 pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>) -> Result<Arc<App>, AssemblyError> {
-    let schedule = CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? };
+    let schedule = crl_schedule(config)?;
     let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
     tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
     if let Some(reason) = &opened.rebuilt {
@@ -81,6 +81,11 @@ pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>)
         clock,
         metrics: Metrics::default(),
     }))
+}
+
+/// When CRLs are made under this configuration.
+pub fn crl_schedule(config: &Config) -> Result<CrlSchedule, ConfigError> {
+    Ok(CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? })
 }
 
 /// How the store is opened under this configuration.
