@@ -1,7 +1,7 @@
 //! The daemon.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chancery::access::{LONGEST_TOKEN_LIFE, Scope};
@@ -12,6 +12,9 @@ use chancery::daemon::log::{self, LogFilter};
 use chancery::daemon::run::{self, RunError, on_runtime};
 use chancery::daemon::sandbox::probe;
 use chancery::daemon::surroundings::Surroundings;
+use chancery::token::process::settings::Settings;
+use chancery::token::process::{self, ProcessError};
+use chancery::token::{TokenError, keeper};
 use clap::{Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
@@ -65,6 +68,29 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
         config: PathBuf,
     },
+    /// Hold a PKCS#11 token and sign for the daemon. The daemon or the service manager starts this.
+    TokenWorker {
+        /// The worker's own configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Make the token that the file names out of an empty slot, and end.
+        #[arg(long)]
+        initialise: bool,
+        /// Leave a token of that name as it is.
+        #[arg(long, requires = "initialise")]
+        if_absent: bool,
+        /// The process that started this one and whose end ends it.
+        #[arg(long, value_name = "PID", hide = true)]
+        keeper: Option<i32>,
+    },
+    /// Start a token's worker, and another when it has ended. The daemon starts this.
+    #[command(hide = true)]
+    TokenKeeper {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        #[arg(long, value_name = "FILE")]
+        socket: PathBuf,
+    },
     /// Check a configuration file and the files it names, and do nothing else.
     CheckConfig {
         #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
@@ -73,17 +99,22 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // First of all, while nothing of this process has changed yet.
-    let surroundings = match Surroundings::take() {
-        Ok(surroundings) => surroundings,
-        Err(error) => {
-            tell(&error);
-            return ExitCode::FAILURE;
-        }
+    let command = Arguments::parse().command;
+    // Before anything is opened, while nothing of this process has changed yet.
+    let surroundings = match &command {
+        Command::Dev { .. } | Command::Serve { .. } => match Surroundings::take() {
+            Ok(surroundings) => surroundings,
+            Err(error) => {
+                tell(&error);
+                return ExitCode::FAILURE;
+            }
+        },
+        // What the service manager hands to a worker is for the worker; the rest ends soon.
+        _ => Surroundings::none(),
     };
     let log = log::begin();
     keep_private();
-    match execute(Arguments::parse().command, surroundings, log) {
+    match execute(command, surroundings, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&error);
@@ -106,12 +137,6 @@ fn execute(command: Command, surroundings: Surroundings, log: LogFilter) -> Resu
         Command::Dev { dir, listen, module } => {
             let dir = std::path::absolute(&dir).unwrap_or(dir);
             let dev = Dev { dir, listen, module };
-            let conf = dev.prepare()?;
-            // SAFETY: no other thread exists yet; the runtime starts below.
-            #[expect(unsafe_code, reason = "SoftHSM2 takes the place of its tokens from the environment and from nowhere else")]
-            unsafe {
-                std::env::set_var("SOFTHSM2_CONF", conf);
-            }
             dev.serve(surroundings, log)
         }
         Command::Serve { config } => run::serve(&config, surroundings, log),
@@ -121,19 +146,44 @@ fn execute(command: Command, surroundings: Surroundings, log: LogFilter) -> Resu
             println!("{}: holds the token", out.display());
             Ok(())
         }
+        Command::TokenWorker { config, initialise, if_absent, keeper } => token_worker(&config, initialise, if_absent, keeper),
+        Command::TokenKeeper { config, socket } => {
+            let program = std::env::current_exe().map_err(|source| RunError::Prepare { what: "the path of this program", source })?;
+            Ok(keeper::process::run(&program, &config, &socket)?)
+        }
+        Command::SandboxProbe { config } => probe_sandbox(&config),
         Command::CheckConfig { config } => {
             run::check_config(&config, &log)?;
             println!("{}: good", config.display());
             Ok(())
         }
-        Command::SandboxProbe { config } => {
-            for attempt in probe::run(&config)? {
-                let outcome = attempt.outcome.as_ref().map_or_else(ToString::to_string, |()| "possible".to_owned());
-                let verdict = if attempt.is_as_meant() { "as meant" } else { "NOT AS MEANT" };
-                println!("{verdict}\t{}\t{outcome}", attempt.what);
-            }
-            Ok(())
+    }
+}
+
+fn probe_sandbox(config: &Path) -> Result<(), RunError> {
+    for attempt in probe::run(config)? {
+        let outcome = attempt.outcome.as_ref().map_or_else(ToString::to_string, |()| "possible".to_owned());
+        let verdict = if attempt.is_as_meant() { "as meant" } else { "NOT AS MEANT" };
+        println!("{verdict}\t{}\t{outcome}", attempt.what);
+    }
+    Ok(())
+}
+
+fn token_worker(config: &Path, initialise: bool, if_absent: bool, keeper: Option<i32>) -> Result<(), RunError> {
+    let settings = Settings::read(config).map_err(ProcessError::from)?;
+    for (name, value) in &settings.environment {
+        // SAFETY: no other thread exists yet.
+        #[expect(unsafe_code, reason = "PKCS#11 modules find their own configuration by the environment and by nothing else")]
+        unsafe {
+            std::env::set_var(name, value);
         }
+    }
+    if !initialise {
+        return Ok(process::run(settings, keeper)?);
+    }
+    match process::initialise(&settings) {
+        Err(ProcessError::Token(TokenError::TokenExists)) if if_absent => Ok(()),
+        made => Ok(made?),
     }
 }
 

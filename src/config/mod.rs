@@ -2,6 +2,7 @@
 
 pub mod log;
 pub mod sandbox;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::base::duration::{DurationFault, Span};
+use crate::base::toml_fault;
+pub use token::{Token, TokenPlace};
 
 /// The file as it is written.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,7 +22,8 @@ pub struct Config {
     /// The address of the API, such as `0.0.0.0:8443`.
     pub listen: SocketAddr,
     pub tls: Tls,
-    pub token: Token,
+    /// Where the CA keys are.
+    pub token: Vec<Token>,
     #[serde(default)]
     pub public: Public,
     #[serde(default)]
@@ -40,26 +44,6 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// PEM: the key of the first certificate.
     pub key: PathBuf,
-}
-
-/// Where the CA keys are.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Token {
-    /// The PKCS#11 module.
-    pub module: PathBuf,
-    /// The token's label; this or `serial`.
-    pub label: Option<String>,
-    /// The token's serial number.
-    pub serial: Option<String>,
-    /// A file that holds the user PIN and nothing else but a line end.
-    pub pin_file: PathBuf,
-    /// Sessions that work at once; the number of cores, 2 to 8, unless given.
-    #[serde(default)]
-    pub sessions: usize,
-    /// How many jobs may wait before requests are answered with 503.
-    #[serde(default = "default_queue")]
-    pub queue: usize,
 }
 
 /// What relying parties reach.
@@ -110,7 +94,11 @@ impl Config {
     /// Reads and checks a file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
-        let config: Self = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
+        token::refuse_table(&text)?;
+        let config: Self = toml::from_str(&text).map_err(|error| {
+            let (line, message) = toml_fault::explain(&text, &error);
+            ConfigError::Syntax { path: path.to_owned(), line, message }
+        })?;
         config.check()?;
         Ok(config)
     }
@@ -140,15 +128,7 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let wrong = |field, message: &str| Err(ConfigError::Value { field, message: message.to_owned() });
-        if self.token.label.is_some() == self.token.serial.is_some() {
-            return wrong("token.label", "give either the token's label or its serial");
-        }
-        if self.token.queue == 0 || self.token.queue > 100_000 {
-            return wrong("token.queue", "1 to 100000");
-        }
-        if self.token.sessions > 64 {
-            return wrong("token.sessions", "at most 64");
-        }
+        token::check(&self.token)?;
         if self.public.url.as_ref().is_some_and(|url| !url.starts_with("http://") || url.ends_with('/')) {
             return wrong("public.url", "an http:// URL without a slash at its end");
         }
@@ -179,22 +159,8 @@ impl Default for Storage {
     }
 }
 
-fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let message = match error.message().rsplit_once(", expected") {
-        // These repeat the value.
-        Some((found, wanted)) if found.starts_with("invalid") => format!("a wrong type or value, expected{wanted}"),
-        _ => error.message().to_owned(),
-    };
-    ConfigError::Syntax { path: path.to_owned(), line: before.matches('\n').count() + 1, message }
-}
-
 fn span(field: &'static str, text: &str) -> Result<Span, ConfigError> {
     text.parse().map_err(|fault: DurationFault| ConfigError::Value { field, message: fault.to_string() })
-}
-
-fn default_queue() -> usize {
-    1_024
 }
 
 fn default_crl_period() -> String {

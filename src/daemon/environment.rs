@@ -36,9 +36,8 @@ impl Environment {
         Self(texts)
     }
 
-    /// Overwrites every string, those that were removed since included, and empties the list but for the kept ones. There must be one thread only.
-    pub fn wipe(self, kept: &[&str]) {
-        let kept: Vec<_> = kept.iter().filter_map(|name| Some((name, std::env::var_os(name)?))).collect();
+    /// Overwrites every string, those that were removed since included, and empties the list. There must be one thread only.
+    pub fn wipe(self) {
         let now = Self::remember();
         // SAFETY: the strings of the start are in the process's own stack and are never freed, those of now are in the list; both are
         // writable, and there is no other thread that reads them.
@@ -49,9 +48,6 @@ impl Environment {
             }
             if !environ.is_null() {
                 *environ = std::ptr::null_mut();
-            }
-            for (name, value) in kept {
-                std::env::set_var(name, value);
             }
         }
     }

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "data_dir = \"/d\"\nlisten = \"127.0.0.1:1\"\n[tls]\ncertificate = \"/c\"\nkey = \"/k\"\n\
-                        [token]\nmodule = \"/m\"\nlabel = \"l\"\npin_file = \"/p\"\n";
+                        [[token]]\nname = \"main\"\nsocket = \"/s\"\n";
 
     fn counted(count: &Arc<AtomicUsize>) -> Exchange {
         let count = count.clone();

@@ -55,6 +55,10 @@ pub enum RunError {
     Prepare { what: &'static str, source: std::io::Error },
     #[error(transparent)]
     FirstToken(#[from] super::first_token::FirstTokenError),
+    #[error("the token's worker does not serve")]
+    TokenWorker(#[from] crate::token::process::ProcessError),
+    #[error("the token's keeper does not keep it")]
+    TokenKeeper(#[from] crate::token::keeper::process::KeepError),
     #[error("the development directory cannot be prepared")]
     Dev(#[from] super::dev::DevError),
 }
@@ -99,22 +103,24 @@ pub struct Running {
 pub fn serve(path: &Path, surroundings: Surroundings, log: LogFilter) -> Result<(), RunError> {
     let config = Config::read(path)?;
     log.prepare(&config.log.filter)?();
+    let keeper = assembly::start_keeper(&config)?;
     let (sockets, supervisor) = surroundings.wipe_environment();
     let listeners = Listeners::bind(&config, sockets)?;
     let sandbox = sandbox::close_files(config.sandbox, &sandbox::reach(&config, path)?)?;
     let reload = Reload::new(path, config.clone());
     let running = Running { listeners, supervisor, sandbox, reload, log };
     on_runtime(async {
-        let app = assemble(&config, Clock::System, None).await?;
+        let app = assemble(&config, Clock::System, None, keeper).await?;
         run(&config, running, app).await
     })
 }
 
-/// `chanceryd check-config`: everything that can be seen without starting: the file, the PIN file, the listener's certificate.
+/// `chanceryd check-config`: everything that can be seen without starting: the file, those of the tokens' workers with their PIN
+/// files, the listener's certificate.
 pub fn check_config(path: &Path, log: &LogFilter) -> Result<(), RunError> {
     let config = Config::read(path)?;
     drop(log.prepare(&config.log.filter)?);
-    assembly::read_pin(&config.token.pin_file)?;
+    assembly::check_tokens(&config)?;
     server_config(&config.tls.certificate, &config.tls.key)?;
     Ok(())
 }

@@ -24,7 +24,7 @@ pub struct Supervisor {
 impl Supervisor {
     /// The line to this socket (sd_notify(3)): a path, or an abstract name behind an `@`.
     pub fn at(socket: Option<OsString>, watchdog: Option<Duration>) -> io::Result<Self> {
-        let Some(name) = socket.filter(|name| !name.is_empty()) else { return Ok(Self { socket: None, watchdog: None }) };
+        let Some(name) = socket.filter(|name| !name.is_empty()) else { return Ok(Self::none()) };
         let address = match name.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name)?,
             None => SocketAddr::from_pathname(&name)?,
@@ -34,6 +34,11 @@ impl Supervisor {
         // The word is small; whoever does not read it must not hold up the daemon.
         socket.set_nonblocking(true)?;
         Ok(Self { socket: Some(Arc::new(socket)), watchdog })
+    }
+
+    /// Nobody is told.
+    pub fn none() -> Self {
+        Self { socket: None, watchdog: None }
     }
 
     /// The daemon serves.

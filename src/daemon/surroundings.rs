@@ -4,7 +4,6 @@
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use listenfd::ListenFd;
@@ -13,8 +12,6 @@ use nix::unistd::close;
 use super::environment::Environment;
 use super::supervisor::Supervisor;
 
-/// SoftHSM2's module, which is in this process, asks it for its place.
-pub const SOFTHSM2_CONFIGURATION: &str = "SOFTHSM2_CONF";
 /// Descriptors from here on are neither standard input, output nor error.
 const FIRST: RawFd = 3;
 
@@ -36,8 +33,6 @@ pub enum SurroundingsError {
 pub struct Surroundings {
     pub sockets: Sockets,
     pub supervisor: Supervisor,
-    /// Where credentials of the service are, when there are any.
-    pub credentials: Option<PathBuf>,
     environment: Environment,
 }
 
@@ -58,13 +53,17 @@ impl Surroundings {
         let sockets = Sockets::take(&mut passed, &names)?;
         let watchdog = watchdog();
         let supervisor = Supervisor::at(std::env::var_os("NOTIFY_SOCKET"), watchdog).map_err(SurroundingsError::Supervisor)?;
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        Ok(Self { sockets, supervisor, credentials, environment })
+        Ok(Self { sockets, supervisor, environment })
+    }
+
+    /// Of a process that no service manager started, or that leaves what one handed over to others.
+    pub fn none() -> Self {
+        Self { sockets: Sockets::default(), supervisor: Supervisor::none(), environment: Environment::remember() }
     }
 
     /// The sockets and the supervisor; the environment is gone afterwards. There must be one thread only.
     pub fn wipe_environment(self) -> (Sockets, Supervisor) {
-        self.environment.wipe(&[SOFTHSM2_CONFIGURATION]);
+        self.environment.wipe();
         (self.sockets, self.supervisor)
     }
 }

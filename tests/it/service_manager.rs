@@ -169,7 +169,7 @@ fn a_socket_of_an_unknown_name_is_refused() {
     assert!(made.stop());
     let address = free_address();
     let mut command = Command::new("systemd-socket-activate");
-    command.arg(format!("--listen={address}")).args(["--fdname=telnet", env!("CARGO_BIN_EXE_chanceryd"), "check-config", "--config"]);
+    command.arg(format!("--listen={address}")).args(["--fdname=telnet", env!("CARGO_BIN_EXE_chanceryd"), "serve", "--config"]);
     let child = command.arg(dir.path().join("chancery.toml")).stderr(Stdio::piped()).spawn().unwrap();
     wait_for_listener(&address);
     let _ = std::net::TcpStream::connect(&address).unwrap();

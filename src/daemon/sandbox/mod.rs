@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 pub use calls::FilterError;
 pub use files::{Held, Reach, ReachError};
 
-use super::surroundings::SOFTHSM2_CONFIGURATION;
 use crate::config::Config;
 use crate::config::sandbox::{Sandbox as Settings, SandboxMode};
 
@@ -52,13 +51,7 @@ pub fn reach(config: &Config, path: &Path) -> Result<Reach, SandboxError> {
         }
     }
     super::private_file::directory(&config.data_dir).map_err(|source| SandboxError::Path { path: config.data_dir.clone(), source })?;
-    let mut write = vec![resolved(&config.data_dir)?];
-    // The token's module is in this process, and what it loads and reads is its vendor's choice.
-    read.push(PathBuf::from("/"));
-    if let Some(configuration) = std::env::var_os(SOFTHSM2_CONFIGURATION) {
-        write.extend(resolved(Path::new(&configuration))?.parent().map(Path::to_owned));
-    }
-    Ok(Reach { read, write })
+    Ok(Reach { read, write: vec![resolved(&config.data_dir)?] })
 }
 
 /// No new privileges by executing something, and no look into its memory for other processes of its user, whatever the mode.
