@@ -109,6 +109,8 @@ pub const SYSTEM_CALLS: &[SystemCall] = &[
     any(libc::SYS_renameat2, "the same by its newest name"),
     #[cfg(target_arch = "x86_64")]
     any(libc::SYS_unlink, "files that were replaced"),
+    #[cfg(target_arch = "x86_64")]
+    any(libc::SYS_rmdir, "folders that were replaced, and where the worker's socket was"),
     any(libc::SYS_unlinkat, "the same by its newer name"),
     #[cfg(target_arch = "x86_64")]
     any(libc::SYS_readlink, "a path without its links"),
