@@ -6,3 +6,4 @@ pub mod id;
 pub mod page;
 pub mod secret;
 pub mod toml_fault;
+pub mod wiping;

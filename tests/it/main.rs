@@ -11,6 +11,7 @@ mod every_route;
 mod first_certificate;
 mod interop;
 mod load;
+mod memory;
 mod names;
 mod requester;
 mod review;
