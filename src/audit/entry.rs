@@ -1,5 +1,7 @@
 //! What an entry says.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use crate::base::id::{RequestId, TokenId};
@@ -57,6 +59,16 @@ pub enum Actor {
     Anonymous,
     /// The daemon by itself.
     System,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token { id, name } => write!(f, "{id} ({name})"),
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::System => f.write_str("system"),
+        }
+    }
 }
 
 /// How it ended.

@@ -7,3 +7,4 @@ pub mod object_name;
 pub mod page;
 pub mod secret;
 pub mod toml_fault;
+pub mod wiping;
