@@ -18,4 +18,5 @@ mod scale;
 mod serve;
 mod store;
 mod token_signs;
+mod token_worker;
 mod weak_keys;
