@@ -24,5 +24,6 @@ mod serve;
 mod service_manager;
 mod store;
 mod token_signs;
+mod token_worker;
 mod units;
 mod weak_keys;
