@@ -7,10 +7,12 @@ use std::process::ExitCode;
 
 use chancery::access::{LONGEST_TOKEN_LIFE, Scope};
 use chancery::base::duration::Span;
+use chancery::cli;
 use chancery::daemon::dev::Dev;
 use chancery::daemon::first_token;
+use chancery::daemon::manual;
 use chancery::daemon::run::{self, RunError};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tracing_subscriber::layer::SubscriberExt;
@@ -18,7 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Chancery's daemon: a certificate authority whose keys live in a PKCS#11 token.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "chanceryd", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -58,6 +60,12 @@ enum Command {
         ttl: Span,
         /// The file the token is written to; it must not exist, and only its owner may read it.
         #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Write manual pages and completions of both commands; the package is built with it.
+    #[command(hide = true)]
+    Manual {
+        #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
     /// Check a configuration file and the files it names, and do nothing else.
@@ -108,6 +116,8 @@ fn execute(command: Command) -> Result<(), RunError> {
             println!("{}: holds the token", out.display());
             Ok(())
         }
+        Command::Manual { out } => manual::write(&out, Arguments::command(), cli::Cli::command())
+            .map_err(|source| RunError::Prepare { what: "the manual", source }),
         Command::CheckConfig { config } => {
             run::check_config(&config)?;
             println!("{}: good", config.display());

@@ -4,6 +4,7 @@ pub mod assembly;
 pub mod dev;
 pub mod first_token;
 mod listener_certificate;
+pub mod manual;
 mod private_file;
 mod publication;
 pub mod run;
