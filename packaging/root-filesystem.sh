@@ -11,6 +11,7 @@ shift
 [[ ! -s $archive ]] || exit 0
 
 # The package sources are the machine's own, so that a mirror need not be named here.
+# shellcheck disable=SC2016
 sources=$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
     'Created-By: Packages' 'Origin: Debian' | grep -E ' bookworm(-updates|-security)? ' | sort -u)
 if [[ -z $sources ]]; then
