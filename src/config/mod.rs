@@ -194,4 +194,6 @@ fn default_cache() -> u64 {
 }
 
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod tests;
