@@ -5,3 +5,4 @@ pub mod duration;
 pub mod id;
 pub mod page;
 pub mod secret;
+pub mod toml_fault;

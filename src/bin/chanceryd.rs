@@ -1,8 +1,7 @@
 //! The daemon.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chancery::access::{LONGEST_TOKEN_LIFE, Scope};
@@ -10,13 +9,17 @@ use chancery::base::duration::Span;
 use chancery::cli;
 use chancery::daemon::dev::Dev;
 use chancery::daemon::first_token;
+use chancery::daemon::log::{self, LogFilter};
 use chancery::daemon::manual;
-use chancery::daemon::run::{self, RunError};
+use chancery::daemon::run::{self, RunError, on_runtime};
+use chancery::daemon::sandbox::probe;
+use chancery::daemon::surroundings::Surroundings;
+use chancery::token::process::settings::Settings;
+use chancery::token::process::{self, ProcessError};
+use chancery::token::{TokenError, keeper};
 use clap::{CommandFactory, Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 /// Chancery's daemon: a certificate authority whose keys live in a PKCS#11 token.
 #[derive(Parser)]
@@ -62,6 +65,34 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Close the sandbox of a configuration and try what it should refuse; serve nothing and change nothing.
+    SandboxProbe {
+        #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
+        config: PathBuf,
+    },
+    /// Hold a PKCS#11 token and sign for the daemon. The daemon or the service manager starts this.
+    TokenWorker {
+        /// The worker's own configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Make the token that the file names out of an empty slot, and end.
+        #[arg(long)]
+        initialise: bool,
+        /// Leave a token of that name as it is.
+        #[arg(long, requires = "initialise")]
+        if_absent: bool,
+        /// The process that started this one and whose end ends it.
+        #[arg(long, value_name = "PID", hide = true)]
+        keeper: Option<i32>,
+    },
+    /// Start a token's worker, and another when it has ended. The daemon starts this.
+    #[command(hide = true)]
+    TokenKeeper {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        #[arg(long, value_name = "FILE")]
+        socket: PathBuf,
+    },
     /// Write manual pages and completions of both commands; the package is built with it.
     #[command(hide = true)]
     Manual {
@@ -76,9 +107,22 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    start_log();
+    let command = Arguments::parse().command;
+    // Before anything is opened, while nothing of this process has changed yet.
+    let surroundings = match &command {
+        Command::Dev { .. } | Command::Serve { .. } => match Surroundings::take() {
+            Ok(surroundings) => surroundings,
+            Err(error) => {
+                tell(&error);
+                return ExitCode::FAILURE;
+            }
+        },
+        // What the service manager hands to a worker is for the worker; the rest ends soon.
+        _ => Surroundings::none(),
+    };
+    let log = log::begin();
     keep_private();
-    match execute(Arguments::parse().command) {
+    match execute(command, surroundings, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&error);
@@ -96,33 +140,60 @@ fn keep_private() {
     }
 }
 
-fn execute(command: Command) -> Result<(), RunError> {
+fn execute(command: Command, surroundings: Surroundings, log: LogFilter) -> Result<(), RunError> {
     match command {
         Command::Dev { dir, listen, module } => {
             let dir = std::path::absolute(&dir).unwrap_or(dir);
             let dev = Dev { dir, listen, module };
-            let conf = dev.prepare()?;
-            // SAFETY: no other thread exists yet; the runtime starts below.
-            #[expect(unsafe_code, reason = "SoftHSM2 takes the place of its tokens from the environment and from nowhere else")]
-            unsafe {
-                std::env::set_var("SOFTHSM2_CONF", conf);
-            }
-            block_on(dev.serve())
+            dev.serve(surroundings, log)
         }
-        Command::Serve { config } => block_on(run::serve(&config)),
+        Command::Serve { config } => run::serve(&config, surroundings, log),
         Command::CreateToken { config, name, scopes, ttl, out } => {
             let out = std::path::absolute(&out).unwrap_or(out);
-            block_on(async { Ok(first_token::create(&config, name, scopes, ttl, &out).await?) })?;
+            on_runtime(async { Ok(first_token::create(&config, name, scopes, ttl, &out).await?) })?;
             println!("{}: holds the token", out.display());
             Ok(())
         }
+        Command::TokenWorker { config, initialise, if_absent, keeper } => token_worker(&config, initialise, if_absent, keeper),
+        Command::TokenKeeper { config, socket } => {
+            let program = std::env::current_exe().map_err(|source| RunError::Prepare { what: "the path of this program", source })?;
+            Ok(keeper::process::run(&program, &config, &socket)?)
+        }
+        Command::SandboxProbe { config } => probe_sandbox(&config),
         Command::Manual { out } => manual::write(&out, Arguments::command(), cli::Cli::command())
             .map_err(|source| RunError::Prepare { what: "the manual", source }),
         Command::CheckConfig { config } => {
-            run::check_config(&config)?;
+            run::check_config(&config, &log)?;
             println!("{}: good", config.display());
             Ok(())
         }
+    }
+}
+
+fn probe_sandbox(config: &Path) -> Result<(), RunError> {
+    for attempt in probe::run(config)? {
+        let outcome = attempt.outcome.as_ref().map_or_else(ToString::to_string, |()| "possible".to_owned());
+        let verdict = if attempt.is_as_meant() { "as meant" } else { "NOT AS MEANT" };
+        println!("{verdict}\t{}\t{outcome}", attempt.what);
+    }
+    Ok(())
+}
+
+fn token_worker(config: &Path, initialise: bool, if_absent: bool, keeper: Option<i32>) -> Result<(), RunError> {
+    let settings = Settings::read(config).map_err(ProcessError::from)?;
+    for (name, value) in &settings.environment {
+        // SAFETY: no other thread exists yet.
+        #[expect(unsafe_code, reason = "PKCS#11 modules find their own configuration by the environment and by nothing else")]
+        unsafe {
+            std::env::set_var(name, value);
+        }
+    }
+    if !initialise {
+        return Ok(process::run(settings, keeper)?);
+    }
+    match process::initialise(&settings) {
+        Err(ProcessError::Token(TokenError::TokenExists)) if if_absent => Ok(()),
+        made => Ok(made?),
     }
 }
 
@@ -131,26 +202,6 @@ fn token_life(text: &str) -> Result<Span, String> {
         Ok(ttl) if ttl > LONGEST_TOKEN_LIFE => Err(format!("at most {LONGEST_TOKEN_LIFE}")),
         read => read.map_err(|fault| fault.to_string()),
     }
-}
-
-fn block_on(work: impl Future<Output = Result<(), RunError>>) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| RunError::Prepare { what: "the runtime", source })?;
-    runtime.block_on(work)
-}
-
-/// To the journal where there is one, else to standard error; RUST_LOG chooses what.
-fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    // systemd sets JOURNAL_STREAM for what it starts.
-    let journald = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
-    let stderr = journald.is_none().then(|| {
-        // Colours are for people: a file or a pipe gets the text alone.
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false)
-    });
-    tracing_subscriber::registry().with(filter).with(journald).with(stderr).init();
 }
 
 /// An error and all that caused it, a line each.

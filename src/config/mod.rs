@@ -1,11 +1,17 @@
 //! The configuration file: TOML, unknown keys refused, secrets only as paths of files that hold them.
 
+pub mod log;
+pub mod sandbox;
+mod token;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::base::duration::{DurationFault, Span};
+use crate::base::toml_fault;
+pub use token::{Token, TokenPlace};
 
 /// The file as it is written.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,13 +22,18 @@ pub struct Config {
     /// The address of the API, such as `0.0.0.0:8443`.
     pub listen: SocketAddr,
     pub tls: Tls,
-    pub token: Token,
+    /// Where the CA keys are.
+    pub token: Vec<Token>,
     #[serde(default)]
     pub public: Public,
     #[serde(default)]
     pub crl: Crl,
     #[serde(default)]
     pub storage: Storage,
+    #[serde(default)]
+    pub log: log::Log,
+    #[serde(default)]
+    pub sandbox: sandbox::Sandbox,
 }
 
 /// The listener's certificate.
@@ -35,28 +46,8 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// Where the CA keys are.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Token {
-    /// The PKCS#11 module.
-    pub module: PathBuf,
-    /// The token's label; this or `serial`.
-    pub label: Option<String>,
-    /// The token's serial number.
-    pub serial: Option<String>,
-    /// A file that holds the user PIN and nothing else but a line end.
-    pub pin_file: PathBuf,
-    /// Sessions that work at once; the number of cores, 2 to 8, unless given.
-    #[serde(default)]
-    pub sessions: usize,
-    /// How many jobs may wait before requests are answered with 503.
-    #[serde(default = "default_queue")]
-    pub queue: usize,
-}
-
 /// What relying parties reach.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Public {
     /// The address of a plain-HTTP listener for CRLs and CA certificates; none unless given.
@@ -76,7 +67,7 @@ pub struct Crl {
 }
 
 /// How the data directory is used.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
     /// Mebibytes held back for revocation and CRLs when the disk is full. With less than twice as much free, nothing new is issued.
@@ -103,7 +94,11 @@ impl Config {
     /// Reads and checks a file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
-        let config: Self = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
+        token::refuse_table(&text)?;
+        let config: Self = toml::from_str(&text).map_err(|error| {
+            let (line, message) = toml_fault::explain(&text, &error);
+            ConfigError::Syntax { path: path.to_owned(), line, message }
+        })?;
         config.check()?;
         Ok(config)
     }
@@ -118,17 +113,22 @@ impl Config {
         span("crl.validity", &self.crl.validity)
     }
 
+    /// The settings that differ from another's and are taken up by a new start only.
+    pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
+        let differences = [
+            ("data_dir", self.data_dir != other.data_dir),
+            ("listen", self.listen != other.listen),
+            ("public", self.public != other.public),
+            ("token", self.token != other.token),
+            ("storage", self.storage != other.storage),
+            ("sandbox", self.sandbox != other.sandbox),
+        ];
+        differences.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let wrong = |field, message: &str| Err(ConfigError::Value { field, message: message.to_owned() });
-        if self.token.label.is_some() == self.token.serial.is_some() {
-            return wrong("token.label", "give either the token's label or its serial");
-        }
-        if self.token.queue == 0 || self.token.queue > 100_000 {
-            return wrong("token.queue", "1 to 100000");
-        }
-        if self.token.sessions > 64 {
-            return wrong("token.sessions", "at most 64");
-        }
+        token::check(&self.token)?;
         if self.public.url.as_ref().is_some_and(|url| !url.starts_with("http://") || url.ends_with('/')) {
             return wrong("public.url", "an http:// URL without a slash at its end");
         }
@@ -159,22 +159,8 @@ impl Default for Storage {
     }
 }
 
-fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let message = match error.message().rsplit_once(", expected") {
-        // These repeat the value.
-        Some((found, wanted)) if found.starts_with("invalid") => format!("a wrong type or value, expected{wanted}"),
-        _ => error.message().to_owned(),
-    };
-    ConfigError::Syntax { path: path.to_owned(), line: before.matches('\n').count() + 1, message }
-}
-
 fn span(field: &'static str, text: &str) -> Result<Span, ConfigError> {
     text.parse().map_err(|fault: DurationFault| ConfigError::Value { field, message: fault.to_string() })
-}
-
-fn default_queue() -> usize {
-    1_024
 }
 
 fn default_crl_period() -> String {

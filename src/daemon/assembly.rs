@@ -1,22 +1,26 @@
 //! From a configuration to the parts of the appliance, each given what it uses.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::access::{AccessError, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
-use crate::base::secret::{SecretString, Zeroizing};
 use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource};
-use crate::config::{Config, ConfigError};
+use crate::config::{self, Config, ConfigError, TokenPlace};
 use crate::http::app::App;
 use crate::http::metrics::Metrics;
 use crate::inventory::Certificates;
 use crate::lifecycle::Revoker;
 use crate::profiles::{ProfileError, Roles};
 use crate::storage::{OpenError, Options, Storage};
+use crate::token::keeper::{Keeper, KeeperError};
+use crate::token::process::settings::{Settings, SettingsError};
 use crate::token::{Token, TokenConfig, TokenError};
+
+/// A network token may take its time, and a worker whose module does not is ended by then and replaced.
+const OPEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why the appliance could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +29,12 @@ pub enum AssemblyError {
     Config(#[from] ConfigError),
     #[error("the data directory cannot be opened")]
     Storage(#[from] OpenError),
-    #[error("the PIN file {path} cannot be read")]
-    Pin { path: std::path::PathBuf, source: std::io::Error },
-    #[error("the PIN file {path} can be read by everybody (mode {mode:o}); chmod 600 it")]
-    PinExposed { path: std::path::PathBuf, mode: u32 },
+    #[error("the token's worker cannot be configured")]
+    Worker(#[from] SettingsError),
+    #[error("the token's worker cannot be started")]
+    Keeper(#[from] KeeperError),
+    #[error("the daemon does not find its own program")]
+    Program(#[source] std::io::Error),
     #[error("the token cannot be used")]
     Token(#[from] TokenError),
     #[error("the API tokens cannot be read")]
@@ -42,15 +48,20 @@ pub enum AssemblyError {
 }
 
 /// Opens everything the configuration names. `public_url` is used where the configuration names none.
-pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>) -> Result<Arc<App>, AssemblyError> {
-    let schedule = CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? };
+pub async fn assemble(
+    config: &Config,
+    clock: Clock,
+    public_url: Option<String>,
+    keeper: Option<Keeper>,
+) -> Result<Arc<App>, AssemblyError> {
+    let schedule = crl_schedule(config)?;
     let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
     tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
     if let Some(reason) = &opened.rebuilt {
         tracing::warn!(?reason, "the index was rebuilt from the journal");
     }
     let ledger = Ledger::new(storage.clone());
-    let token = open_token(config)?;
+    let token = open_token(config, keeper)?;
     let authorities = Authorities::load(&storage)?;
     report_missing_keys(&authorities, &token).await;
     let serials = SerialSource::seeded_by(&token).await?;
@@ -83,6 +94,11 @@ pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>)
     }))
 }
 
+/// When CRLs are made under this configuration.
+pub fn crl_schedule(config: &Config) -> Result<CrlSchedule, ConfigError> {
+    Ok(CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? })
+}
+
 /// How the store is opened under this configuration.
 pub fn storage_options(config: &Config) -> Options {
     let reserve_bytes = config.storage.reserve_mib << 20;
@@ -95,27 +111,49 @@ pub fn storage_options(config: &Config) -> Options {
     }
 }
 
-/// Reads a PIN: the first line of the file, which not everybody on the machine may read.
-pub fn read_pin(path: &Path) -> Result<SecretString, AssemblyError> {
-    let failed = |source| AssemblyError::Pin { path: path.to_owned(), source };
-    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
-    if mode & 0o007 != 0 {
-        return Err(AssemblyError::PinExposed { path: path.to_owned(), mode });
+/// What can be seen of the tokens without opening them.
+pub fn check_tokens(config: &Config) -> Result<(), AssemblyError> {
+    for token in &config.token {
+        if let Some(TokenPlace::Config(file)) = token.place() {
+            Settings::read(file)?.check_pin(file)?;
+        }
     }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    let text = Zeroizing::new(text);
-    Ok(text.lines().next().unwrap_or_default().to_owned().into())
+    Ok(())
 }
 
-fn open_token(config: &Config) -> Result<Token, AssemblyError> {
-    let wanted = TokenConfig {
-        module: config.token.module.clone(),
-        label: config.token.label.clone(),
-        serial: config.token.serial.clone(),
-        sessions: config.token.sessions,
-        queue: config.token.queue,
+/// Starts what keeps the worker of a token, where that is the daemon's to do. It needs what the sandbox closes: call it before, while there is one
+/// thread.
+pub fn start_keeper(config: &Config) -> Result<Option<Keeper>, AssemblyError> {
+    check_tokens(config)?;
+    match config.token.first().and_then(config::Token::place) {
+        None | Some(TokenPlace::Socket(_)) => Ok(None),
+        Some(TokenPlace::Config(file)) => {
+            let program = std::env::current_exe().map_err(AssemblyError::Program)?;
+            Ok(Some(Keeper::start(&program, file, &runtime_directory())?))
+        }
+    }
+}
+
+fn open_token(config: &Config, keeper: Option<Keeper>) -> Result<Token, AssemblyError> {
+    let nothing = || ConfigError::Value { field: "token", message: "none".to_owned() };
+    let token = config.token.first().ok_or_else(nothing)?;
+    let (socket, keeper) = match (token.place().ok_or_else(nothing)?, keeper) {
+        (TokenPlace::Socket(socket), _) => (socket.to_owned(), None),
+        (TokenPlace::Config(_), Some(mut keeper)) => {
+            keeper.watch()?;
+            (keeper.socket(), Some(keeper))
+        }
+        (TokenPlace::Config(_), None) => return Err(nothing().into()),
     };
-    Ok(Token::open(wanted, read_pin(&config.token.pin_file)?)?)
+    let wanted = TokenConfig { name: token.name.clone(), socket, queue: token.queue };
+    Ok(Token::open(wanted, keeper, OPEN_WITHIN)?)
+}
+
+/// Where sockets go: what the service manager or the session made for it, else the directory of temporary files. Not the data directory,
+/// which may be full, and whose path may be too long for a socket's.
+fn runtime_directory() -> PathBuf {
+    let named = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    named.into_iter().find(|directory| directory.is_dir()).unwrap_or_else(std::env::temp_dir)
 }
 
 /// An authority whose key is gone or changed is said at the start and not first when it should sign.

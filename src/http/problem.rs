@@ -152,9 +152,11 @@ impl From<TokenError> for Problem {
                 u64::from(retry_after_seconds),
                 error,
             ),
-            TokenError::Unavailable(_) => Self::unavailable("token_unavailable", "The token is away; try again later.", 5, error),
-            TokenError::PinRefused => {
-                Self::unavailable("token_pin_refused", "The token refused the PIN; an administrator is needed.", 60, error)
+            TokenError::Unavailable(_) | TokenError::NotAWorker | TokenError::NoSuchToken | TokenError::AmbiguousToken => {
+                Self::unavailable("token_unavailable", "The token is away; try again later.", 5, error)
+            }
+            TokenError::PinRefused | TokenError::NoPin => {
+                Self::unavailable("token_pin_refused", "The token cannot be logged in to; an administrator is needed.", 60, error)
             }
             TokenError::KeyMissing(_) | TokenError::KeyMismatch(_) => {
                 Self::unavailable("key_missing", "The authority's key is not in the token.", 60, error)
@@ -164,8 +166,7 @@ impl From<TokenError> for Problem {
             | TokenError::BadSignature
             | TokenError::AttributeIgnored { .. }
             | TokenError::Refused(_)
-            | TokenError::NoSuchToken
-            | TokenError::AmbiguousToken
+            | TokenError::TooLong
             | TokenError::TokenExists
             | TokenError::NoFreeSlot
             | TokenError::BadLabel

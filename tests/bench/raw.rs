@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use chancery::journal::{Batch, Journal, Options};
-use chancery::token::rate::raw_sign_rate;
+use chancery::token::engine::rate::raw_sign_rate;
 use chancery::x509::algorithm::KeyType;
 
 use crate::keys::Keys;
@@ -28,7 +28,7 @@ impl Raw {
         let mut signatures = Vec::new();
         for (kind, key) in &keys.keys {
             let before = process::processor_time(std::process::id());
-            let found = raw_sign_rate(&keys.token, key, settings.raw.as_secs()).expect("the token signs");
+            let found = raw_sign_rate(&keys.engine, key, settings.raw.as_secs()).expect("the token signs");
             signatures.push((*kind, found.per_second()));
             let used = process::processor_time(std::process::id()) - before;
             rows.push(vec![

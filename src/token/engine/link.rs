@@ -21,13 +21,16 @@ use cryptoki::object::ObjectHandle;
 use cryptoki::session::{SessionState, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 
-use super::error::{CallError, TokenError};
-use super::error_class::ErrorClass;
-use super::health::Counters;
-use super::key::KeyId;
-use super::module::{Entry, Module, Seat, Selection, lock};
+use super::error::CallError;
+use super::module::{Entry, Module, Seat, Selection};
+use super::pin::PinFile;
 use super::worker::Fault;
-use crate::base::secret::SecretString;
+use crate::token::error::TokenError;
+use crate::token::error_class::ErrorClass;
+use crate::token::health::Counters;
+use crate::token::key::KeyId;
+use crate::token::lock;
+use crate::x509::algorithm::KeyType;
 
 /// Between two attempts at a token that is gone: long enough to be no load, short enough not to be noticed after it came back.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -40,10 +43,17 @@ pub struct Link {
     pub module: &'static Module,
     pub counters: Counters,
     selection: Selection,
-    pin: SecretString,
+    pin: PinFile,
     state: Mutex<State>,
     epoch: AtomicU64,
-    handles: RwLock<HashMap<KeyId, (u64, ObjectHandle)>>,
+    handles: RwLock<HashMap<KeyId, (u64, Known)>>,
+}
+
+/// Where a private key is, and what its public half is where the token shows one: the SHA-256 of the SPKI, and its type.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    pub handle: ObjectHandle,
+    pub public: Option<([u8; 32], KeyType)>,
 }
 
 enum State {
@@ -54,7 +64,7 @@ enum State {
 
 impl Link {
     /// Finds the token and logs in.
-    pub fn connect(module: &'static Module, selection: Selection, pin: SecretString) -> Result<Self, TokenError> {
+    pub fn connect(module: &'static Module, selection: Selection, pin: PinFile) -> Result<Self, TokenError> {
         let link = Self {
             module,
             counters: Counters::default(),
@@ -97,14 +107,14 @@ impl Link {
     }
 
     /// Where the key was found, when that was in this epoch.
-    pub fn handle(&self, key: KeyId, epoch: u64) -> Option<ObjectHandle> {
+    pub fn known(&self, key: KeyId, epoch: u64) -> Option<Known> {
         let handles = self.handles.read().unwrap_or_else(PoisonError::into_inner);
-        handles.get(&key).filter(|(found_in, _)| *found_in == epoch).map(|(_, handle)| *handle)
+        handles.get(&key).filter(|(found_in, _)| *found_in == epoch).map(|(_, known)| *known)
     }
 
     /// Remembers where the key was found.
-    pub fn remember(&self, key: KeyId, epoch: u64, handle: ObjectHandle) {
-        self.handles.write().unwrap_or_else(PoisonError::into_inner).insert(key, (epoch, handle));
+    pub fn remember(&self, key: KeyId, epoch: u64, known: Known) {
+        self.handles.write().unwrap_or_else(PoisonError::into_inner).insert(key, (epoch, known));
     }
 
     /// Forgets where the key was.
@@ -176,8 +186,13 @@ impl Link {
         if self.module.has_refused(info.serial_number()) || info.user_pin_locked() {
             return Err(TokenError::PinRefused);
         }
+        // Read for this login alone, and wiped after it.
+        let pin = self.pin.read().map_err(|error| {
+            tracing::error!(%error, "there is no PIN to log in to the token with");
+            TokenError::NoPin
+        })?;
         let keeper = entry.open(slot, false)?;
-        match keeper.session.login(UserType::User, Some(&self.pin)) {
+        match keeper.session.login(UserType::User, Some(&pin)) {
             // The login belongs to the process: sessions of workers may have kept it alive.
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok((keeper, slot)),
             Err(error) => {

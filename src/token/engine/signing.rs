@@ -1,6 +1,6 @@
-//! Signatures between X.509's form and PKCS#11's: what is hashed here, what the mechanism gets, what is made of its answer.
+//! Signatures between X.509's form and PKCS#11's: what the mechanism gets, and what is made of its answer.
 //!
-//! Hashing is done in software and the token gets a digest: SoftHSM 2.6.1 has no CKM_ECDSA_SHA256, and a network token would have to be
+//! Hashing is done in software, by who asks, and the token gets a digest: SoftHSM 2.6.1 has no CKM_ECDSA_SHA256, and a network token would have to be
 //! sent the whole message. Only Ed25519 needs the message itself (RFC 8032, 5.1.6 hashes it twice).
 
 use bytes::Bytes;
@@ -28,8 +28,8 @@ pub fn mechanism(algorithm: SignatureAlgorithm) -> Mechanism<'static> {
     }
 }
 
-/// What the token is given to sign for a message.
-pub fn input(algorithm: SignatureAlgorithm, message: &Bytes) -> Bytes {
+/// What the mechanism is given for a digest, or for the message of Ed25519.
+pub fn input(algorithm: SignatureAlgorithm, digest: &Bytes) -> Bytes {
     match algorithm {
         SignatureAlgorithm::RsaPkcs1(hash) => {
             let prefix = match hash {
@@ -37,10 +37,9 @@ pub fn input(algorithm: SignatureAlgorithm, message: &Bytes) -> Bytes {
                 Hash::Sha384 => SHA384_INFO,
                 Hash::Sha512 => SHA512_INFO,
             };
-            [&prefix, hash.digest(message).as_ref()].concat().into()
+            [&prefix, digest.as_ref()].concat().into()
         }
-        SignatureAlgorithm::RsaPss(hash) | SignatureAlgorithm::Ecdsa(hash) => Bytes::copy_from_slice(hash.digest(message).as_ref()),
-        SignatureAlgorithm::Ed25519 => message.clone(),
+        SignatureAlgorithm::RsaPss(_) | SignatureAlgorithm::Ecdsa(_) | SignatureAlgorithm::Ed25519 => digest.clone(),
     }
 }
 

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::setup::{Home, LABEL, MODULE, new_key, secret};
-use crate::token::{KeyAttributes, KeyId, KeyRef, TokenError, initialise};
+use super::setup::{Home, LABEL, MODULE, Token, new_key, secret};
+use crate::token::engine::initialise;
+use crate::token::request::{Answer, Ask, KeyName};
+use crate::token::{KeyAttributes, KeyId, KeyRef, TokenError};
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
 
 const MESSAGE: &[u8] = b"to be signed";
@@ -91,9 +93,9 @@ async fn a_key_that_is_not_there_or_another_is_told_apart() {
     assert!(matches!(token.sign(&swapped, algorithm, MESSAGE).await, Err(TokenError::KeyMismatch(id)) if id == key.id));
     assert!(matches!(token.check(&swapped).await, Err(TokenError::KeyMismatch(_))));
 
-    // With the handle known, nothing is compared any more but the signature.
+    // The same with the handle known.
     token.sign(&key, algorithm, MESSAGE).await.unwrap();
-    assert!(matches!(token.sign(&swapped, algorithm, MESSAGE).await, Err(TokenError::BadSignature)));
+    assert!(matches!(token.sign(&swapped, algorithm, MESSAGE).await, Err(TokenError::KeyMismatch(_))));
     token.sign(&key, algorithm, MESSAGE).await.unwrap();
     assert!(token.health().failures >= 5);
 }
@@ -120,14 +122,36 @@ async fn random_bytes_are_as_many_as_asked() {
     assert_ne!(one, two);
 }
 
-#[test]
-fn blocking_signatures_are_the_same() {
+#[tokio::test]
+async fn the_inventory_shows_every_private_key_whoever_made_it() {
     let home = Home::new();
     let token = home.open();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let key = runtime.block_on(new_key(&token, KeyType::Ed25519));
-    let signature = token.sign_blocking(&key, SignatureAlgorithm::Ed25519, MESSAGE).unwrap();
-    assert!(key.public.verify(SignatureAlgorithm::Ed25519, MESSAGE, &signature));
+    let mut ours = [new_key(&token, KeyType::P256).await, new_key(&token, KeyType::Rsa2048).await];
+    let foreign = Command::new("pkcs11-tool")
+        .args(["--module", MODULE, "--token-label", LABEL, "--login", "--pin", "1234-5678", "--keypairgen", "--key-type", "EC:prime256v1"])
+        .args(["--id", "0102", "--label", "foreign"])
+        .output()
+        .unwrap();
+    assert!(foreign.status.success(), "{}", String::from_utf8_lossy(&foreign.stderr));
+    let Answer::Inventory(mut keys) = token.ask(Ask::Inventory).await.unwrap() else { panic!() };
+    keys.sort_by(|a, b| (a.id.len(), &a.id).cmp(&(b.id.len(), &b.id)));
+    ours.sort_by_key(|key| key.id);
+    assert_eq!((keys.len(), keys[0].id.as_slice(), keys[0].label.as_str()), (3, &[1, 2][..], "foreign"));
+    for (key, found) in ours.iter().zip(&keys[1..]) {
+        assert_eq!((found.id.as_slice(), &found.public), (&key.id.as_bytes()[..], &Some(key.public.clone())));
+        assert_eq!((found.attributes.extractable, found.attributes.local, found.attributes.sign), (Some(false), Some(true), Some(true)));
+    }
+}
+
+#[tokio::test]
+async fn a_forgotten_key_is_found_again() {
+    let home = Home::new();
+    let token = home.open();
+    let key = new_key(&token, KeyType::P256).await;
+    let name = KeyName::from(&key);
+    token.sign(&key, key.public.key_type().default_algorithm(), MESSAGE).await.unwrap();
+    token.ask(Ask::Forget { id: name.id }).await.unwrap();
+    token.sign(&key, key.public.key_type().default_algorithm(), MESSAGE).await.unwrap();
 }
 
 #[test]
@@ -150,7 +174,8 @@ fn a_token_is_chosen_by_label_or_serial() {
     let open = |label: Option<&str>, serial: Option<&str>| {
         let mut config = home.config();
         (config.label, config.serial) = (label.map(str::to_owned), serial.map(str::to_owned));
-        crate::token::Token::open(config, secret("user-pin"))
+        config.pin = home.pin("user-pin");
+        Token::open(config)
     };
     assert!(matches!(open(None, None), Err(TokenError::AmbiguousToken)));
     assert!(matches!(open(Some("third"), None), Err(TokenError::NoSuchToken)));

@@ -4,10 +4,11 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
 use cryptoki::session::Session;
 
-use super::error::{CallError, TokenError};
-use super::key::{GeneratedKey, KeyAttributes, KeyId};
+use super::error::CallError;
 use super::objects;
 use super::worker::{Call, Fault};
+use crate::token::error::TokenError;
+use crate::token::key::{GeneratedKey, KeyAttributes, KeyId};
 use crate::x509::algorithm::KeyType;
 
 /// Makes a key pair. A pair that is not what was asked for is destroyed again.

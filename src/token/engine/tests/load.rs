@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::setup::{Home, new_key, processor_time, tasks};
-use crate::token::rate::raw_sign_rate_with;
-use crate::token::worker::{Job, Reply, Ticket};
-use crate::token::{Token, TokenError};
+use super::setup::{Home, Token, new_key, processor_time, tasks};
+use crate::token::TokenError;
+use crate::token::engine::rate::raw_sign_rate_with;
+use crate::token::engine::worker::{Reply, Ticket};
+use crate::token::request::Ask;
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
 
 const P256: SignatureAlgorithm = SignatureAlgorithm::Ecdsa(Hash::Sha256);
@@ -60,7 +61,7 @@ async fn a_full_queue_is_busy_at_once() {
     let home = Home::new();
     let mut config = home.config();
     config.queue = 4;
-    let token = Token::open(config, super::setup::secret("1234-5678")).unwrap();
+    let token = Token::open(config).unwrap();
     let key = new_key(&token, KeyType::Rsa4096).await;
     let algorithm = KeyType::Rsa4096.default_algorithm();
     let attempts: Vec<_> = (0..64)
@@ -117,9 +118,10 @@ async fn what_has_waited_too_long_is_not_signed() {
     let token = home.open();
     let key = new_key(&token, KeyType::P256).await;
     let (reply, answer) = oneshot::channel();
-    let job = Job::Sign { key, algorithm: P256, message: Bytes::from_static(b"x"), reply: Reply::Task(reply) };
+    let ask = Ask::Sign { key: (&key).into(), algorithm: P256, input: Bytes::from_static(&[7; 32]) };
+    let reply = Reply { send: Box::new(move |outcome| drop(reply.send(outcome))), is_wanted: Box::new(|| true) };
     let queued = Instant::now().checked_sub(Duration::from_secs(11)).unwrap();
-    token.pool.queue.as_ref().unwrap().send(Ticket { queued, job }).unwrap();
+    token.engine.pool.queue.as_ref().unwrap().send(Ticket { queued, ask, reply }).unwrap();
     assert!(matches!(answer.await.unwrap(), Err(TokenError::Busy { .. })));
     assert_eq!((token.health().signatures, token.health().failures), (0, 1));
 }
@@ -150,7 +152,7 @@ async fn rates() {
         };
         for sessions in [1, 2] {
             let before = processor_time();
-            let rate = tokio::task::block_in_place(|| raw_sign_rate_with(&token, &key, sessions, Duration::from_secs(3))).unwrap();
+            let rate = tokio::task::block_in_place(|| raw_sign_rate_with(&token.engine, &key, sessions, Duration::from_secs(3))).unwrap();
             report(&format!("raw, {sessions} sessions"), rate.signatures, rate.elapsed, processor_time() - before);
         }
         let message = [7; 600];

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::setup::{Home, LABEL, MODULE, new_key, processor_time, secret, tasks};
-use crate::token::module::{Module, Selection};
-use crate::token::{ErrorClass, KeyRef, Token, TokenError};
+use super::setup::{Home, LABEL, MODULE, Token, new_key, processor_time, secret, tasks};
+use crate::token::engine::module::{Module, Selection};
+use crate::token::{ErrorClass, KeyRef, TokenError};
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
 
 const P256: SignatureAlgorithm = SignatureAlgorithm::Ecdsa(Hash::Sha256);
@@ -83,13 +83,13 @@ async fn workers_recover_once_and_not_each() {
     let home = Home::new();
     let mut config = home.config();
     config.sessions = 8;
-    let token = Token::open(config, secret("1234-5678")).unwrap();
+    let token = Token::open(config).unwrap();
     let key = new_key(&token, KeyType::P256).await;
     for _ in 0..64 {
         sign(&token, &key).await.unwrap();
     }
     settle().await;
-    let before = token.pool.link.epoch();
+    let before = token.engine.pool.link.epoch();
     log_out();
     tasks(16, &token, &key, |_, token, key| async move {
         for _ in 0..20 {
@@ -97,7 +97,7 @@ async fn workers_recover_once_and_not_each() {
         }
     })
     .await;
-    assert_eq!(token.pool.link.epoch(), before + 1);
+    assert_eq!(token.engine.pool.link.epoch(), before + 1);
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn a_token_that_comes_and_goes_under_load_is_only_away() {
     let home = Home::new();
     let mut config = home.config();
     config.sessions = 4;
-    let token = Token::open(config, secret("1234-5678")).unwrap();
+    let token = Token::open(config).unwrap();
     let key = new_key(&token, KeyType::P256).await;
     let stop = Arc::new(AtomicBool::new(false));
     let signers: Vec<_> = (0..16)

@@ -8,19 +8,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use cryptoki::error::Error;
 use cryptoki::session::Session;
-use tokio::sync::oneshot;
 
-use super::error::{CallError, TokenError};
-use super::error_class::ErrorClass;
-use super::key::{GeneratedKey, KeyId, KeyRef};
+use super::calls::{Calls, Running, Thread};
+use super::error::CallError;
 use super::link::Link;
 use super::module::{Entry, Seat};
 use super::{generation, objects, signing};
-use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
-use crate::x509::key::PublicKey;
+use crate::token::error::{FailedCall, TokenError};
+use crate::token::error_class::ErrorClass;
+use crate::token::key::{GeneratedKey, KeyId};
+use crate::token::request::{Answer, Ask, KeyName, KeyProfile};
+use crate::x509::algorithm::SignatureAlgorithm;
 
 /// Who asked this long ago has given up, so signing for them is work for nobody.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,28 +33,21 @@ pub const RETRY_AFTER_SECONDS: u32 = 1;
 /// A request in the queue.
 pub struct Ticket {
     pub queued: Instant,
-    pub job: Job,
+    pub ask: Ask,
+    pub reply: Reply,
 }
 
-/// What the token can be asked for. There is no way to send it anything else.
-pub enum Job {
-    Sign { key: KeyRef, algorithm: SignatureAlgorithm, message: Bytes, reply: Reply<Vec<u8>> },
-    Random { length: u32, reply: Reply<Vec<u8>> },
-    Find { id: KeyId, reply: Reply<Option<PublicKey>> },
-    Check { key: KeyRef, reply: Reply<()> },
-    Generate { id: KeyId, label: String, key_type: KeyType, reply: Reply<GeneratedKey> },
-    Destroy { id: KeyId, reply: Reply<()> },
-}
-
-/// Where the answer goes.
-pub enum Reply<T> {
-    Task(oneshot::Sender<Result<T, TokenError>>),
-    Thread(Sender<Result<T, TokenError>>),
+/// Where the answer goes, and whether anybody still waits for it.
+pub struct Reply {
+    pub send: Box<dyn FnOnce(Result<Answer, TokenError>) + Send>,
+    pub is_wanted: Box<dyn Fn() -> bool + Send>,
 }
 
 /// One thread's hold on the token.
 pub struct Worker {
     link: Arc<Link>,
+    calls: Calls,
+    thread: Thread,
     writable: bool,
     place: Option<Place>,
 }
@@ -64,6 +58,8 @@ pub struct Call<'a> {
     pub entry: &'a Entry<'a>,
     pub seat: &'a Seat,
     pub epoch: u64,
+    /// To be renewed where one request makes many calls.
+    pub running: &'a Running<'a>,
 }
 
 /// Why one try ended: with a call that may be worth another, or with an answer.
@@ -78,8 +74,9 @@ struct Place {
 }
 
 impl Worker {
-    pub fn new(link: Arc<Link>, writable: bool) -> Self {
-        Self { link, writable, place: None }
+    pub fn new(link: Arc<Link>, calls: Calls, writable: bool) -> Self {
+        let thread = calls.thread();
+        Self { link, calls, thread, writable, place: None }
     }
 
     /// Serves until nobody can send any more.
@@ -90,52 +87,60 @@ impl Worker {
         self.leave();
     }
 
-    fn serve(&mut self, Ticket { queued, job }: Ticket) {
-        match job {
-            Job::Sign { key, algorithm, message, reply } => self.answer(queued, reply, |w| w.sign(&key, algorithm, &message)),
-            Job::Random { length, reply } => {
-                self.answer(queued, reply, |w| w.attempt(None, |call| call.session().generate_random_vec(length).map_err(Fault::from)))
-            }
-            Job::Find { id, reply } => self.answer(queued, reply, |w| w.attempt(Some(id), |call| objects::find(call, id))),
-            Job::Check { key, reply } => self.answer(queued, reply, |w| w.attempt(Some(key.id), |call| objects::check(call, &key))),
-            Job::Generate { id, label, key_type, reply } => self.answer(queued, reply, |w| w.generate(id, &label, key_type)),
-            Job::Destroy { id, reply } => self.answer(queued, reply, |w| w.destroy(id)),
-        }
-    }
-
     /// Does the work, unless nobody waits for it any more.
-    fn answer<T>(&mut self, queued: Instant, reply: Reply<T>, work: impl FnOnce(&mut Self) -> Result<T, TokenError>) {
-        if reply.is_given_up() {
+    fn serve(&mut self, Ticket { queued, ask, reply }: Ticket) {
+        if !(reply.is_wanted)() {
             return;
         }
-        let outcome =
-            if queued.elapsed() > PATIENCE { Err(TokenError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS }) } else { work(self) };
+        let outcome = if queued.elapsed() > PATIENCE {
+            Err(TokenError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS })
+        } else {
+            self.perform(ask)
+        };
         if outcome.is_err() {
             self.link.counters.failed();
         }
-        reply.send(outcome);
+        (reply.send)(outcome);
     }
 
-    fn sign(&mut self, key: &KeyRef, algorithm: SignatureAlgorithm, message: &Bytes) -> Result<Vec<u8>, TokenError> {
-        // SoftHSM answers a key of the wrong type with CKR_GENERAL_ERROR at C_Sign; the token is not asked.
-        if !key.public.key_type().signs_with(algorithm) {
-            return Err(TokenError::Unsupported(None));
+    fn perform(&mut self, ask: Ask) -> Result<Answer, TokenError> {
+        match ask {
+            Ask::Sign { key, algorithm, input } => self.sign(&key, algorithm, &input).map(Answer::Bytes),
+            Ask::Random { length } => {
+                self.attempt(None, |call| call.session().generate_random_vec(length).map_err(Fault::from)).map(Answer::Bytes)
+            }
+            Ask::Find { id } => self.attempt(Some(id), |call| objects::find(call, id)).map(Answer::Found),
+            Ask::Check { key } => self.attempt(Some(key.id), |call| objects::check(call, &key)).map(|()| Answer::Done),
+            Ask::Generate { id, label, profile } => self.generate(id, &label, profile).map(Answer::Generated),
+            Ask::Destroy { id } => self.destroy(id).map(|()| Answer::Done),
+            Ask::Inventory => self.attempt(None, objects::inventory).map(Answer::Inventory),
+            Ask::Forget { id } => {
+                // The session goes too: what it is in the middle of is not known when it signed wrongly.
+                self.link.forget(id);
+                self.leave();
+                Ok(Answer::Done)
+            }
         }
+    }
+
+    fn sign(&mut self, key: &KeyName, algorithm: SignatureAlgorithm, digest: &Bytes) -> Result<Vec<u8>, TokenError> {
         let mechanism = signing::mechanism(algorithm);
-        let input = signing::input(algorithm, message);
+        let input = signing::input(algorithm, digest);
         let raw = self.attempt(Some(key.id), |call| {
-            let handle = objects::locate(call, key)?;
-            Ok(call.session().sign(&mechanism, handle, &input)?)
+            let known = objects::locate(call, key)?;
+            // SoftHSM answers a key of the wrong type with CKR_GENERAL_ERROR at C_Sign; the token is not asked.
+            if known.public.is_some_and(|(_, key_type)| !key_type.signs_with(algorithm)) {
+                return Err(Fault::Final(TokenError::Unsupported(None)));
+            }
+            Ok(call.session().sign(&mechanism, known.handle, &input)?)
         })?;
         match signing::output(algorithm, raw) {
-            // A wrong signature, even one that is never released, can give an RSA or ECDSA key away; and a handle may by now name
-            // another key.
-            Some(signature) if key.public.verify(algorithm, message, &signature) => {
+            Some(signature) => {
                 self.link.counters.signed();
                 Ok(signature)
             }
-            Some(_) | None => {
-                tracing::error!(key = %key.id, %algorithm, "the token gave a signature that does not verify");
+            None => {
+                tracing::error!(key = %key.id, %algorithm, "the token gave what is no signature");
                 self.link.forget(key.id);
                 self.leave();
                 Err(TokenError::BadSignature)
@@ -143,11 +148,12 @@ impl Worker {
         }
     }
 
-    fn generate(&mut self, id: KeyId, label: &str, key_type: KeyType) -> Result<GeneratedKey, TokenError> {
+    fn generate(&mut self, id: KeyId, label: &str, profile: KeyProfile) -> Result<GeneratedKey, TokenError> {
         let module = self.link.module;
         let _one_writer = module.write();
+        let KeyProfile::AuthoritySigning(key_type) = profile;
         let mut begun = false;
-        self.attempt(Some(id), |call| {
+        self.attempt_within(self.calls.timeouts.generate, Some(id), |call| {
             // A try that failed may have left a key behind, and two keys of one id would be found as neither.
             if begun {
                 objects::destroy(call, id)?;
@@ -167,12 +173,21 @@ impl Worker {
         Ok(())
     }
 
+    fn attempt<T>(&mut self, key: Option<KeyId>, work: impl FnMut(&Call<'_>) -> Result<T, Fault>) -> Result<T, TokenError> {
+        self.attempt_within(self.calls.timeouts.call, key, work)
+    }
+
     /// Tries until it works, the error is final, or enough has been tried. `key` is the one whose handle is found again in between.
-    fn attempt<T>(&mut self, key: Option<KeyId>, mut work: impl FnMut(&Call<'_>) -> Result<T, Fault>) -> Result<T, TokenError> {
+    fn attempt_within<T>(
+        &mut self,
+        limit: Duration,
+        key: Option<KeyId>,
+        mut work: impl FnMut(&Call<'_>) -> Result<T, Fault>,
+    ) -> Result<T, TokenError> {
         let mut tried = 0;
         loop {
             let epoch = self.link.epoch();
-            let error = match self.sit().and_then(|()| self.once(&mut work)) {
+            let error = match self.sit().and_then(|()| self.once(limit, &mut work)) {
                 Ok(answer) => {
                     self.link.counters.set_reachable(true);
                     return Ok(answer);
@@ -198,20 +213,25 @@ impl Worker {
             // What a new session did not cure is looked for further back.
             let class = if tried > 1 { class.max(ErrorClass::LogInAgain) } else { class };
             if class >= ErrorClass::LogInAgain {
-                match self.link.recover(epoch, class) {
+                let recovered = {
+                    let _running = self.thread.enter(self.calls.timeouts.initialise);
+                    self.link.recover(epoch, class)
+                };
+                match recovered {
                     Ok(()) => {}
-                    Err(TokenError::Unavailable(None)) => return Err(TokenError::Unavailable(Some(error))),
+                    Err(TokenError::Unavailable(None)) => return Err(TokenError::Unavailable(Some(FailedCall::from(error)))),
                     Err(other) => return Err(other),
                 }
             }
         }
     }
 
-    fn once<T>(&self, work: &mut impl FnMut(&Call<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    fn once<T>(&self, limit: Duration, work: &mut impl FnMut(&Call<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+        let running = self.thread.enter(limit);
         let entry = self.link.module.enter();
         match &self.place {
             Some(place) if entry.knows(&place.seat) => {
-                work(&Call { link: &self.link, entry: &entry, seat: &place.seat, epoch: place.epoch })
+                work(&Call { link: &self.link, entry: &entry, seat: &place.seat, epoch: place.epoch, running: &running })
             }
             // The module was initialised again without us, and our login ended with that.
             _ => Err(Fault::Call(CallError::LoggedOut)),
@@ -226,7 +246,10 @@ impl Worker {
             return Ok(());
         }
         self.leave();
-        let (seat, epoch) = self.link.open(self.writable)?;
+        let (seat, epoch) = {
+            let _running = self.thread.enter(self.calls.timeouts.initialise);
+            self.link.open(self.writable)?
+        };
         self.link.counters.session_opened();
         self.place = Some(Place { seat, epoch });
         Ok(())
@@ -234,32 +257,22 @@ impl Worker {
 
     fn leave(&mut self) {
         if let Some(place) = self.place.take() {
+            let _running = self.thread.enter(self.calls.timeouts.call);
             self.link.module.enter().close(place.seat);
             self.link.counters.session_closed();
         }
     }
 }
 
-impl Call<'_> {
-    pub fn session(&self) -> &Session {
-        &self.seat.session
+impl Reply {
+    pub fn refuse(self, error: TokenError) {
+        (self.send)(Err(error));
     }
 }
 
-impl<T> Reply<T> {
-    fn is_given_up(&self) -> bool {
-        match self {
-            Self::Task(sender) => sender.is_closed(),
-            Self::Thread(_) => false,
-        }
-    }
-
-    fn send(self, answer: Result<T, TokenError>) {
-        // Nobody listens any more: then nobody needs the answer either.
-        match self {
-            Self::Task(sender) => drop(sender.send(answer)),
-            Self::Thread(sender) => drop(sender.try_send(answer)),
-        }
+impl Call<'_> {
+    pub fn session(&self) -> &Session {
+        &self.seat.session
     }
 }
 

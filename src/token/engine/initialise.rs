@@ -4,9 +4,10 @@ use std::path::Path;
 
 use cryptoki::session::UserType;
 
-use super::error::{CallError, TokenError};
+use super::error::CallError;
 use super::module::{Entry, Module, Selection};
 use crate::base::secret::SecretString;
+use crate::token::error::TokenError;
 
 /// Initialises a token that has not been yet: its label, the security officer's PIN and the user's. Refuses when a token of that label
 /// exists, and never touches one that is initialised: C_InitToken destroys every object on it.

@@ -13,7 +13,9 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
 
-use super::error::{CallError, TokenError};
+use super::error::CallError;
+use crate::token::error::TokenError;
+use crate::token::lock;
 
 /// The one module of the process.
 pub struct Module {
@@ -170,9 +172,4 @@ fn initialise(pkcs11: &Pkcs11) -> Result<(), CallError> {
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// A lock whose holder panicked guards nothing that could be half done here.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::key::KeyRef;
 use super::worker::{Call, Fault};
-use super::{Token, TokenError, objects, signing};
+use super::{Engine, objects, signing};
+use crate::token::error::{FailedCall, TokenError};
+use crate::token::key::KeyRef;
+use crate::token::request;
 
 /// What one measurement found.
 #[derive(Clone, Copy, Debug)]
@@ -28,42 +30,44 @@ impl RawRate {
 
 /// Signs with the key's default algorithm on as many sessions as the pool has, without queue, hashing or verification, and throws the
 /// signatures away. Blocks for that long, and takes the token for itself as far as it can: for `make bench`, not for a service.
-pub fn raw_sign_rate(token: &Token, key: &KeyRef, seconds: u64) -> Result<RawRate, TokenError> {
-    raw_sign_rate_with(token, key, token.pool.sessions, Duration::from_secs(seconds))
+pub fn raw_sign_rate(engine: &Engine, key: &KeyRef, seconds: u64) -> Result<RawRate, TokenError> {
+    raw_sign_rate_with(engine, key, engine.pool.sessions, Duration::from_secs(seconds))
 }
 
 /// As [`raw_sign_rate`], on a chosen number of sessions.
-pub fn raw_sign_rate_with(token: &Token, key: &KeyRef, sessions: usize, duration: Duration) -> Result<RawRate, TokenError> {
+pub fn raw_sign_rate_with(engine: &Engine, key: &KeyRef, sessions: usize, duration: Duration) -> Result<RawRate, TokenError> {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let started = Instant::now();
-        let threads: Vec<_> = (0..sessions).map(|_| scope.spawn(|| sign_until(token, key, &stop))).collect();
+        let threads: Vec<_> = (0..sessions).map(|_| scope.spawn(|| sign_until(engine, key, &stop))).collect();
         std::thread::sleep(duration);
         stop.store(true, Ordering::Relaxed);
         let mut signatures = 0;
         for thread in threads {
-            signatures += thread.join().map_err(|_| TokenError::Unavailable(None))??;
+            signatures += thread.join().map_err(|_| TokenError::Unavailable(Some(FailedCall::NoWorker)))??;
         }
         Ok(RawRate { sessions, signatures, elapsed: started.elapsed() })
     })
 }
 
-fn sign_until(token: &Token, key: &KeyRef, stop: &AtomicBool) -> Result<u64, TokenError> {
-    count(token, key, stop).map_err(|fault| match fault {
+fn sign_until(engine: &Engine, key: &KeyRef, stop: &AtomicBool) -> Result<u64, TokenError> {
+    count(engine, key, stop).map_err(|fault| match fault {
         Fault::Call(error) => error.into(),
         Fault::Final(error) => error,
     })
 }
 
-fn count(token: &Token, key: &KeyRef, stop: &AtomicBool) -> Result<u64, Fault> {
-    let link = &token.pool.link;
+fn count(engine: &Engine, key: &KeyRef, stop: &AtomicBool) -> Result<u64, Fault> {
+    let link = &engine.pool.link;
     let algorithm = key.public.key_type().default_algorithm();
     let mechanism = signing::mechanism(algorithm);
-    let input = signing::input(algorithm, &Bytes::from_static(b"the raw rate of the token"));
+    let input = signing::input(algorithm, &request::input(algorithm, &Bytes::from_static(b"the raw rate of the token")));
     let (seat, epoch) = link.open(false)?;
+    let thread = engine.pool.calls.thread();
+    let running = thread.enter(engine.pool.calls.timeouts.call);
     let entry = link.module.enter();
     let sign = || {
-        let handle = objects::locate(&Call { link, entry: &entry, seat: &seat, epoch }, key)?;
+        let handle = objects::locate(&Call { link, entry: &entry, seat: &seat, epoch, running: &running }, &key.into())?.handle;
         let mut signatures = 0;
         while !stop.load(Ordering::Relaxed) {
             seat.session.sign(&mechanism, handle, &input)?;

@@ -2,33 +2,30 @@
 //!
 //! A pair is found by CKA_ID. SoftHSM leaves CKA_PUBLIC_KEY_INFO empty, so the public key is put together from its parts.
 
+use std::collections::HashMap;
+
 use cryptoki::object::{Attribute, AttributeType, KeyType as TokenKeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use der::asn1::{ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode};
 
-use super::error::TokenError;
-use super::key::{KeyId, KeyRef};
+use super::link::Known;
 use super::worker::{Call, Fault};
+use crate::token::error::TokenError;
+use crate::token::key::KeyId;
+use crate::token::request::{KeyName, ShownAttributes, StoredKey};
 use crate::x509::algorithm::KeyType;
 use crate::x509::key::PublicKey;
 
-/// The handle of a private key: remembered, or searched and compared with what the caller expects.
-pub fn locate(call: &Call<'_>, key: &KeyRef) -> Result<ObjectHandle, Fault> {
-    if let Some(handle) = call.link.handle(key.id, call.epoch) {
-        return Ok(handle);
+/// Where a private key is: remembered, or searched. It is the one that is meant, as far as the token shows what it has.
+pub fn locate(call: &Call<'_>, key: &KeyName) -> Result<Known, Fault> {
+    // A token that keeps private halves only cannot be compared here; who asked verifies every signature all the same.
+    let is_meant = |known: &Known| known.public.is_none_or(|(spki_sha256, _)| spki_sha256 == key.spki_sha256);
+    if let Some(known) = call.link.known(key.id, call.epoch).filter(is_meant) {
+        return Ok(known);
     }
-    let Some(handle) = private_key(call, key.id)? else {
-        return Err(Fault::Final(TokenError::KeyMissing(key.id)));
-    };
-    // A token that keeps private halves only cannot be compared here; every signature is verified all the same.
-    match public_half(call.session(), key.id, handle)? {
-        Some(found) if found != key.public => Err(Fault::Final(TokenError::KeyMismatch(key.id))),
-        Some(_) | None => {
-            call.link.remember(key.id, call.epoch, handle);
-            Ok(handle)
-        }
-    }
+    let found = search(call, key.id)?;
+    if is_meant(&found) { Ok(found) } else { Err(Fault::Final(TokenError::KeyMismatch(key.id))) }
 }
 
 /// The public half of the pair of that id, when its private half is there.
@@ -41,12 +38,38 @@ pub fn find(call: &Call<'_>, id: KeyId) -> Result<Option<PublicKey>, Fault> {
 }
 
 /// That the token holds exactly this pair.
-pub fn check(call: &Call<'_>, key: &KeyRef) -> Result<(), Fault> {
+pub fn check(call: &Call<'_>, key: &KeyName) -> Result<(), Fault> {
     match find(call, key.id)? {
-        Some(found) if found == key.public => Ok(()),
+        Some(found) if found.spki_sha256() == key.spki_sha256 => Ok(()),
         Some(_) => Err(Fault::Final(TokenError::KeyMismatch(key.id))),
         None => Err(Fault::Final(TokenError::KeyMissing(key.id))),
     }
+}
+
+/// Every private key of the token. The public halves are searched once for all: a search costs more the more objects there are.
+pub fn inventory(call: &Call<'_>) -> Result<Vec<StoredKey>, Fault> {
+    let session = call.session();
+    let mut halves = HashMap::new();
+    for object in session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY)])? {
+        call.running.renew();
+        if let (id, Some(public)) = (named(session, object)?.0, public_key(session, object)?) {
+            halves.insert(id, public);
+        }
+    }
+    let mut keys = Vec::new();
+    for object in session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])? {
+        call.running.renew();
+        let (id, label) = named(session, object)?;
+        let public = match halves.get(&id) {
+            Some(public) => Some(public.clone()),
+            None => public_key(session, object)?,
+        };
+        keys.push(StoredKey { id, label, public, attributes: shown(session, object)? });
+    }
+    if keys.is_empty() {
+        call.link.confirm_present(call.entry, call.seat)?;
+    }
+    Ok(keys)
 }
 
 /// Whether any object has that id.
@@ -111,6 +134,46 @@ impl Parts {
             _ => None,
         }
     }
+}
+
+fn search(call: &Call<'_>, id: KeyId) -> Result<Known, Fault> {
+    let Some(handle) = private_key(call, id)? else {
+        return Err(Fault::Final(TokenError::KeyMissing(id)));
+    };
+    let public = public_half(call.session(), id, handle)?.map(|public| (public.spki_sha256(), public.key_type()));
+    let known = Known { handle, public };
+    call.link.remember(id, call.epoch, known);
+    Ok(known)
+}
+
+/// The CKA_ID and the label of an object.
+fn named(session: &Session, object: ObjectHandle) -> Result<(Vec<u8>, String), Fault> {
+    let (mut id, mut label) = (Vec::new(), String::new());
+    for attribute in session.get_attributes(object, &[AttributeType::Id, AttributeType::Label])? {
+        match attribute {
+            Attribute::Id(value) => id = value,
+            Attribute::Label(value) => label = String::from_utf8_lossy(&value).into_owned(),
+            _ => {}
+        }
+    }
+    Ok((id, label))
+}
+
+fn shown(session: &Session, object: ObjectHandle) -> Result<ShownAttributes, Fault> {
+    let asked =
+        [AttributeType::Sensitive, AttributeType::Extractable, AttributeType::NeverExtractable, AttributeType::Local, AttributeType::Sign];
+    let mut shown = ShownAttributes::default();
+    for attribute in session.get_attributes(object, &asked)? {
+        match attribute {
+            Attribute::Sensitive(value) => shown.sensitive = Some(value),
+            Attribute::Extractable(value) => shown.extractable = Some(value),
+            Attribute::NeverExtractable(value) => shown.never_extractable = Some(value),
+            Attribute::Local(value) => shown.local = Some(value),
+            Attribute::Sign(value) => shown.sign = Some(value),
+            _ => {}
+        }
+    }
+    Ok(shown)
 }
 
 /// The only private key of that id. None is an answer only from a token that is there and that we are logged in to: without a login
