@@ -7,11 +7,11 @@
 set -euo pipefail
 
 configuration=/etc/chancery/chancery.toml
-export CHANCERY_URL=https://127.0.0.1:8443 CHANCERY_CA_FILE=/etc/chancery/tls.pem CHANCERY_TOKEN_FILE=/root/first.token
+export CHANCERY_URL=https://127.0.0.1 CHANCERY_CA_FILE=/etc/chancery/tls.pem CHANCERY_TOKEN_FILE=/root/first.token
 
 # The example, with a certificate for the listener and the first API token.
 configure() {
-    cp /usr/share/doc/chanceryd/examples/chancery.toml "$configuration"
+    sed 's/"main"/"trial"/; s#/main.sock#/trial.sock#' /usr/share/doc/chanceryd/examples/chancery.toml >"$configuration"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 90 -subj "/CN=Install test" \
         -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout /etc/chancery/tls.key -out /etc/chancery/tls.pem 2>/dev/null
     chgrp chancery /etc/chancery/tls.key
@@ -21,7 +21,7 @@ configure() {
 }
 
 start() {
-    systemctl enable --quiet --now chanceryd.service
+    systemctl enable --quiet --now chancery-token@trial.socket chanceryd.socket chanceryd.service
     wait_until_ready
 }
 
@@ -32,7 +32,7 @@ wait_until_ready() {
     done
     cat /run/health >&2
     systemctl --no-pager status chanceryd.service >&2 || true
-    journalctl --no-pager --unit chanceryd.service --lines 30 >&2 || true
+    journalctl --no-pager --unit chanceryd.service --unit 'chancery-token@*' --lines 40 >&2 || true
     return 1
 }
 

@@ -179,7 +179,7 @@ remove() {
 }
 
 tokens() {
-    enter find /var/lib/chancery/tokens /etc/chancery -name '*.object' -o -name '*.pin' | sort
+    enter find /var/lib/chancery-token /etc/chancery -name '*.object' -o -name '*.pin' | sort
 }
 
 purge_unasked() {

@@ -46,7 +46,7 @@ make_disk() {
     # shellcheck disable=SC2016
     chroot "$root" bash -c 'mount -t proc proc /proc && dpkg --install /root/*.deb; code=$?; umount /proc; exit $code' >"$work/install.log" 2>&1
     chroot "$root" inside.sh configure >>"$work/install.log"
-    chroot "$root" systemctl enable --quiet chanceryd.service systemd-networkd.service
+    chroot "$root" systemctl enable --quiet chancery-token@trial.socket chanceryd.socket chanceryd.service systemd-networkd.service
     printf '[Match]\nName=e*\n[Network]\nDHCP=yes\n' >"$root/etc/systemd/network/guest.network"
     echo '/dev/vda / ext4 defaults 0 1' >"$root/etc/fstab"
     cp "$root/etc/chancery/tls.pem" "$root/root/first.token" "$work/"
@@ -66,7 +66,7 @@ boot() {
     qemu-system-x86_64 -machine "q35,accel=${ACCEL:-tcg}" -cpu max -smp 2 -m 1024 -nographic -no-reboot \
         -kernel "$work/kernel" -initrd "$work/initrd" -append "root=/dev/vda console=ttyS0 quiet" \
         -drive "file=nbd:unix:$socket,format=raw,if=virtio,cache=none" \
-        -nic "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:$port-:8443" -device virtio-rng-pci \
+        -nic "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:$port-:443" -device virtio-rng-pci \
         </dev/null >"$work/console-$1.log" 2>&1 &
     qemu=$!
     for tries in {1..600}; do

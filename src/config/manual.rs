@@ -1,17 +1,26 @@
-//! chancery.toml(5) is held against the types: every key they take stands in it, and none that they do not.
+//! chancery.toml(5) and chancery-token.toml(5) are held against the types: every key they take stands in the page, and none that they
+//! do not.
 
 use std::collections::BTreeSet;
 
 use super::Config;
+use crate::token::process::settings::Settings;
 
 const PAGE: &str = include_str!("../../packaging/manual/chancery.toml.5");
+const PAGE_OF_THE_WORKER: &str = include_str!("../../packaging/manual/chancery-token.toml.5");
 const EXAMPLE: &str = include_str!("../../packaging/chancery.toml");
 /// A key nobody would choose: the refusal names those that are known.
 const UNKNOWN: &str = "no-such-key";
 
 #[test]
 fn every_key_is_in_the_manual_page_and_no_other() {
-    assert_eq!(described(PAGE), known("", ""));
+    assert_eq!(described(PAGE), known(&|text| toml::from_str::<Config>(text).unwrap_err().to_string(), "", ""));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let refusal = |text: &str| {
+        std::fs::write(file.path(), text).unwrap();
+        Settings::read(file.path()).unwrap_err().to_string()
+    };
+    assert_eq!(described(PAGE_OF_THE_WORKER), known(&refusal, "", ""));
 }
 
 #[test]
@@ -46,13 +55,13 @@ fn described(page: &str) -> BTreeSet<String> {
 }
 
 /// The keys of a table and of the tables below it, as refusals name them.
-fn known(heading: &str, prefix: &str) -> BTreeSet<String> {
+fn known(refusal: &dyn Fn(&str) -> String, heading: &str, prefix: &str) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
-    for key in expected(heading).unwrap() {
+    for key in expected(refusal, heading).unwrap() {
         let path = format!("{prefix}{key}");
-        let table = [format!("[{path}]\n"), format!("[[{path}]]\n")].into_iter().find(|heading| expected(heading).is_some());
-        match table {
-            Some(heading) => keys.extend(known(&heading, &format!("{path}."))),
+        let mut headings = [format!("[{path}]\n"), format!("[[{path}]]\n")].into_iter();
+        match headings.find(|heading| expected(refusal, heading).is_some()) {
+            Some(heading) => keys.extend(known(refusal, &heading, &format!("{path}."))),
             None => {
                 keys.insert(path);
             }
@@ -61,10 +70,10 @@ fn known(heading: &str, prefix: &str) -> BTreeSet<String> {
     keys
 }
 
-/// What a table takes, or nothing when the heading makes no table.
-fn expected(heading: &str) -> Option<Vec<String>> {
-    let error = toml::from_str::<Config>(&format!("{heading}{UNKNOWN} = 1")).unwrap_err();
-    let (_, expected) = error.message().split_once(&format!("unknown field `{UNKNOWN}`, expected "))?;
+/// What a table takes, or nothing when the heading makes no table with keys of its own.
+fn expected(refusal: &dyn Fn(&str) -> String, heading: &str) -> Option<Vec<String>> {
+    let message = refusal(&format!("{heading}{UNKNOWN} = 1"));
+    let (_, expected) = message.split_once(&format!("unknown field `{UNKNOWN}`, expected "))?;
     // Every second piece between backticks is a key.
     Some(expected.split('`').skip(1).step_by(2).map(str::to_owned).collect())
 }
