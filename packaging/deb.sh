@@ -17,6 +17,7 @@ umask 022
 share=target/package/share
 rm -rf "$share"
 mkdir -p "$share" "$folder"
+rm -f "$folder"/*.deb
 "$CARGO_TARGET_DIR/release/chanceryd" manual --out "$share"
 packaging/bill-of-materials.sh >"$share/bill-of-materials.json"
 

@@ -34,6 +34,7 @@ main() {
     done
     boot "$((rounds + 1))"
     look "$rounds"
+    grep -q --text 'chanceryd (enforce)' "$work"/console-*.log || { echo "The daemon was not under its AppArmor profile." >&2; exit 1; }
     echo "$rounds power cuts, $(wc -l <"$work/acknowledged") certificates answered, none lost: passed in $SECONDS s."
 }
 
@@ -48,6 +49,11 @@ make_disk() {
     chroot "$root" inside.sh configure >>"$work/install.log"
     chroot "$root" systemctl enable --quiet chancery-token@trial.socket chanceryd.socket chanceryd.service systemd-networkd.service
     printf '[Match]\nName=e*\n[Network]\nDHCP=yes\n' >"$root/etc/systemd/network/guest.network"
+    # Who else could say whether the daemon runs under its AppArmor profile, in the only test whose kernel has AppArmor.
+    printf '[Unit]\nAfter=chanceryd.service\n[Service]\nType=oneshot\nStandardOutput=tty\nExecStart=sh -c "%s"\n[Install]\nWantedBy=multi-user.target\n' \
+        'cat /proc/$$(systemctl show --property MainPID --value chanceryd.service)/attr/current' \
+        >"$root/etc/systemd/system/confinement.service"
+    chroot "$root" systemctl enable --quiet confinement.service
     echo '/dev/vda / ext4 defaults 0 1' >"$root/etc/fstab"
     cp "$root/etc/chancery/tls.pem" "$root/root/first.token" "$work/"
     cp "$root"/boot/vmlinuz-* "$work/kernel"
