@@ -44,7 +44,7 @@ test: deps-test lint ## run every test: formatting, lints, fuzz targets, unit an
 	cargo nextest run --locked
 
 deps-test: deps ## install what the tests need and the machine has not
-	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace module=ensurepip:python3-venv
+	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace systemd-analyze:systemd unshare:util-linux module=ensurepip:python3-venv
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked $(NEXTEST)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked $(FUZZ)
 	@$(MAKE) --silent --no-print-directory target/venv/installed
