@@ -7,16 +7,18 @@ use std::process::ExitCode;
 use chancery::access::{LONGEST_TOKEN_LIFE, Scope};
 use chancery::base::duration::Span;
 use chancery::base::wiping::Wiping;
+use chancery::cli;
 use chancery::daemon::dev::Dev;
 use chancery::daemon::first_token;
 use chancery::daemon::log::{self, LogFilter};
+use chancery::daemon::manual;
 use chancery::daemon::run::{self, RunError, on_runtime};
 use chancery::daemon::sandbox::{self, SandboxError, probe};
 use chancery::daemon::surroundings::Surroundings;
 use chancery::token::process::settings::Settings;
 use chancery::token::process::{self, ProcessError};
 use chancery::token::{TokenError, keeper};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 
@@ -26,7 +28,7 @@ static ALLOCATOR: Wiping = Wiping;
 
 /// Chancery's daemon: a certificate authority whose keys live in a PKCS#11 token.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "chanceryd", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -96,6 +98,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         socket: PathBuf,
     },
+    /// Write manual pages and completions of both commands; the package is built with it.
+    #[command(hide = true)]
+    Manual {
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Check a configuration file and the files it names, and do nothing else.
     CheckConfig {
         #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
@@ -157,6 +165,8 @@ fn execute(command: Command, surroundings: Surroundings, log: LogFilter) -> Resu
             Ok(keeper::process::run(&program, &config, &socket)?)
         }
         Command::SandboxProbe { config } => probe_sandbox(&config),
+        Command::Manual { out } => manual::write(&out, Arguments::command(), cli::Cli::command())
+            .map_err(|source| RunError::Prepare { what: "the manual", source }),
         Command::CheckConfig { config } => {
             run::check_config(&config, &log)?;
             println!("{}: good", config.display());

@@ -180,4 +180,6 @@ fn default_cache() -> u64 {
 }
 
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ mod environment;
 pub mod first_token;
 mod listener_certificate;
 pub mod log;
+pub mod manual;
 mod private_file;
 mod publication;
 pub mod reload;
