@@ -50,6 +50,7 @@ make_disk() {
     chroot "$root" systemctl enable --quiet chancery-token@trial.socket chanceryd.socket chanceryd.service systemd-networkd.service
     printf '[Match]\nName=e*\n[Network]\nDHCP=yes\n' >"$root/etc/systemd/network/guest.network"
     # Who else could say whether the daemon runs under its AppArmor profile, in the only test whose kernel has AppArmor.
+    # shellcheck disable=SC2016
     printf '[Unit]\nAfter=chanceryd.service\n[Service]\nType=oneshot\nStandardOutput=tty\nExecStart=sh -c "%s"\n[Install]\nWantedBy=multi-user.target\n' \
         'cat /proc/$$(systemctl show --property MainPID --value chanceryd.service)/attr/current' \
         >"$root/etc/systemd/system/confinement.service"
