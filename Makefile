@@ -11,6 +11,9 @@ LISTEN ?= 127.0.0.1:8443
 # How often each fuzz target is run, and how often `make crash` kills the daemon.
 FUZZ_RUNS ?= 1000000
 CRASH_ROUNDS ?= 1000
+# How long `make faults` lets each fault of the token last, and how many certificates it issues while the module crashes.
+FAULT_SECONDS ?= 10
+FAULT_ISSUES ?= 5000
 # How often `make powercut-test` cuts the power.
 ROUNDS ?= 10
 # A snapshot of the RustSec advisories as a .tar.gz; without one `make check` leaves the advisories out.
@@ -31,7 +34,7 @@ AUDIT := cargo-audit@0.22.2
 AUDITABLE := cargo-auditable@0.7.7
 DEB := cargo-deb@3.8.0
 
-.PHONY: help run deps test deps-test lint fuzz crash bench check deps-check dependencies \
+.PHONY: help run deps test deps-test lint fuzz crash faults bench check deps-check dependencies \
 	deb deps-deb lintian piuparts install-test powercut-test newer reproduce
 
 help: ## list what can be made
@@ -50,7 +53,8 @@ test: deps-test lint dependencies ## run every test: formatting, lints, dependen
 	cargo nextest run --locked
 
 deps-test: deps ## install what the tests need and the machine has not
-	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace module=ensurepip:python3-venv
+	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace \
+		/usr/include/p11-kit-1/p11-kit/pkcs11.h:libp11-kit-dev certutil:libnss3-tools module=ensurepip:python3-venv
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked $(NEXTEST)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked $(FUZZ)
 	@$(MAKE) --silent --no-print-directory target/venv/installed
@@ -71,6 +75,9 @@ fuzz: deps-test ## run every fuzz target FUZZ_RUNS times
 
 crash: deps-test ## kill the daemon CRASH_ROUNDS times while it issues, and look for what was lost
 	CHANCERY_CRASH_ROUNDS=$(CRASH_ROUNDS) cargo nextest run --locked --cargo-profile release --profile crash --test it crash
+
+faults: deps-test ## make the token's module fail in every way for FAULT_SECONDS each, and crash and hang under FAULT_ISSUES issues
+	CHANCERY_FAULT_SECONDS=$(FAULT_SECONDS) CHANCERY_FAULT_ISSUES=$(FAULT_ISSUES) cargo nextest run --locked --profile faults --test it faults::
 
 bench: deps ## measure the token, the journal and signing over the API
 	cargo bench --locked --bench '*'

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use chancery::access::{LONGEST_TOKEN_LIFE, Scope};
 use chancery::base::duration::Span;
+use chancery::base::wiping::Wiping;
 use chancery::cli;
 use chancery::daemon::dev::Dev;
 use chancery::daemon::first_token;
 use chancery::daemon::log::{self, LogFilter};
 use chancery::daemon::manual;
 use chancery::daemon::run::{self, RunError, on_runtime};
-use chancery::daemon::sandbox::probe;
+use chancery::daemon::sandbox::{self, SandboxError, probe};
 use chancery::daemon::surroundings::Surroundings;
 use chancery::token::process::settings::Settings;
 use chancery::token::process::{self, ProcessError};
@@ -20,6 +21,10 @@ use chancery::token::{TokenError, keeper};
 use clap::{CommandFactory, Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
+
+/// Keys on their way to a client, tokens in headers and PINs do not stay behind in memory that was given back.
+#[global_allocator]
+static ALLOCATOR: Wiping = Wiping;
 
 /// Chancery's daemon: a certificate authority whose keys live in a PKCS#11 token.
 #[derive(Parser)]
@@ -188,6 +193,8 @@ fn token_worker(config: &Path, initialise: bool, if_absent: bool, keeper: Option
             std::env::set_var(name, value);
         }
     }
+    // Before the module is loaded; what it may open and reach is for the unit to say.
+    sandbox::worker::close().map_err(SandboxError::from)?;
     if !initialise {
         return Ok(process::run(settings, keeper)?);
     }

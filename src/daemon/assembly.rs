@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::access::{AccessError, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
-use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource};
+use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource, SubjectKeys};
 use crate::config::{self, Config, ConfigError, TokenPlace};
 use crate::http::app::App;
 use crate::http::metrics::Metrics;
-use crate::inventory::Certificates;
+use crate::inventory::{Certificates, InventoryError, TrustAnchors};
 use crate::lifecycle::Revoker;
 use crate::profiles::{ProfileError, Roles};
 use crate::storage::{OpenError, Options, Storage};
@@ -43,6 +43,8 @@ pub enum AssemblyError {
     Profiles(#[from] ProfileError),
     #[error("the authorities cannot be read")]
     Authorities(#[from] AuthorityError),
+    #[error("the trust anchors cannot be read")]
+    Anchors(#[from] InventoryError),
     #[error("the CRLs cannot be read")]
     Crl(#[from] CrlError),
 }
@@ -82,7 +84,9 @@ pub async fn assemble(
         roles: Roles::load(storage.clone(), ledger.clone(), clock.clone())?,
         creator: Creator::new(issuer.clone(), authorities.clone(), urls),
         issuer,
+        subject_keys: SubjectKeys::default(),
         revoker: Revoker::new(authorities.clone(), certificates.clone(), storage.clone(), ledger.clone(), clock.clone()),
+        anchors: TrustAnchors::load(&storage, ledger.clone(), clock.clone())?,
         certificates,
         authorities,
         crls: Arc::new(crls),

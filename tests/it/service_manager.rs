@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::appliance::{Appliance, run};
@@ -186,4 +187,51 @@ fn a_stop_finishes_what_was_begun_and_is_not_held_up_by_idle_connections() {
     let begun = Instant::now();
     assert!(appliance.stop(), "{}", appliance.log());
     assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_request_is_told_to_the_journal_in_fields() {
+    // systemd-journald's place, in a mount namespace of the daemon's own.
+    let dir = TempDir::new().unwrap();
+    let place = dir.path().join("journal");
+    std::fs::create_dir(&place).unwrap();
+    let journal = UnixDatagram::bind(place.join("socket")).unwrap();
+    journal.set_read_timeout(Some(SOON)).unwrap();
+    let appliance = Appliance::start_with(&dir.path().join("appliance"), |command| {
+        let script = "mount -t tmpfs none /run && mkdir -p /run/systemd/journal && mount --bind \"$0\" /run/systemd/journal && exec \"$@\"";
+        let mut inside = Command::new("unshare");
+        if !nix::unistd::Uid::effective().is_root() {
+            inside.args(["--user", "--map-root-user"]);
+        }
+        inside.args(["--mount", "sh", "-ec", script]).arg(&place).arg(command.get_program()).args(command.get_args());
+        inside.env("JOURNAL_STREAM", "8:1").stdin(Stdio::null());
+        *command = inside;
+    });
+    let ca = appliance.root("r", "ec", 256);
+    appliance.role("web", &ca, json!({}));
+    let issued = appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "a.example.com"}))).expect(201);
+    let serial = issued["serial_number"].as_str().unwrap();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = journal.recv(&mut buffer).expect("the request is told of");
+        let entry = Entry(&buffer[..length]);
+        if entry.field("MESSAGE").as_deref() == Some("request answered") && entry.field("CHANCERY_SERIAL").as_deref() == Some(serial) {
+            assert_eq!(entry.field("CHANCERY_CA").as_deref(), Some(ca.as_str()));
+            assert!(entry.field("CHANCERY_REQUEST").is_some_and(|id| id.starts_with("req_")));
+            assert!(entry.field("CHANCERY_CALLER").is_some_and(|caller| caller.contains("development")));
+            break;
+        }
+    }
+}
+
+/// An entry in the journal's own form: a field's name, a line end, the length of its value in eight bytes, the value.
+struct Entry<'a>(&'a [u8]);
+
+impl Entry<'_> {
+    fn field(&self, name: &str) -> Option<String> {
+        let marked = format!("{name}\n");
+        let at = self.0.windows(marked.len()).position(|part| part == marked.as_bytes())? + marked.len();
+        let length = usize::try_from(u64::from_le_bytes(self.0.get(at..at + 8)?.try_into().ok()?)).ok()?;
+        Some(String::from_utf8_lossy(self.0.get(at + 8..at + 8 + length)?).into_owned())
+    }
 }

@@ -37,7 +37,7 @@ pub fn close(mode: SandboxMode, denied: DeniedCall) -> Result<(), FilterError> {
     apply(SeccompFilter::new(rules(SYSTEM_CALLS)?, otherwise, SeccompAction::Allow, arch)?)
 }
 
-fn apply(filter: SeccompFilter) -> Result<(), FilterError> {
+pub(super) fn apply(filter: SeccompFilter) -> Result<(), FilterError> {
     let program = BpfProgram::try_from(filter)?;
     Ok(seccompiler::apply_filter_all_threads(&program)?)
 }
@@ -58,6 +58,6 @@ fn of_arguments(only: Only) -> Result<Vec<SeccompRule>, BackendError> {
     }
 }
 
-fn rule(place: u8, length: SeccompCmpArgLen, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {
+pub(super) fn rule(place: u8, length: SeccompCmpArgLen, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(vec![SeccompCondition::new(place, length, operator, value)?])
 }

@@ -13,6 +13,7 @@ mod calls;
 mod files;
 pub mod probe;
 pub mod system_calls;
+pub mod worker;
 
 use std::path::{Path, PathBuf};
 

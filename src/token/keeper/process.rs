@@ -22,7 +22,8 @@ use crate::token::process::settings::{Settings, SettingsError};
 /// A worker that lived for so long died of something new.
 const YOUNG: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Together with the start of a worker less than the second in which the token is to be there again.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long a worker may take to end in order.
 const FAREWELL: Duration = Duration::from_secs(4);
 

@@ -180,3 +180,28 @@ impl<'a, I: Iterator<Item = &'a usize>> std::io::Read for InPieces<'_, I> {
         Ok(length)
     }
 }
+
+/// The seeds of the fuzz target are messages, so that it begins behind the first byte.
+#[test]
+fn the_seeds_are_messages() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/seeds/token_wire");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let seed = std::fs::read(&path).unwrap();
+        let is_message = |content: &[u8]| {
+            read_from_daemon(content).is_ok() || read_from_worker(content).is_ok() || frame::read::<Hello>(content).is_ok()
+        };
+        if path.ends_with("stream") {
+            let mut frames = Frames::new(seed.as_slice());
+            while let Some(content) = frames.read().unwrap() {
+                assert!(is_message(content), "{content:?}");
+                count += 1;
+            }
+        } else {
+            assert!(is_message(&seed), "{}", path.display());
+            count += 1;
+        }
+    }
+    assert_eq!(count, 32);
+}
