@@ -17,7 +17,7 @@ use crate::profiles::{ProfileError, Roles};
 use crate::storage::{OpenError, Options, Storage};
 use crate::token::keeper::{Keeper, KeeperError};
 use crate::token::process::settings::{Settings, SettingsError};
-use crate::token::{Token, TokenConfig, TokenError};
+use crate::token::{Place, Token, TokenConfig, TokenError};
 
 /// A network token may take its time, and a worker whose module does not is ended by then and replaced.
 const OPEN_WITHIN: Duration = Duration::from_secs(60);
@@ -103,8 +103,8 @@ pub fn storage_options(config: &Config) -> Options {
 
 /// What can be seen of the tokens without opening them.
 pub fn check_tokens(config: &Config) -> Result<(), AssemblyError> {
-    for token in &config.token {
-        if let Some(TokenPlace::Config(file)) = token.place() {
+    for place in config.token.iter().flat_map(|token| token.places()) {
+        if let TokenPlace::Config(file) = place {
             Settings::read(file)?.check_pin(file)?;
         }
     }
@@ -113,18 +113,18 @@ pub fn check_tokens(config: &Config) -> Result<(), AssemblyError> {
 
 fn open_token(config: &Config) -> Result<Token, AssemblyError> {
     check_tokens(config)?;
-    let nothing = || ConfigError::Value { field: "token", message: "none".to_owned() };
-    let token = config.token.first().ok_or_else(nothing)?;
-    let (socket, keeper) = match token.place().ok_or_else(nothing)? {
-        TokenPlace::Socket(socket) => (socket.to_owned(), None),
-        TokenPlace::Config(file) => {
-            let program = std::env::current_exe().map_err(AssemblyError::Program)?;
-            let keeper = Keeper::start(&program, file, &runtime_directory())?;
-            (keeper.socket(), Some(keeper))
-        }
+    let program = std::env::current_exe().map_err(AssemblyError::Program)?;
+    let directory = runtime_directory();
+    let place = |place: TokenPlace<'_>| match place {
+        TokenPlace::Socket(socket) => Ok(Place::Socket(socket.to_owned())),
+        TokenPlace::Config(file) => Keeper::start(&program, file, &directory).map(Place::Kept),
     };
-    let wanted = TokenConfig { name: token.name.clone(), socket, queue: token.queue };
-    Ok(Token::open(wanted, keeper, OPEN_WITHIN)?)
+    let mut tokens = Vec::with_capacity(config.token.len());
+    for token in &config.token {
+        let workers = token.places().into_iter().map(place).collect::<Result<_, _>>()?;
+        tokens.push(TokenConfig { name: token.name.clone(), workers, queue: token.queue });
+    }
+    Ok(Token::open(tokens, OPEN_WITHIN)?)
 }
 
 /// Where sockets go: what the service manager or the session made for it, else the directory of temporary files. Not the data directory,

@@ -19,4 +19,5 @@ mod serve;
 mod store;
 mod token_signs;
 mod token_worker;
+mod tokens;
 mod weak_keys;

@@ -40,6 +40,12 @@ pub enum KeeperError {
     NoRandomness,
 }
 
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
 /// A keeper that runs, and is started again when it ends. Dropped, it ends with its worker.
 pub struct Keeper {
     directory: PathBuf,
