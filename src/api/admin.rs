@@ -60,7 +60,19 @@ pub struct AuditEntry {
 pub struct Health {
     /// `ok`, or `failing`.
     pub status: String,
+    /// `ok`, or `unreachable` when one of the tokens is.
     pub token: String,
+    /// Each token by the name the configuration gives it, and each of several equal ones.
+    #[serde(default)]
+    pub tokens: Vec<TokenHealth>,
     pub storage: String,
     pub version: String,
+}
+
+/// One token in [`Health`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TokenHealth {
+    pub name: String,
+    /// `ok`, `unreachable`, or `incomplete` when an equal token has a key that this one lacks.
+    pub status: String,
 }

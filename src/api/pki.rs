@@ -17,6 +17,8 @@ request_body! {
         pub ca_type: String,
         /// The issuer; required for intermediates, refused for roots.
         pub parent_ca_id: Option<String>,
+        /// The configured token that is to hold its key; the first unless given.
+        pub token: Option<String>,
         /// `rsa` (default), `ec` or `ed25519`.
         pub key_type: Option<String>,
         /// Bits: 2048, 3072 or 4096 for `rsa`; 256, 384 or 521 for `ec`.

@@ -53,6 +53,8 @@ fn values_that_cannot_work_are_refused_with_their_field() {
         ("config = \"/etc/chancery/tokens/main.toml\"", "", "token.config"),
         ("name = \"main\"", "name = \"main\"\nsocket = \"/run/a.sock\"", "token.config"),
         ("name = \"main\"", "name = \"Main\"", "token.name"),
+        ("[[token]]", "[[token]]\nname = \"main\"\nsocket = \"/run/a.sock\"\n[[token]]", "token.name"),
+        ("config = \"/etc/chancery/tokens/main.toml\"", "config = []", "token.config"),
         ("[[token]]", "[token]", "[token]"),
         ("[[token]]", "[crl]\nperiod = \"30\"\n[[token]]", "crl.period"),
         ("[[token]]", "[crl]\nvalidity = \"90m\"\n[[token]]", "crl.validity"),
@@ -63,4 +65,13 @@ fn values_that_cannot_work_are_refused_with_their_field() {
         let error = read(&LEAST.replace(from, to)).unwrap_err();
         assert!(matches!(&error, ConfigError::Value { field: found, .. } if *found == field), "{to}: {error}");
     }
+}
+
+#[test]
+fn equal_tokens_are_listed() {
+    let one = read(LEAST).unwrap();
+    let paths = |config: &Config| config.token.iter().map(|token| token.places().len()).collect::<Vec<_>>();
+    assert_eq!(paths(&one), [1]);
+    let more = "socket = [\"/run/a.sock\", \"/run/b.sock\"]\n[[token]]\nname = \"root\"\nconfig = \"/etc/root.toml\"";
+    assert_eq!(paths(&read(&LEAST.replace("config = \"/etc/chancery/tokens/main.toml\"", more)).unwrap()), [2, 1]);
 }

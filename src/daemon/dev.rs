@@ -8,11 +8,14 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::assembly::{assemble, start_keeper};
+use tokio::sync::Notify;
+
+use super::assembly::{assemble, start_keepers};
 use super::log::LogFilter;
 use super::reload::Reload;
 use super::run::{Listeners, RunError, Running, on_runtime, run};
@@ -75,7 +78,7 @@ impl Dev {
         log.prepare(&config.log.filter)?();
         config.listen = self.listen;
         config.public.listen = Some(SocketAddr::from((self.listen.ip(), config.public.listen.map_or(0, |known| known.port()))));
-        let keeper = start_keeper(&config)?;
+        let tokens = start_keepers(&config)?;
         let (_, supervisor) = surroundings.wipe_environment();
         let listeners = match Listeners::bind(&config, Sockets::default()) {
             // The remembered port may have been taken since; any other is as good for URLs of certificates to come.
@@ -90,9 +93,10 @@ impl Dev {
         // Other than an appliance in production this one writes down where it listens, and its token.
         reach.write.push(self.dir.clone());
         let sandbox = sandbox::close_files(config.sandbox, &reach)?;
-        let running = Running { listeners, supervisor, sandbox, reload, log };
+        let lost = Arc::new(Notify::new());
+        let running = Running { listeners, supervisor, sandbox, reload, log, lost: lost.clone() };
         on_runtime(async {
-            let app = assemble(&config, Clock::System, Some(format!("http://{public}")), keeper).await?;
+            let app = assemble(&config, Clock::System, Some(format!("http://{public}")), tokens, &lost).await?;
             self.make_admin_token(&app).await?;
             // Only now, for a second daemon that is refused must not take the clients of the first.
             self.replace("listen.addr", api.to_string().as_bytes())?;

@@ -305,6 +305,7 @@ impl From<CreateError> for Problem {
         match error {
             CreateError::NameTaken => Self::conflict("name_taken", "An authority of this name exists."),
             CreateError::NoParent => Self::field("parent_ca_id", "there is no such authority"),
+            CreateError::NoToken => Self::field("token", error),
             CreateError::ParentNotStanding(error) => error.into(),
             CreateError::SubjectOfAncestor(_) => Self::field("common_name", error),
             CreateError::PathLengthExhausted => Self::field("parent_ca_id", error),

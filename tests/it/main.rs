@@ -25,5 +25,6 @@ mod service_manager;
 mod store;
 mod token_signs;
 mod token_worker;
+mod tokens;
 mod units;
 mod weak_keys;
