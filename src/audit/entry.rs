@@ -57,6 +57,8 @@ pub enum Actor {
     Anonymous,
     /// The daemon by itself.
     System,
+    /// A process of this machine, through the break-glass socket.
+    BreakGlass { user: u32, process: i32 },
 }
 
 /// How it ended.
@@ -129,6 +131,7 @@ numbered! {
         RequestRefused = 50 "request.refused",
         DaemonStart = 60 "daemon.start",
         DaemonStop = 61 "daemon.stop",
+        BreakGlassUse = 70 "break_glass.use",
     }
 }
 
@@ -165,5 +168,7 @@ numbered! {
         NextUpdate = 35 "next_update",
         CrlSha256 = 36 "crl_sha256",
         Rules = 37 "rules",
+        ClientCertificate = 38 "client_certificate",
+        SpkiSha256 = 39 "spki_sha256",
     }
 }

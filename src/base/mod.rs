@@ -1,7 +1,8 @@
-//! What every other module may lean on: time, ids, durations, secrets and pages. No I/O but the clock and the random source.
+//! What every other module may lean on: time, ids, durations, secrets, pages and texts. No I/O but the clock and the random source.
 
 pub mod clock;
 pub mod duration;
 pub mod id;
 pub mod page;
 pub mod secret;
+pub mod text;

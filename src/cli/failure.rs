@@ -29,6 +29,8 @@ pub(super) enum Failure {
     KeyLost { id: String, serial: String, source: Box<Failure> },
     #[error("{} holds neither a PEM nor a DER certificate request", path.display())]
     NotARequest { path: PathBuf },
+    #[error("{} holds no PEM certificate with a key that is known here", path.display())]
+    NotACertificate { path: PathBuf },
     #[error("DER is not for terminals")]
     BinaryToTerminal,
     #[error("the appliance is {status}")]
@@ -67,6 +69,7 @@ impl Failure {
             | Self::Exists { .. }
             | Self::KeyLost { .. }
             | Self::NotARequest { .. }
+            | Self::NotACertificate { .. }
             | Self::BinaryToTerminal
             | Self::NotConfirmed
             | Self::Output(_) => 2,
@@ -133,6 +136,7 @@ impl Failure {
             Self::Settings(_)
             | Self::File { .. }
             | Self::NotARequest { .. }
+            | Self::NotACertificate { .. }
             | Self::Unhealthy { .. }
             | Self::Unfinished(_)
             | Self::NotConfirmed

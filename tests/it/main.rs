@@ -10,6 +10,7 @@ mod disk;
 mod every_route;
 mod first_certificate;
 mod interop;
+mod listener;
 mod load;
 mod names;
 mod requester;

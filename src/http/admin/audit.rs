@@ -42,6 +42,7 @@ fn view(listed: Listed) -> wire::AuditEntry {
             Actor::Token { id, name } => format!("{id} ({name})"),
             Actor::Anonymous => "anonymous".to_owned(),
             Actor::System => "system".to_owned(),
+            Actor::BreakGlass { user, process } => format!("break-glass (uid {user}, pid {process})"),
         },
         action: action.name().to_owned(),
         object,

@@ -1,0 +1,107 @@
+//! A listener's key in the token.
+
+use std::process::Command;
+use std::time::Instant;
+
+use super::own_authority::prepared;
+use super::{PATIENCE, address, configured, inspect, shown, with_tls};
+use crate::appliance::{Appliance, run};
+
+fn with_key(dir: &std::path::Path, key_type: &str) -> Appliance {
+    let names = "ca = \"Listeners\"\nnames = [\"127.0.0.1\"]\nkey_in_token = true";
+    configured(dir, |text| with_tls(&text, &format!("{names}\nkey_type = \"{key_type}\"")))
+}
+
+/// The public keys of the token's objects of this label, as openssl names them by their SPKI.
+fn token_has_key_of(appliance: &Appliance, pem: &str) -> bool {
+    let id = std::fs::read_to_string(appliance.path("data/tls/listener.key-id")).unwrap();
+    let module = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
+    let module = module.into_iter().find(|path| std::path::Path::new(path).exists()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (read, wanted) = (directory.path().join("read.der"), directory.path().join("shown.pub"));
+    run(Command::new("pkcs11-tool")
+        .env("SOFTHSM2_CONF", appliance.path("softhsm2.conf"))
+        .args(["--module", module, "--token-label", "chancery-dev", "--read-object", "--type", "pubkey", "--id", &id, "--output-file"])
+        .arg(&read));
+    std::fs::write(&wanted, inspect(pem, &["-pubkey"])).unwrap();
+    let wanted = Command::new("openssl").args(["pkey", "-pubin", "-outform", "DER", "-in"]).arg(&wanted).output().unwrap().stdout;
+    let found = Command::new("openssl").args(["pkey", "-pubin", "-inform", "DER", "-outform", "DER", "-in"]).arg(&read).output().unwrap().stdout;
+    assert!(!wanted.is_empty() && !found.is_empty());
+    wanted == found
+}
+
+#[test]
+fn handshakes_are_signed_by_the_token_with_every_kind_of_key() {
+    let dir = tempfile::tempdir().unwrap();
+    prepared(dir.path(), "Listeners", "ec", 256);
+    for (key_type, suites) in [
+        ("ec-256", &[("-tls1_3", "", "ecdsa_secp256r1_sha256"), ("-tls1_2", "", "ECDSA")][..]),
+        ("ec-384", &[("-tls1_3", "", "ECDSA"), ("-tls1_2", "", "ECDSA")][..]),
+        ("rsa-2048", &[
+            ("-tls1_3", "rsa_pss_rsae_sha256", "RSA-PSS"),
+            ("-tls1_3", "rsa_pss_rsae_sha384", "RSA-PSS"),
+            ("-tls1_3", "rsa_pss_rsae_sha512", "RSA-PSS"),
+            ("-tls1_2", "rsa_pss_rsae_sha256", "RSA-PSS"),
+            ("-tls1_2", "rsa_pkcs1_sha256", "RSA"),
+            ("-tls1_2", "rsa_pkcs1_sha512", "RSA"),
+        ][..]),
+        ("ed25519", &[("-tls1_3", "", "Ed25519"), ("-tls1_2", "", "Ed25519")][..]),
+    ] {
+        let mut appliance = with_key(dir.path(), key_type);
+        let signed = |appliance: &Appliance| {
+            let metrics = appliance.call_as(None, "GET", "/metrics", None).text();
+            let line = metrics.lines().find(|line| line.starts_with("chancery_token_signatures_total ")).unwrap().to_owned();
+            line.split(' ').nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        let root = appliance.path("ca.pem").display().to_string();
+        for (version, algorithms, kind) in suites {
+            let before = signed(&appliance);
+            let mut command = Command::new("openssl");
+            command.args(["s_client", "-connect", &address(&appliance), "-CAfile", &root, "-verify_return_error", "-brief", version]);
+            if !algorithms.is_empty() {
+                // The certificate's own signature is by the authority's key, which the client has to read as well.
+                command.args(["-sigalgs", &format!("{algorithms}:ecdsa_secp256r1_sha256")]);
+            }
+            let text = run(command.stdin(std::process::Stdio::null()));
+            assert!(text.contains("Verification: OK"), "{key_type} {version} {algorithms}: {text}");
+            let peer = text.lines().find(|line| line.starts_with("Signature type:")).unwrap_or_default();
+            assert!(peer.contains(kind) || kind.starts_with("ecdsa") && peer.contains("ECDSA"), "{key_type} {version} {algorithms}: {text}");
+            assert!(signed(&appliance) > before, "{key_type} {version}: the token made no signature");
+        }
+        let pem = shown(&address(&appliance), &[]);
+        assert!(token_has_key_of(&appliance, &pem), "{key_type}: the certificate's key is not the token's");
+        assert!(!std::fs::read_to_string(appliance.path("data/tls/listener.pem")).unwrap().contains("PRIVATE"), "{key_type}");
+        assert!(appliance.stop());
+        // The key stays for the next certificate and over a start.
+        let id = std::fs::read_to_string(dir.path().join("data/tls/listener.key-id")).unwrap();
+        let mut appliance = Appliance::start_in(dir.path());
+        assert_eq!(shown(&address(&appliance), &[]), pem, "{key_type}");
+        assert_eq!(std::fs::read_to_string(dir.path().join("data/tls/listener.key-id")).unwrap(), id);
+        assert!(appliance.stop());
+    }
+}
+
+#[test]
+fn a_token_that_is_away_fails_the_handshake_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    prepared(dir.path(), "Listeners", "ec", 256);
+    let appliance = with_key(dir.path(), "ec-256");
+    let mut line = super::Line::open(&address(&appliance), &[]);
+    assert_eq!(line.get("/v1/pki/nothing").0, 404);
+    // The token's files go away from under it.
+    std::fs::rename(dir.path().join("tokens"), dir.path().join("away")).unwrap();
+    std::fs::create_dir(dir.path().join("tokens")).unwrap();
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| Command::new("openssl").args(["s_client", "-connect", &address(&appliance)]).stdin(std::process::Stdio::null()).output().unwrap());
+        }
+    });
+    assert!(begun.elapsed() < PATIENCE, "handshakes hung for {:?}", begun.elapsed());
+    assert_eq!(line.get("/v1/pki/nothing").0, 404, "who is connected is served on");
+    let plain = std::fs::read_to_string(appliance.path("http.addr")).unwrap();
+    run(Command::new("curl").args(["--silent", "--max-time", "10", &format!("http://{plain}/ca/none")]));
+    std::fs::remove_dir(dir.path().join("tokens")).unwrap();
+    std::fs::rename(dir.path().join("away"), dir.path().join("tokens")).unwrap();
+    super::wait_for("handshakes again", || appliance.curl("GET", "/healthz", None, None, &[]).is_some_and(|answer| answer.status == 200));
+}
