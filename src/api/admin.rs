@@ -17,6 +17,7 @@ request_body! {
         pub ttl: String,
         /// The SHA-256 of a SubjectPublicKeyInfo in hexadecimal: client certificates of that key stand for the token, and it has
         /// no secret.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         pub client_spki_sha256: Option<String>,
     }
 }
