@@ -128,6 +128,8 @@ numbered! {
         CrlPublish = 31 "crl.publish",
         TokenCreate = 40 "token.create",
         TokenRevoke = 41 "token.revoke",
+        TrustAnchorCreate = 100 "trust_anchor.create",
+        TrustAnchorDelete = 101 "trust_anchor.delete",
         RequestRefused = 50 "request.refused",
         DaemonStart = 60 "daemon.start",
         DaemonStop = 61 "daemon.stop",

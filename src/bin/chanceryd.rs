@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chancery::access::{LONGEST_TOKEN_LIFE, Scope};
@@ -10,6 +10,9 @@ use chancery::base::duration::Span;
 use chancery::daemon::dev::Dev;
 use chancery::daemon::first_token;
 use chancery::daemon::run::{self, RunError};
+use chancery::token::process::settings::Settings;
+use chancery::token::process::{self, ProcessError};
+use chancery::token::{TokenError, keeper};
 use clap::{Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
@@ -60,6 +63,29 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Hold a PKCS#11 token and sign for the daemon. The daemon or the service manager starts this.
+    TokenWorker {
+        /// The worker's own configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Make the token that the file names out of an empty slot, and end.
+        #[arg(long)]
+        initialise: bool,
+        /// Leave a token of that name as it is.
+        #[arg(long, requires = "initialise")]
+        if_absent: bool,
+        /// The process that started this one and whose end ends it.
+        #[arg(long, value_name = "PID", hide = true)]
+        keeper: Option<i32>,
+    },
+    /// Start a token's worker, and another when it has ended. The daemon starts this.
+    #[command(hide = true)]
+    TokenKeeper {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        #[arg(long, value_name = "FILE")]
+        socket: PathBuf,
+    },
     /// Check a configuration file and the files it names, and do nothing else.
     CheckConfig {
         #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
@@ -93,12 +119,6 @@ fn execute(command: Command) -> Result<(), RunError> {
         Command::Dev { dir, listen, module } => {
             let dir = std::path::absolute(&dir).unwrap_or(dir);
             let dev = Dev { dir, listen, module };
-            let conf = dev.prepare()?;
-            // SAFETY: no other thread exists yet; the runtime starts below.
-            #[expect(unsafe_code, reason = "SoftHSM2 takes the place of its tokens from the environment and from nowhere else")]
-            unsafe {
-                std::env::set_var("SOFTHSM2_CONF", conf);
-            }
             block_on(dev.serve())
         }
         Command::Serve { config } => block_on(run::serve(&config)),
@@ -108,11 +128,34 @@ fn execute(command: Command) -> Result<(), RunError> {
             println!("{}: holds the token", out.display());
             Ok(())
         }
+        Command::TokenWorker { config, initialise, if_absent, keeper } => token_worker(&config, initialise, if_absent, keeper),
+        Command::TokenKeeper { config, socket } => {
+            let program = std::env::current_exe().map_err(|source| RunError::Prepare { what: "the path of this program", source })?;
+            Ok(keeper::process::run(&program, &config, &socket)?)
+        }
         Command::CheckConfig { config } => {
             run::check_config(&config)?;
             println!("{}: good", config.display());
             Ok(())
         }
+    }
+}
+
+fn token_worker(config: &Path, initialise: bool, if_absent: bool, keeper: Option<i32>) -> Result<(), RunError> {
+    let settings = Settings::read(config).map_err(ProcessError::from)?;
+    for (name, value) in &settings.environment {
+        // SAFETY: no other thread exists yet.
+        #[expect(unsafe_code, reason = "PKCS#11 modules find their own configuration by the environment and by nothing else")]
+        unsafe {
+            std::env::set_var(name, value);
+        }
+    }
+    if !initialise {
+        return Ok(process::run(settings, keeper)?);
+    }
+    match process::initialise(&settings) {
+        Err(ProcessError::Token(TokenError::TokenExists)) if if_absent => Ok(()),
+        made => Ok(made?),
     }
 }
 

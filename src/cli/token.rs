@@ -12,7 +12,7 @@ use crate::x509::pem::{self, Label};
 
 use super::arguments::duration;
 use super::failure::Failure;
-use super::files::{NewFile, Readers};
+use super::files::{self, NewFile, Readers};
 use super::session::Session;
 use super::table::{self, Rows};
 
@@ -32,7 +32,7 @@ pub(super) enum TokenCommand {
         /// Write the token to this new file, which only you can read
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// A certificate (PEM) whose key stands for the token instead of a secret, also in certificates that follow it
+        /// A certificate whose key stands for the token instead of a secret, also in certificates that follow it
         #[arg(long, value_name = "FILE", conflicts_with = "out")]
         client_certificate: Option<PathBuf>,
     },
@@ -88,9 +88,10 @@ impl TokenCommand {
 
 /// The hash that names the certificate's key.
 fn spki_sha256(path: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|source| Failure::File { verb: "read", path: path.to_owned(), source })?;
-    let key = pem::decode_all(&text, Label::Certificate, 16).ok().and_then(|chain| Certificate::from_der(chain.first()?).ok()?.public_key().ok());
-    let key = key.ok_or_else(|| Failure::NotACertificate { path: path.to_owned() })?;
+    let text = files::read_pem(path, Label::Certificate)?;
+    let der = pem::decode_one(&text, Label::Certificate).ok();
+    let key = der.and_then(|der| Certificate::from_der(&der).ok()?.public_key().ok());
+    let key = key.ok_or_else(|| Failure::NotPem { path: path.to_owned(), wanted: Label::Certificate })?;
     Ok(hex::encode(key.spki_sha256()))
 }
 

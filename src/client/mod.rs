@@ -15,6 +15,7 @@ mod roles;
 mod socket;
 mod target;
 mod transport;
+mod trust_anchors;
 
 pub use admin::NewToken;
 pub use answer::Answer;

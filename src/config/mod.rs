@@ -2,17 +2,19 @@
 
 mod admin;
 mod tls;
+mod token;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::base::duration::{DurationFault, Span};
+use crate::base::toml_fault;
+use crate::x509::dns_name::DnsName;
 pub use admin::Admin;
 pub use tls::{Clients, OwnCa, Source, Tls};
-
-use crate::base::duration::{DurationFault, Span};
-use crate::x509::dns_name::DnsName;
+pub use token::{Token, TokenPlace};
 
 /// The file as it is written.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,7 +25,8 @@ pub struct Config {
     /// The address of the API, such as `0.0.0.0:8443`.
     pub listen: SocketAddr,
     pub tls: Tls,
-    pub token: Token,
+    /// Where the CA keys are.
+    pub token: Vec<Token>,
     #[serde(default)]
     pub admin: Admin,
     #[serde(default)]
@@ -35,26 +38,6 @@ pub struct Config {
     /// The file it was read from, and is read from again.
     #[serde(skip)]
     pub file: PathBuf,
-}
-
-/// Where the CA keys are.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Token {
-    /// The PKCS#11 module.
-    pub module: PathBuf,
-    /// The token's label; this or `serial`.
-    pub label: Option<String>,
-    /// The token's serial number.
-    pub serial: Option<String>,
-    /// A file that holds the user PIN and nothing else but a line end.
-    pub pin_file: PathBuf,
-    /// Sessions that work at once; the number of cores, 2 to 8, unless given.
-    #[serde(default)]
-    pub sessions: usize,
-    /// How many jobs may wait before requests are answered with 503.
-    #[serde(default = "default_queue")]
-    pub queue: usize,
 }
 
 /// What relying parties reach.
@@ -105,7 +88,11 @@ impl Config {
     /// Reads and checks a file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
+        token::refuse_table(&text)?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| {
+            let (line, message) = toml_fault::explain(&text, &error);
+            ConfigError::Syntax { path: path.to_owned(), line, message }
+        })?;
         config.file = path.to_owned();
         config.check()?;
         Ok(config)
@@ -123,22 +110,15 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let wrong = |field, message: &str| Err(ConfigError::Value { field, message: message.to_owned() });
-        if self.token.label.is_some() == self.token.serial.is_some() {
-            return wrong("token.label", "give either the token's label or its serial");
-        }
-        if self.token.queue == 0 || self.token.queue > 100_000 {
-            return wrong("token.queue", "1 to 100000");
-        }
-        if self.token.sessions > 64 {
-            return wrong("token.sessions", "at most 64");
-        }
+        token::check(&self.token)?;
         if self.public.url.as_ref().is_some_and(|url| !is_public_url(url)) {
-            return wrong("public.url", "http://HOST[:PORT][/PATH] in ASCII, without a slash at its end, a query or a fragment, of at most 400 characters");
+            return wrong(
+                "public.url",
+                "http://HOST[:PORT][/PATH] in ASCII, without a slash at its end, a query or a fragment, of at most 400 characters",
+            );
         }
         // A daemon is started from anywhere, and a relative path would mean another file each time.
         absolute("data_dir", &self.data_dir)?;
-        absolute("token.module", &self.token.module)?;
-        absolute("token.pin_file", &self.token.pin_file)?;
         self.tls.check()?;
         self.admin.check()?;
         // Without a reserve a full disk would stop revocation.
@@ -183,7 +163,12 @@ fn is_public_url(url: &str) -> bool {
     let is_host = |host: &str| matches!(host.parse(), Ok(IpAddr::V4(_))) || DnsName::parse(host).is_ok_and(|name| !name.is_wildcard());
     let is_port = |port: &str| port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
     let of_path = |b: u8| b.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&b);
-    url.len() <= 400 && host.is_none_or(is_host) && is_port(port) && path.bytes().all(of_path) && !url.ends_with('/') && !path.contains("//")
+    url.len() <= 400
+        && host.is_none_or(is_host)
+        && is_port(port)
+        && path.bytes().all(of_path)
+        && !url.ends_with('/')
+        && !path.contains("//")
 }
 
 fn absolute(field: &'static str, path: &Path) -> Result<(), ConfigError> {
@@ -193,22 +178,8 @@ fn absolute(field: &'static str, path: &Path) -> Result<(), ConfigError> {
     Err(ConfigError::Value { field, message: format!("an absolute path, not {:?}", path.display().to_string()) })
 }
 
-fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let message = match error.message().rsplit_once(", expected") {
-        // These repeat the value.
-        Some((found, wanted)) if found.starts_with("invalid") => format!("a wrong type or value, expected{wanted}"),
-        _ => error.message().to_owned(),
-    };
-    ConfigError::Syntax { path: path.to_owned(), line: before.matches('\n').count() + 1, message }
-}
-
 fn span(field: &'static str, text: &str) -> Result<Span, ConfigError> {
     text.parse().map_err(|fault: DurationFault| ConfigError::Value { field, message: fault.to_string() })
-}
-
-fn default_queue() -> usize {
-    1_024
 }
 
 fn default_crl_period() -> String {

@@ -7,10 +7,9 @@ listen = "127.0.0.1:8443"
 [tls]
 certificate = "/etc/chancery/tls.pem"
 key = "/etc/chancery/tls.key"
-[token]
-module = "/usr/lib/softhsm/libsofthsm2.so"
-label = "chancery"
-pin_file = "/etc/chancery/pin"
+[[token]]
+name = "main"
+config = "/etc/chancery/tokens/main.toml"
 "#;
 
 fn read(text: &str) -> Result<Config, ConfigError> {
@@ -23,25 +22,25 @@ fn read(text: &str) -> Result<Config, ConfigError> {
 #[test]
 fn the_least_that_is_needed_is_enough() {
     let config = read(LEAST).unwrap();
-    assert_eq!(config.token.queue, 1_024);
+    assert_eq!(config.token[0].queue, 1_024);
     assert_eq!(config.crl_period().unwrap(), Span::seconds(3_600));
     assert_eq!(config.crl_validity().unwrap(), Span::days(1));
 }
 
 #[test]
 fn an_unknown_key_is_refused_by_name() {
-    let error = read(&LEAST.replace("[token]", "[token]\npin = \"1234\"")).unwrap_err().to_string();
-    assert!(error.contains("unknown field `pin`") && error.contains("pin_file"), "{error}");
+    let error = read(&LEAST.replace("[[token]]", "[[token]]\npin = \"1234\"")).unwrap_err().to_string();
+    assert!(error.contains("unknown field `pin`") && error.contains("config"), "{error}");
 }
 
 #[test]
 fn a_pin_that_was_written_into_the_file_is_not_repeated() {
     for (from, to) in [
-        ("[token]", "[token]\npin = \"731946\""),
-        ("[token]", "pin = \"731946\"\n[token]"),
-        ("pin_file = \"/etc/chancery/pin\"", "pin_file = 731946"),
-        ("label = \"chancery\"", "label = \"chancery\"\nqueue = \"731946\""),
-        ("label = \"chancery\"", "label = 731946 731946"),
+        ("[[token]]", "[[token]]\npin = \"731946\""),
+        ("[[token]]", "pin = \"731946\"\n[[token]]"),
+        ("config = \"/etc/chancery/tokens/main.toml\"", "config = 731946"),
+        ("name = \"main\"", "name = \"main\"\nqueue = \"731946\""),
+        ("name = \"main\"", "name = 731946 731946"),
     ] {
         let error = read(&LEAST.replace(from, to)).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("731946"), "{error:?}");
@@ -52,29 +51,30 @@ fn a_pin_that_was_written_into_the_file_is_not_repeated() {
 #[test]
 fn values_that_cannot_work_are_refused_with_their_field() {
     for (from, to, field) in [
-        ("label = \"chancery\"", "", "token.label"),
-        ("label = \"chancery\"", "label = \"a\"\nserial = \"b\"", "token.label"),
-        ("[token]", "[crl]\nperiod = \"30\"\n[token]", "crl.period"),
-        ("[token]", "[crl]\nvalidity = \"90m\"\n[token]", "crl.validity"),
-        ("[token]", "[public]\nurl = \"https://pki.example.com\"\n[token]", "public.url"),
-        ("[token]", "[public]\nurl = \"http://\"\n[token]", "public.url"),
-        ("[token]", "[public]\nurl = \"http://a b.example\"\n[token]", "public.url"),
-        ("[token]", "[public]\nurl = \"http://pki.example.com/?x=1\"\n[token]", "public.url"),
-        ("[token]", "[public]\nurl = \"http://user@pki.example.com\"\n[token]", "public.url"),
-        ("[token]", "[public]\nurl = \"http://pki.example.com:0\"\n[token]", "public.url"),
-        ("[token]", "[public]\nurl = \"http://pki.example.com/\u{e4}\"\n[token]", "public.url"),
+        ("config = \"/etc/chancery/tokens/main.toml\"", "", "token.config"),
+        ("name = \"main\"", "name = \"main\"\nsocket = \"/run/a.sock\"", "token.config"),
+        ("name = \"main\"", "name = \"Main\"", "token.name"),
+        ("[[token]]", "[token]", "[token]"),
+        ("[[token]]", "[crl]\nperiod = \"30\"\n[[token]]", "crl.period"),
+        ("[[token]]", "[crl]\nvalidity = \"90m\"\n[[token]]", "crl.validity"),
+        ("[[token]]", "[public]\nurl = \"https://pki.example.com\"\n[[token]]", "public.url"),
+        ("[[token]]", "[storage]\ncache_mib = 0\n[[token]]", "storage.cache_mib"),
+        ("[[token]]", "[storage]\nreserve_mib = 3\n[[token]]", "storage.reserve_mib"),
+        ("[[token]]", "[public]\nurl = \"http://\"\n[[token]]", "public.url"),
+        ("[[token]]", "[public]\nurl = \"http://a b.example\"\n[[token]]", "public.url"),
+        ("[[token]]", "[public]\nurl = \"http://pki.example.com/?x=1\"\n[[token]]", "public.url"),
+        ("[[token]]", "[public]\nurl = \"http://user@pki.example.com\"\n[[token]]", "public.url"),
+        ("[[token]]", "[public]\nurl = \"http://pki.example.com:0\"\n[[token]]", "public.url"),
+        ("[[token]]", "[public]\nurl = \"http://pki.example.com/\u{e4}\"\n[[token]]", "public.url"),
         ("\"/var/lib/chancery\"", "\"var/lib/chancery\"", "data_dir"),
         ("\"/etc/chancery/tls.pem\"", "\"tls.pem\"", "tls.certificate"),
         ("\"/etc/chancery/tls.key\"", "\"../tls.key\"", "tls.key"),
-        ("\"/usr/lib/softhsm/libsofthsm2.so\"", "\"libsofthsm2.so\"", "token.module"),
-        ("\"/etc/chancery/pin\"", "\"pin\"", "token.pin_file"),
         ("[tls]", "[tls]\nca = \"root\"", "tls.certificate"),
         ("[tls]", "[tls]\nkey_in_token = true", "tls.ca"),
         ("key = \"/etc/chancery/tls.key\"", "", "tls.certificate"),
-        ("[token]", "[tls.clients]\n[token]", "tls.clients"),
-        ("[token]", "[admin]\nsocket = \"admin.sock\"\n[token]", "admin.socket"),
-        ("[token]", "[storage]\ncache_mib = 0\n[token]", "storage.cache_mib"),
-        ("[token]", "[storage]\nreserve_mib = 3\n[token]", "storage.reserve_mib"),
+        ("[[token]]", "[tls.clients]\n[[token]]", "tls.clients"),
+        ("[[token]]", "[admin]\nsocket = \"admin.sock\"\n[[token]]", "admin.socket"),
+        ("\"/etc/chancery/tokens/main.toml\"", "\"main.toml\"", "token.config"),
     ] {
         let error = read(&LEAST.replace(from, to)).unwrap_err();
         assert!(matches!(&error, ConfigError::Value { field: found, .. } if *found == field), "{to}: {error}");
@@ -84,9 +84,9 @@ fn values_that_cannot_work_are_refused_with_their_field() {
 const OWN: &str = "ca = \"Issuing\"\nnames = [\"pki.example.com\", \"10.0.0.7\"]";
 
 fn own(more: &str) -> Result<Config, ConfigError> {
-    let (files, rest) = LEAST.split_once("[token]").unwrap();
+    let (files, rest) = LEAST.split_once("[[token]]").unwrap();
     let before = files.split_once("certificate").unwrap().0;
-    read(&format!("{before}{more}\n[token]{rest}"))
+    read(&format!("{before}{more}\n[[token]]{rest}"))
 }
 
 #[test]
@@ -110,6 +110,6 @@ fn a_certificate_of_an_own_authority_needs_its_names_and_has_defaults() {
 #[test]
 fn urls_for_relying_parties_may_have_a_port_a_path_and_an_address() {
     for url in ["http://pki.example.com", "http://pki.example.com:8080/pki", "http://10.0.0.7/a", "http://[2001:db8::7]:80"] {
-        read(&LEAST.replace("[token]", &format!("[public]\nurl = \"{url}\"\n[token]"))).unwrap();
+        read(&LEAST.replace("[[token]]", &format!("[public]\nurl = \"{url}\"\n[[token]]"))).unwrap();
     }
 }

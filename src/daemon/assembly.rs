@@ -1,22 +1,26 @@
 //! From a configuration to the parts of the appliance, each given what it uses.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::access::{AccessError, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
-use crate::base::secret::{SecretString, Zeroizing};
-use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource};
-use crate::config::{Config, ConfigError};
+use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource, SubjectKeys};
+use crate::config::{Config, ConfigError, TokenPlace};
 use crate::http::app::App;
 use crate::http::metrics::Metrics;
-use crate::inventory::Certificates;
+use crate::inventory::{Certificates, InventoryError, TrustAnchors};
 use crate::lifecycle::Revoker;
 use crate::profiles::{ProfileError, Roles};
 use crate::storage::{OpenError, Options, Storage};
+use crate::token::keeper::{Keeper, KeeperError};
+use crate::token::process::settings::{Settings, SettingsError};
 use crate::token::{Token, TokenConfig, TokenError};
+
+/// A network token may take its time, and a worker whose module does not is ended by then and replaced.
+const OPEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why the appliance could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +29,12 @@ pub enum AssemblyError {
     Config(#[from] ConfigError),
     #[error("the data directory cannot be opened")]
     Storage(#[from] OpenError),
-    #[error("the PIN file {path} cannot be read")]
-    Pin { path: std::path::PathBuf, source: std::io::Error },
-    #[error("the PIN file {path} can be read by everybody (mode {mode:o}); chmod 600 it")]
-    PinExposed { path: std::path::PathBuf, mode: u32 },
+    #[error("the token's worker cannot be configured")]
+    Worker(#[from] SettingsError),
+    #[error("the token's worker cannot be started")]
+    Keeper(#[from] KeeperError),
+    #[error("the daemon does not find its own program")]
+    Program(#[source] std::io::Error),
     #[error("the token cannot be used")]
     Token(#[from] TokenError),
     #[error("the API tokens cannot be read")]
@@ -37,6 +43,8 @@ pub enum AssemblyError {
     Profiles(#[from] ProfileError),
     #[error("the authorities cannot be read")]
     Authorities(#[from] AuthorityError),
+    #[error("the trust anchors cannot be read")]
+    Anchors(#[from] InventoryError),
     #[error("the CRLs cannot be read")]
     Crl(#[from] CrlError),
 }
@@ -71,7 +79,9 @@ pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>)
         roles: Roles::load(storage.clone(), ledger.clone(), clock.clone())?,
         creator: Creator::new(issuer.clone(), authorities.clone(), urls),
         issuer,
+        subject_keys: SubjectKeys::default(),
         revoker: Revoker::new(authorities.clone(), certificates.clone(), storage.clone(), ledger.clone(), clock.clone()),
+        anchors: TrustAnchors::load(&storage, ledger.clone(), clock.clone())?,
         certificates,
         authorities,
         crls: Arc::new(crls),
@@ -95,27 +105,37 @@ pub fn storage_options(config: &Config) -> Options {
     }
 }
 
-/// Reads a PIN: the first line of the file, which not everybody on the machine may read.
-pub fn read_pin(path: &Path) -> Result<SecretString, AssemblyError> {
-    let failed = |source| AssemblyError::Pin { path: path.to_owned(), source };
-    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
-    if mode & 0o007 != 0 {
-        return Err(AssemblyError::PinExposed { path: path.to_owned(), mode });
+/// What can be seen of the tokens without opening them.
+pub fn check_tokens(config: &Config) -> Result<(), AssemblyError> {
+    for token in &config.token {
+        if let Some(TokenPlace::Config(file)) = token.place() {
+            Settings::read(file)?.check_pin(file)?;
+        }
     }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    let text = Zeroizing::new(text);
-    Ok(text.lines().next().unwrap_or_default().to_owned().into())
+    Ok(())
 }
 
 fn open_token(config: &Config) -> Result<Token, AssemblyError> {
-    let wanted = TokenConfig {
-        module: config.token.module.clone(),
-        label: config.token.label.clone(),
-        serial: config.token.serial.clone(),
-        sessions: config.token.sessions,
-        queue: config.token.queue,
+    check_tokens(config)?;
+    let nothing = || ConfigError::Value { field: "token", message: "none".to_owned() };
+    let token = config.token.first().ok_or_else(nothing)?;
+    let (socket, keeper) = match token.place().ok_or_else(nothing)? {
+        TokenPlace::Socket(socket) => (socket.to_owned(), None),
+        TokenPlace::Config(file) => {
+            let program = std::env::current_exe().map_err(AssemblyError::Program)?;
+            let keeper = Keeper::start(&program, file, &runtime_directory())?;
+            (keeper.socket(), Some(keeper))
+        }
     };
-    Ok(Token::open(wanted, read_pin(&config.token.pin_file)?)?)
+    let wanted = TokenConfig { name: token.name.clone(), socket, queue: token.queue };
+    Ok(Token::open(wanted, keeper, OPEN_WITHIN)?)
+}
+
+/// Where sockets go: what the service manager or the session made for it, else the directory of temporary files. Not the data directory,
+/// which may be full, and whose path may be too long for a socket's.
+fn runtime_directory() -> PathBuf {
+    let named = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    named.into_iter().find(|directory| directory.is_dir()).unwrap_or_else(std::env::temp_dir)
 }
 
 /// An authority whose key is gone or changed is said at the start and not first when it should sign.

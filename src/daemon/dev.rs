@@ -7,20 +7,21 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::assembly::{assemble, read_pin};
-use super::run::{Listeners, RunError, run};
+use super::assembly::assemble;
 use super::listener::bootstrap;
 use super::private_file;
+use super::run::{Listeners, RunError, run};
 use crate::access::{Caller, Scope, TokenRequest};
 use crate::base::clock::Clock;
 use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
 use crate::config::Config;
 use crate::http::app::App;
-use crate::token::{self, TokenError, softhsm};
+use crate::token::softhsm;
 
 /// The places in which Debian and its relatives keep the module.
 const MODULES: [&str; 3] =
@@ -41,10 +42,10 @@ pub enum DevError {
     NoRandomness,
     #[error(transparent)]
     ListenerCertificate(#[from] bootstrap::NotMade),
-    #[error("the token cannot be initialised")]
-    Token(#[from] TokenError),
-    #[error("{0} holds no PIN that can be read")]
-    Pin(PathBuf),
+    #[error("the process that initialises the token cannot be started")]
+    Initialise(#[source] std::io::Error),
+    #[error("the token cannot be initialised; the log says why")]
+    NotInitialised,
     #[error("another chanceryd serves {0}")]
     InUse(PathBuf),
 }
@@ -59,15 +60,9 @@ pub struct Dev {
 }
 
 impl Dev {
-    /// Makes the directory and SoftHSM2's configuration in it. Returns the path SOFTHSM2_CONF has to name before the first
-    /// thread starts.
-    pub fn prepare(&self) -> Result<PathBuf, DevError> {
-        private_file::directory(&self.dir).map_err(|source| DevError::File { path: self.dir.clone(), source })?;
-        softhsm::prepare(&self.dir).map_err(DevError::SoftHsm)
-    }
-
     /// Serves until a signal.
     pub async fn serve(&self) -> Result<(), RunError> {
+        private_file::directory(&self.dir).map_err(|source| DevError::File { path: self.dir.clone(), source })?;
         // Before anything is made or announced: a second start must not disturb the first.
         let _lock = self.lock()?;
         self.make_missing()?;
@@ -108,12 +103,16 @@ impl Dev {
 
     /// Each step is whole or not at all, and a start that was ended between two goes on with the next.
     fn make_missing(&self) -> Result<(), DevError> {
-        let module = self.module()?;
+        let softhsm = softhsm::prepare(&self.dir).map_err(DevError::SoftHsm)?;
         if !self.path("token.pin").exists() {
             self.replace("token.pin", random_pin()?.expose_secret().as_bytes())?;
         }
+        if !self.path("token.toml").exists() {
+            let module = self.module()?;
+            self.replace("token.toml", self.worker_configuration(&module, &softhsm).as_bytes())?;
+        }
         if !self.path("token.ready").exists() {
-            self.make_token(&module)?;
+            self.make_token()?;
             self.replace("token.ready", b"")?;
         }
         if !self.path("tls.key").exists() {
@@ -123,12 +122,12 @@ impl Dev {
             self.replace("tls.key", made.key_pem.expose_secret().as_bytes())?;
         }
         if !self.path("chancery.toml").exists() {
-            self.replace("chancery.toml", self.configuration(&module).as_bytes())?;
+            self.replace("chancery.toml", self.configuration().as_bytes())?;
         }
         Ok(())
     }
 
-    fn make_token(&self, module: &Path) -> Result<(), DevError> {
+    fn make_token(&self) -> Result<(), DevError> {
         let file = |source| DevError::File { path: self.path("tokens"), source };
         let has_data = self.path("data").exists();
         if !has_data {
@@ -136,13 +135,15 @@ impl Dev {
             // missed; it is put aside all the same, for what is destroyed in a token is gone.
             self.put_tokens_aside().map_err(file)?;
         }
-        let path = self.path("token.pin");
-        let user_pin = read_pin(&path).map_err(|_| DevError::Pin(path))?;
-        // The security officer's PIN is needed for this once and never again.
-        match token::initialise(module, LABEL, &random_pin()?, &user_pin) {
-            Err(TokenError::TokenExists) if has_data => Ok(()),
-            made => Ok(made?),
+        // In a process of its own, as everything that loads the module is.
+        let program = std::env::current_exe().map_err(DevError::Initialise)?;
+        let mut command = Command::new(program);
+        command.arg("token-worker").arg("--config").arg(self.path("token.toml")).arg("--initialise").stdin(Stdio::null());
+        if has_data {
+            command.arg("--if-absent");
         }
+        let status = command.status().map_err(DevError::Initialise)?;
+        if status.success() { Ok(()) } else { Err(DevError::NotInitialised) }
     }
 
     fn put_tokens_aside(&self) -> io::Result<()> {
@@ -163,19 +164,28 @@ impl Dev {
     }
 
     /// The configuration, such that `chanceryd serve` can take it as well.
-    fn configuration(&self, module: &Path) -> String {
-        let quoted = |path: &Path| format!("{:?}", path.display().to_string());
+    fn configuration(&self) -> String {
         format!(
-            "# Made by chanceryd dev. To serve it with chanceryd serve, set SOFTHSM2_CONF={conf}\n\
+            "# Made by chanceryd dev, which chanceryd serve can take as well.\n\
              data_dir = {data}\nlisten = \"{listen}\"\n\n[tls]\ncertificate = {certificate}\nkey = {key}\n\n\
-             [token]\nmodule = {module}\nlabel = \"{LABEL}\"\npin_file = {pin}\n",
-            conf = self.path("softhsm2.conf").display(),
+             [[token]]\nname = \"main\"\nconfig = {token}\n",
             data = quoted(&self.path("data")),
             listen = self.listen,
             certificate = quoted(&self.path("tls.pem")),
             key = quoted(&self.path("tls.key")),
+            token = quoted(&self.path("token.toml")),
+        )
+    }
+
+    /// The configuration of the token's worker.
+    fn worker_configuration(&self, module: &Path, softhsm: &Path) -> String {
+        format!(
+            "# Made by chanceryd dev: the token's worker, which alone loads the module and reads the PIN.\n\
+             module = {module}\nlabel = \"{LABEL}\"\npin_file = {pin}\n\n[environment]\n{variable} = {softhsm}\n",
             module = quoted(module),
             pin = quoted(&self.path("token.pin")),
+            variable = softhsm::CONFIGURATION_VARIABLE,
+            softhsm = quoted(softhsm),
         )
     }
 
@@ -212,6 +222,11 @@ impl Dev {
     fn replace(&self, name: &str, content: &[u8]) -> Result<(), DevError> {
         private_file::replace(&self.path(name), content).map_err(|source| DevError::File { path: self.path(name), source })
     }
+}
+
+/// A path as TOML writes it.
+fn quoted(path: &Path) -> String {
+    format!("{:?}", path.display().to_string())
 }
 
 /// An address a client on this machine can use.

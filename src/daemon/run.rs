@@ -16,8 +16,8 @@ use crate::audit::Action;
 use crate::base::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::http::app::App;
-use crate::http::server::{self, Door};
 use crate::http::router;
+use crate::http::server::{self, Door};
 
 /// Why the daemon did not start or went down.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,10 @@ pub enum RunError {
     Prepare { what: &'static str, source: std::io::Error },
     #[error(transparent)]
     FirstToken(#[from] super::first_token::FirstTokenError),
+    #[error("the token's worker does not serve")]
+    TokenWorker(#[from] crate::token::process::ProcessError),
+    #[error("the token's keeper does not keep it")]
+    TokenKeeper(#[from] crate::token::keeper::process::KeepError),
     #[error("the development directory cannot be prepared")]
     Dev(#[from] super::dev::DevError),
 }
@@ -84,10 +88,11 @@ pub async fn serve(path: &Path) -> Result<(), RunError> {
     run(&config, listeners, app).await
 }
 
-/// `chanceryd check-config`: everything that can be seen without starting: the file, the PIN file, the listener's certificate.
+/// `chanceryd check-config`: everything that can be seen without starting: the file, those of the
+/// tokens' workers with their PIN files, the listener's certificate.
 pub fn check_config(path: &Path) -> Result<(), RunError> {
     let config = Config::read(path)?;
-    super::assembly::read_pin(&config.token.pin_file)?;
+    super::assembly::check_tokens(&config)?;
     listener::check(&config.tls)?;
     Ok(())
 }

@@ -50,9 +50,7 @@ impl Approach {
         match &self.peer {
             Some(Peer::Local(LocalPeer { user, process, .. })) => Ok(Caller::break_glass(*user, *process, self.id)),
             Some(Peer::Network { certificate: Some(certificate), .. }) => self.client(app, certificate),
-            Some(Peer::Network { certificate: None, .. }) | None => {
-                Err(unauthenticated("Send an API token: Authorization: Bearer chy_…"))
-            }
+            Some(Peer::Network { certificate: None, .. }) | None => Err(unauthenticated("Send an API token: Authorization: Bearer chy_…")),
         }
     }
 
@@ -78,7 +76,8 @@ impl Approach {
     fn client(&self, app: &App, shown: &Arc<PeerCertificate>) -> Result<Caller, Problem> {
         check_standing(app, shown)?;
         let token = app.tokens.of_client_key(shown.spki_sha256);
-        let token = token.ok_or_else(|| unauthenticated("No token was made for the key of this client certificate, or it is revoked or expired."))?;
+        let token = token
+            .ok_or_else(|| unauthenticated("No token was made for the key of this client certificate, or it is revoked or expired."))?;
         Ok(self.seen(Caller::token(&token, self.id)))
     }
 
@@ -95,7 +94,8 @@ impl Approach {
 /// That a client certificate counts at this moment. The handshake judged its chain and its purpose; its time may have passed
 /// since, and what our own authorities issued may have been revoked.
 fn check_standing(app: &App, shown: &PeerCertificate) -> Result<(), Problem> {
-    let refused = |why: &str| Problem::new(StatusCode::UNAUTHORIZED, "client_certificate_refused", format!("The client certificate {why}."));
+    let refused =
+        |why: &str| Problem::new(StatusCode::UNAUTHORIZED, "client_certificate_refused", format!("The client certificate {why}."));
     let now = app.clock.now();
     if !shown.is_valid(now) {
         return Err(refused("has expired or is not valid yet"));
@@ -104,9 +104,11 @@ fn check_standing(app: &App, shown: &PeerCertificate) -> Result<(), Problem> {
     let stored = app.certificates.by_serial(certificate.serial())?.filter(|stored| stored.der == certificate.der());
     let Some(stored) = stored else {
         // A name alone can be borrowed; the signature cannot.
-        let ours = app.authorities.all().into_iter().any(|authority| {
-            authority.subject.der() == certificate.issuer().der() && certificate.is_signed_by(&authority.key.public)
-        });
+        let ours = app
+            .authorities
+            .all()
+            .into_iter()
+            .any(|authority| authority.subject.der() == certificate.issuer().der() && certificate.is_signed_by(&authority.key.public));
         // One of ours that the store does not know, after a restore, cannot be seen to stand.
         return if ours { Err(refused("is not known to its authority")) } else { Ok(()) };
     };

@@ -53,7 +53,10 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
                 let query = parts.uri.query().map(str::to_owned);
                 let call = Call { app: app.clone(), caller, path, query, approach, body, body_limit: route.body_limit };
                 // A fault in one handler must not take the connection's other requests with it.
-                AssertUnwindSafe((route.handler)(call)).catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal("a handler panicked")))
+                AssertUnwindSafe((route.handler)(call))
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|_| Err(Problem::internal("a handler panicked")))
             }
         },
     };

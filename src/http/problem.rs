@@ -11,8 +11,8 @@ use crate::access::AccessError;
 use crate::api::problem::{CONTENT_TYPE, ProblemDocument, Violation};
 use crate::base::id::RequestId;
 use crate::base::page::NotACursor;
-use crate::ca::{AuthorityError, CreateError, CrlError, IssueError, NotStanding};
-use crate::inventory::InventoryError;
+use crate::ca::{AuthorityError, CreateError, CrlError, IssueError, NotStanding, RETRY_AFTER_SECONDS, SubjectKeyError};
+use crate::inventory::{AnchorError, InventoryError};
 use crate::lifecycle::RevokeError;
 use crate::policy;
 use crate::profiles::ProfileError;
@@ -152,9 +152,11 @@ impl From<TokenError> for Problem {
                 u64::from(retry_after_seconds),
                 error,
             ),
-            TokenError::Unavailable(_) => Self::unavailable("token_unavailable", "The token is away; try again later.", 5, error),
-            TokenError::PinRefused => {
-                Self::unavailable("token_pin_refused", "The token refused the PIN; an administrator is needed.", 60, error)
+            TokenError::Unavailable(_) | TokenError::NotAWorker | TokenError::NoSuchToken | TokenError::AmbiguousToken => {
+                Self::unavailable("token_unavailable", "The token is away; try again later.", 5, error)
+            }
+            TokenError::PinRefused | TokenError::NoPin => {
+                Self::unavailable("token_pin_refused", "The token cannot be logged in to; an administrator is needed.", 60, error)
             }
             TokenError::KeyMissing(_) | TokenError::KeyMismatch(_) => {
                 Self::unavailable("key_missing", "The authority's key is not in the token.", 60, error)
@@ -164,8 +166,7 @@ impl From<TokenError> for Problem {
             | TokenError::BadSignature
             | TokenError::AttributeIgnored { .. }
             | TokenError::Refused(_)
-            | TokenError::NoSuchToken
-            | TokenError::AmbiguousToken
+            | TokenError::TooLong
             | TokenError::TokenExists
             | TokenError::NoFreeSlot
             | TokenError::BadLabel
@@ -187,11 +188,25 @@ impl From<InventoryError> for Problem {
     }
 }
 
+impl From<AnchorError> for Problem {
+    fn from(error: AnchorError) -> Self {
+        match error {
+            AnchorError::NotFound => Self::not_found("trust anchor"),
+            AnchorError::NameTaken => Self::conflict("name_taken", "A trust anchor of this name exists."),
+            AnchorError::Known(_) => Self::conflict("already_known", format!("Not taken: {error}.")),
+            AnchorError::NotACa | AnchorError::Key(_) => Self::field("certificate_pem", error),
+            AnchorError::Inventory(error) => error.into(),
+        }
+    }
+}
+
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::NotFound => Self::not_found("token"),
-            AccessError::KeyTaken(holder) => Self::conflict("key_taken", format!("That key stands for the token {holder}; revoke it first.")),
+            AccessError::KeyTaken(holder) => {
+                Self::conflict("key_taken", format!("That key stands for the token {holder}; revoke it first."))
+            }
             AccessError::NoRandomness | AccessError::Record => Self::internal(error),
             AccessError::Read(error) => error.into(),
             AccessError::Commit(error) => error.into(),
@@ -253,6 +268,18 @@ impl From<IssueError> for Problem {
             IssueError::Commit(error) => error.into(),
             IssueError::Read(error) => error.into(),
             IssueError::Inventory(error) => error.into(),
+        }
+    }
+}
+
+impl From<SubjectKeyError> for Problem {
+    fn from(error: SubjectKeyError) -> Self {
+        match error {
+            SubjectKeyError::Busy => {
+                let detail = "More RSA keys are asked for than can be made; try again later, or make the key and sign a CSR.";
+                Self::unavailable("key_generation_busy", detail, RETRY_AFTER_SECONDS, error)
+            }
+            SubjectKeyError::Failed => Self::internal(error),
         }
     }
 }

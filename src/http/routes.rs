@@ -77,6 +77,11 @@ routes! {
     GET    "/v1/pki/certificates/{id}/pem"   READ   HERE BODY     pki::certificates::pem;
     PATCH  "/v1/pki/certificates/{id}"       ISSUE  HERE BODY     pki::certificates::update;
     POST   "/v1/pki/revoke"                  ADMIN  HERE BODY     pki::certificates::revoke;
+    POST   "/v1/pki/certificates/validate"   READ   HERE BODY     pki::validation::validate;
+    GET    "/v1/pki/trust-anchors"           READ   HERE BODY     pki::trust_anchors::list;
+    POST   "/v1/pki/trust-anchors"           ADMIN  HERE BODY     pki::trust_anchors::create;
+    GET    "/v1/pki/trust-anchors/{id}"      READ   HERE BODY     pki::trust_anchors::show;
+    DELETE "/v1/pki/trust-anchors/{id}"      ADMIN  HERE BODY     pki::trust_anchors::delete;
     POST   "/v1/admin/tokens"                ADMIN  BACK BODY     admin::tokens::create;
     GET    "/v1/admin/tokens"                ADMIN  BACK BODY     admin::tokens::list;
     DELETE "/v1/admin/tokens/{id}"           ADMIN  BACK BODY     admin::tokens::revoke;

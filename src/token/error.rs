@@ -1,12 +1,13 @@
 //! Why the token did not do what it was asked, named after what the caller can do about it.
+//!
+//! Nothing here knows the PKCS#11 binding: these errors travel between the worker and the daemon.
 
-use cryptoki::context::Function;
-use cryptoki::error::{Error, RvError};
+use std::fmt;
 
 use super::error_class::ErrorClass;
 use super::key::KeyId;
 
-/// A failed call of the token. No variant carries a PIN, a message or key material.
+/// A failed request to the token. No variant carries a PIN, a message or key material.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// More is asked than the token can do; nothing was begun. Come back later.
@@ -14,10 +15,13 @@ pub enum TokenError {
     Busy { retry_after_seconds: u32 },
     /// The token does not answer, or lost us and could not be brought back yet. It may come back by itself.
     #[error("the token cannot be reached")]
-    Unavailable(#[source] Option<CallError>),
-    /// The token refused the PIN. It is not tried again in this process, so the token does not lock itself.
-    #[error("the token refused the PIN; it is not tried again until the process is restarted")]
+    Unavailable(#[source] Option<FailedCall>),
+    /// The token refused the PIN. Its worker does not try it again, so the token does not lock itself.
+    #[error("the token refused the PIN; it is not tried again until its worker is restarted")]
     PinRefused,
+    /// The worker has no PIN to log in with. It looks again.
+    #[error("the token's PIN file cannot be read, or everybody can read it")]
+    NoPin,
     /// The token holds no private key of this id.
     #[error("the token holds no key {0}")]
     KeyMissing(KeyId),
@@ -29,7 +33,7 @@ pub enum TokenError {
     KeyExists(KeyId),
     /// The token, or a key of this type, cannot do this.
     #[error("the token does not support this operation")]
-    Unsupported(#[source] Option<CallError>),
+    Unsupported(#[source] Option<FailedCall>),
     /// The token gave a signature that its own public key does not verify. It was thrown away.
     #[error("the token gave a signature that does not verify")]
     BadSignature,
@@ -38,7 +42,7 @@ pub enum TokenError {
     AttributeIgnored { attribute: &'static str },
     /// The token refused, and would again.
     #[error("the token refused the request")]
-    Refused(#[source] CallError),
+    Refused(#[source] FailedCall),
     /// No token with that label or serial number is there.
     #[error("no token of that label or serial number is present")]
     NoSuchToken,
@@ -60,83 +64,56 @@ pub enum TokenError {
     /// The system gave no thread to run the token on.
     #[error("a thread for the token could not be started")]
     NoThread(#[source] std::io::Error),
+    /// What answers on the worker's socket is no worker of this version.
+    #[error("what listens on the token worker's socket is not a worker of this version")]
+    NotAWorker,
+    /// What was asked is longer than the worker takes.
+    #[error("the request is too long for the token")]
+    TooLong,
 }
 
-/// One failed call into the module. It shows the function and the value by name and never the paragraph of the standard that explains it.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
+/// One failed call into the module, or of the worker that calls it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FailedCall {
     /// The module returned an error value.
-    #[error("{function:?} returned {value:?}")]
-    Returned { function: Function, value: RvError },
+    #[error("{function} returned {value}")]
+    Returned { function: Told, value: Told, class: ErrorClass },
     /// The module could not be loaded, or answered what cannot be.
-    #[error("the PKCS#11 module cannot be used")]
-    Module(#[source] Error),
-    /// The module did not return in time.
-    #[error("the PKCS#11 module did not return within {seconds} s")]
+    #[error("the PKCS#11 module cannot be used: {0}")]
+    Module(Told),
+    /// No answer came in time.
+    #[error("there was no answer within {seconds} s")]
     Hung { seconds: u64 },
     /// The session is there but nobody is logged in to it.
     #[error("the token has lost the login")]
     LoggedOut,
+    /// The worker has ended, or never answered.
+    #[error("the token's worker is not there")]
+    NoWorker,
 }
 
-impl CallError {
-    /// How far back to go before this call may be made again.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Returned { value, .. } => ErrorClass::of_value(*value),
-            Self::Module(error) => ErrorClass::of(error),
-            Self::Hung { .. } => ErrorClass::Fatal,
-            Self::LoggedOut => ErrorClass::LogInAgain,
-        }
+/// A few words of the module's or the binding's, fit for a log: one line of at most 200 characters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Told(Box<str>);
+
+impl Told {
+    pub fn new(text: &str) -> Self {
+        Self(text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-impl From<Error> for CallError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Pkcs11(value, function) => Self::Returned { function, value },
-            other @ (Error::LibraryLoading(_)
-            | Error::NotSupported
-            | Error::TryFromInt(_)
-            | Error::TryFromSlice(_)
-            | Error::ParseInt(_)
-            | Error::Utf8(_)
-            | Error::NulError(_)
-            | Error::NullFunctionPointer
-            | Error::MissingSymbol(_)
-            | Error::InvalidValue
-            | Error::PinNotSet) => Self::Module(other),
-        }
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
-/// The end of a call that is not repeated any more.
-impl From<CallError> for TokenError {
-    fn from(error: CallError) -> Self {
-        match error.class() {
-            ErrorClass::Retry | ErrorClass::NewSession | ErrorClass::LogInAgain | ErrorClass::InitialiseAgain => {
-                Self::Unavailable(Some(error))
-            }
-            ErrorClass::Fatal => match &error {
-                CallError::Returned { value, .. } if means_unsupported(*value) => Self::Unsupported(Some(error)),
-                CallError::Returned { .. } | CallError::Module(_) => Self::Refused(error),
-                CallError::Hung { .. } | CallError::LoggedOut => Self::Unavailable(Some(error)),
-            },
-        }
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
-}
-
-fn means_unsupported(value: RvError) -> bool {
-    matches!(
-        value,
-        RvError::FunctionNotSupported
-            | RvError::CurveNotSupported
-            | RvError::KeySizeRange
-            | RvError::KeyTypeInconsistent
-            | RvError::KeyFunctionNotPermitted
-            | RvError::MechanismInvalid
-            | RvError::MechanismParamInvalid
-            | RvError::DomainParamsInvalid
-            | RvError::RandomNoRng
-    )
 }

@@ -28,12 +28,9 @@ pub struct Counters {
     sessions: AtomicUsize,
     signatures: AtomicU64,
     failures: AtomicU64,
-    /// 0 for none, else one more than the place in `CLASSES`.
+    /// 0 for none, else one more than the place in `ErrorClass::ALL`.
     last_class: AtomicUsize,
 }
-
-const CLASSES: [ErrorClass; 5] =
-    [ErrorClass::Retry, ErrorClass::NewSession, ErrorClass::LogInAgain, ErrorClass::InitialiseAgain, ErrorClass::Fatal];
 
 impl Counters {
     pub fn set_reachable(&self, reachable: bool) {
@@ -60,7 +57,7 @@ impl Counters {
     }
 
     pub fn call_failed(&self, class: ErrorClass) {
-        let place = CLASSES.iter().position(|c| *c == class).map_or(0, |at| at + 1);
+        let place = ErrorClass::ALL.iter().position(|c| *c == class).map_or(0, |at| at + 1);
         self.last_class.store(place, Ordering::Relaxed);
     }
 
@@ -71,7 +68,7 @@ impl Counters {
             queue_depth,
             signatures: self.signatures.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
-            last_error_class: self.last_class.load(Ordering::Relaxed).checked_sub(1).and_then(|at| CLASSES.get(at)).copied(),
+            last_error_class: self.last_class.load(Ordering::Relaxed).checked_sub(1).and_then(|at| ErrorClass::ALL.get(at)).copied(),
         }
     }
 }

@@ -55,7 +55,7 @@ impl KeyId {
     }
 
     /// The id of those bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 }

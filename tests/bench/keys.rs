@@ -1,8 +1,15 @@
 //! A token of this process with a key of each kind that is measured.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use chancery::token::{self, KeyId, KeyRef, Token, TokenConfig};
+use chancery::token::engine::calls::{Calls, Timeouts};
+use chancery::token::engine::pin::PinFile;
+use chancery::token::engine::{self, Engine, EngineConfig};
+use chancery::token::keeper::Keeper;
+use chancery::token::request::{Answer, Ask};
+use chancery::token::{KeyId, KeyProfile, KeyRef, Token, TokenConfig, softhsm};
 use chancery::x509::algorithm::KeyType;
 
 use crate::settings::Settings;
@@ -12,22 +19,45 @@ const LABEL: &str = "bench";
 const PIN: &str = "1234-5678";
 
 pub struct Keys {
-    pub token: Token,
+    /// What calls the module, in this process.
+    pub engine: Engine,
     /// One for each kind that is measured.
     pub keys: Vec<(KeyType, KeyRef)>,
 }
 
-/// A new token, opened with as many sessions as the daemon would.
+/// A new token, opened with as many sessions as the daemon's worker would.
 pub fn make(settings: &Settings) -> Keys {
     let module = PathBuf::from(MODULE);
-    token::initialise(&module, LABEL, &"so-pin-1234".to_owned().into(), &PIN.to_owned().into()).expect("a token");
-    let config = TokenConfig { module, label: Some(LABEL.to_owned()), serial: None, sessions: 0, queue: 0 };
-    let token = Token::open(config, PIN.to_owned().into()).expect("the token opens");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    engine::initialise(&module, LABEL, &"so-pin-1234".to_owned().into(), &PIN.to_owned().into()).expect("a token");
+    let engine = Engine::open(config(module), Calls::new(Timeouts::default())).expect("the token opens");
     let keys = settings.kinds().into_iter().map(|kind| {
         let id = KeyId::random().expect("random bytes");
-        let made = runtime.block_on(token.generate(id, "bench", kind)).expect("a key");
+        let ask = Ask::Generate { id, label: "bench".to_owned(), profile: KeyProfile::AuthoritySigning(kind) };
+        let Answer::Generated(made) = engine.ask(ask).expect("a key") else { panic!("another answer than a key") };
         (kind, KeyRef { id, public: made.public })
     });
-    Keys { keys: keys.collect(), token }
+    Keys { keys: keys.collect(), engine }
+}
+
+/// The PIN's file is beside SoftHSM2's configuration.
+fn config(module: PathBuf) -> EngineConfig {
+    let pin = PinFile::named(pin_file().to_str().expect("a path in UTF-8")).expect("a PIN file");
+    EngineConfig { module, label: Some(LABEL.to_owned()), serial: None, pin, sessions: 0, queue: 0 }
+}
+
+fn pin_file() -> PathBuf {
+    let path = PathBuf::from(std::env::var_os(softhsm::CONFIGURATION_VARIABLE).expect("SoftHSM2's configuration")).with_file_name("pin");
+    std::fs::write(&path, PIN).expect("the PIN can be written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("and kept");
+    path
+}
+
+/// A worker process for the same token, and its end when dropped.
+pub fn worker() -> Token {
+    let file = pin_file().with_file_name("token.toml");
+    let text = format!("module = {MODULE:?}\nlabel = {LABEL:?}\npin_file = {:?}\n", pin_file());
+    std::fs::write(&file, text).expect("the worker's configuration");
+    let keeper = Keeper::start(Path::new(env!("CARGO_BIN_EXE_chanceryd")), &file, &std::env::temp_dir()).expect("a keeper");
+    let config = TokenConfig { name: "bench".to_owned(), socket: keeper.socket(), queue: 1_024 };
+    Token::open(config, Some(keeper), Duration::from_secs(60)).expect("the worker logs in")
 }

@@ -5,12 +5,34 @@ use std::time::Duration;
 
 /// The processor time a process has used, in user and in kernel mode, threads that have ended included.
 pub fn processor_time(process: u32) -> Duration {
+    Duration::from_millis(ticks(process) * 1000 / ticks_per_second())
+}
+
+/// The same of a process and all that it has started, such as a daemon with its token's worker.
+pub fn processor_time_of_all(process: u32) -> Duration {
+    Duration::from_millis(with_children(process).into_iter().map(ticks).sum::<u64>() * 1000 / ticks_per_second())
+}
+
+fn with_children(process: u32) -> Vec<u32> {
+    let mut found = vec![process];
+    let mut next = 0;
+    while let Some(process) = found.get(next).copied() {
+        next += 1;
+        // proc(5): each thread lists the children it has started.
+        let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+        for children in threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok()) {
+            found.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+        }
+    }
+    found
+}
+
+fn ticks(process: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a running process");
     // proc(5): the name in brackets may hold blanks; utime and stime are the fields 14 and 15, in ticks.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     // The state, field 3, is the first here.
-    let ticks: u64 = [fields[14 - 3], fields[15 - 3]].iter().filter_map(|field| field.parse::<u64>().ok()).sum();
-    Duration::from_millis(ticks * 1000 / ticks_per_second())
+    [fields[14 - 3], fields[15 - 3]].iter().filter_map(|field| field.parse::<u64>().ok()).sum()
 }
 
 /// How much of a process lies in memory, in MiB.
@@ -19,6 +41,28 @@ pub fn resident_mib(process: u32) -> f64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     let kib: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
     kib / 1024.0
+}
+
+/// Where the machine's processors spent their time since it started, in ticks.
+#[derive(Clone, Copy)]
+pub struct Shares {
+    stolen: u64,
+    total: u64,
+}
+
+impl Shares {
+    /// proc(5), /proc/stat: user, nice, system, idle, iowait, irq, softirq, and steal, which is what the hypervisor gave to others.
+    pub fn now() -> Self {
+        let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let ticks: Vec<u64> = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8).flat_map(str::parse).collect();
+        Self { stolen: ticks.get(7).copied().unwrap_or_default(), total: ticks.iter().sum() }
+    }
+
+    /// The share of the time since then that was stolen, of 1.
+    pub fn stolen_since(self) -> f64 {
+        let now = Self::now();
+        (now.stolen - self.stolen) as f64 / (now.total - self.total).max(1) as f64
+    }
 }
 
 pub fn load_average() -> String {

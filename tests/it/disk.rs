@@ -252,7 +252,7 @@ fn serve(dir: &Path) -> Appliance {
     let address = text.lines().find_map(|line| line.strip_prefix("listen = ")).unwrap().trim_matches('"').to_owned();
     Appliance::start_with(dir, |command| {
         let mut serving = Command::new(command.get_program());
-        serving.args(["serve", "--config"]).arg(&config).env("SOFTHSM2_CONF", dir.join("softhsm2.conf"));
+        serving.args(["serve", "--config"]).arg(&config);
         serving.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         *command = serving;
         // It stands where the file was that is removed before each start, so there is room for it.

@@ -13,6 +13,7 @@ mod interop;
 mod listener;
 mod load;
 mod names;
+mod pkits;
 mod requester;
 mod review;
 mod scale;

@@ -6,7 +6,7 @@ use crate::appliance::Appliance;
 
 fn chanceryd(appliance: &Appliance, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chanceryd"));
-    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).args(arguments).output().expect("chanceryd starts")
+    command.current_dir(appliance.dir()).args(arguments).output().expect("chanceryd starts")
 }
 
 fn text(output: &Output) -> String {
@@ -47,12 +47,19 @@ fn a_wrong_configuration_is_refused_with_its_field() {
     assert!(made.stop());
     let config = made.path("chancery.toml");
     let good = std::fs::read_to_string(&config).unwrap();
-    for (wrong, said) in [
-        (format!("pin = \"1234\"\n{good}"), "unknown field `pin`"),
-        (good.replace("token.pin", "no.such.pin"), "no.such.pin"),
-        (good.replace("tls.key", "ca.pem"), "ca.pem"),
+    let worker = made.path("token.toml");
+    let good_worker = std::fs::read_to_string(&worker).unwrap();
+    for (file, wrong, said) in [
+        (&config, format!("pin = \"1234\"\n{good}"), "unknown field `pin`"),
+        (&config, good.replace("[[token]]", "[token]"), "write here [[token]]"),
+        (&worker, format!("pin = \"1234\"\n{good_worker}"), "unknown field `pin`"),
+        (&worker, good_worker.replace("token.pin", "no.such.pin"), "no.such.pin"),
+        (&worker, format!("call_timeout = \"soon\"\n{good_worker}"), "call_timeout"),
+        (&config, good.replace("tls.key", "ca.pem"), "ca.pem"),
     ] {
-        std::fs::write(&config, wrong).unwrap();
+        std::fs::write(&config, &good).unwrap();
+        std::fs::write(&worker, &good_worker).unwrap();
+        std::fs::write(file, wrong).unwrap();
         for command in ["check-config", "serve"] {
             let output = chanceryd(&made, &[command, "--config", &config.display().to_string()]);
             assert!(!output.status.success() && text(&output).contains(said), "{command}: {}", text(&output));

@@ -18,7 +18,10 @@ use crate::http::problem::Problem;
 pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
     let request = read(call.read().await?, &call)?;
     let made = call.app.tokens.create(request, &call.caller).await?;
-    let body = wire::CreatedToken { details: view(&made.token, call.app.clock.now()), token: made.secret.map(|secret| secret.expose().to_owned()) };
+    let body = wire::CreatedToken {
+        details: view(&made.token, call.app.clock.now()),
+        token: made.secret.map(|secret| secret.expose().to_owned()),
+    };
     present::json(StatusCode::CREATED, &body)
 }
 
@@ -37,9 +40,7 @@ pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
 
 pub async fn revoke(call: Call) -> Result<Response<Body>, Problem> {
     call.app.tokens.revoke(call.id("id", "token")?, &call.caller).await?;
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(present::no_content())
 }
 
 fn read(body: wire::CreateToken, call: &Call) -> Result<TokenRequest, Problem> {

@@ -64,9 +64,7 @@ pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
     };
     let approved = decide(&call, &role, request, violations)?;
     let key_type = approved.key_type();
-    // RSA generation takes a good part of a second, which no other request should wait for.
-    let generated = tokio::task::spawn_blocking(move || private_key::generate(key_type)).await.map_err(Problem::internal)?;
-    let generated = generated.map_err(Problem::internal)?;
+    let generated = call.app.subject_keys.generate(key_type).await?;
     let pem = private_key::to_pem(key_type, &generated.pkcs8, encoding).map_err(Problem::internal)?;
     let order = Order { authority, approved, public_key: generated.public, role: role.name.as_str(), caller: &call.caller };
     let issued = call.app.issuer.issue(order).await?;

@@ -17,7 +17,9 @@ fn status(base: &str, ca: &Path, method: &str, path: &str, token: &str) -> (Stri
 /// The statuses of these paths, one after the other, and everything that was answered.
 fn statuses(base: &str, ca: &Path, method: &str, paths: &[String], token: &str) -> (Vec<String>, String) {
     let mut command = Command::new("curl");
-    command.args(["--silent", "--http1.1", "--path-as-is", "--max-time", "60", "--write-out", "\nstatus %{http_code}\n", "--cacert"]).arg(ca);
+    command
+        .args(["--silent", "--http1.1", "--path-as-is", "--max-time", "60", "--write-out", "\nstatus %{http_code}\n", "--cacert"])
+        .arg(ca);
     if method == "HEAD" {
         command.arg("--head");
     } else {
@@ -38,7 +40,8 @@ fn administration_is_not_found_on_other_listeners_however_it_is_asked_for() {
     let others = [appliance.base_url(), format!("http://{}", std::fs::read_to_string(appliance.path("http.addr")).unwrap())];
     assert_ne!(address(&appliance), admin.replace("https://", ""));
     let apart: BTreeSet<_> = ROUTES.iter().filter(|route| route.side == Side::Administration).map(|route| route.path).collect();
-    let known: BTreeSet<_> = ROUTES.iter().map(|route| route.path).filter(|path| path.starts_with("/v1/admin") || *path == "/metrics").collect();
+    let known: BTreeSet<_> =
+        ROUTES.iter().map(|route| route.path).filter(|path| path.starts_with("/v1/admin") || *path == "/metrics").collect();
     assert_eq!(apart, known, "what is administration is all of /v1/admin and the metrics");
     for path in apart {
         let path = path.replace("{id}", "tok_0123456789abcdef0123456789abcdef");
@@ -46,15 +49,29 @@ fn administration_is_not_found_on_other_listeners_however_it_is_asked_for() {
         assert!(["200", "405"].contains(&found.as_str()), "{path} on the admin listener: {found} {body}");
         let encoded = path.replacen("admin", "%61dmin", 1).replacen("metrics", "%6detrics", 1);
         let spellings = [
-            path.clone(), format!("{path}/"), format!("/{path}"), format!("/.{path}"), format!("/x/..{path}"), encoded,
-            path.to_uppercase(), format!("{path}?x=1"), format!("{path};x"), format!("{path}%2f"), format!("{path}%00"),
-            path.replace("/", "//"), path.replace("/", "%2f").replacen("%2f", "/", 1), format!("/v1/pki/..{path}"),
+            path.clone(),
+            format!("{path}/"),
+            format!("/{path}"),
+            format!("/.{path}"),
+            format!("/x/..{path}"),
+            encoded,
+            path.to_uppercase(),
+            format!("{path}?x=1"),
+            format!("{path};x"),
+            format!("{path}%2f"),
+            format!("{path}%00"),
+            path.replace("/", "//"),
+            path.replace("/", "%2f").replacen("%2f", "/", 1),
+            format!("/v1/pki/..{path}"),
         ];
         for base in &others {
             for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"] {
                 let (found, text) = statuses(base, &root, method, &spellings, &token);
                 assert_eq!(found, vec!["404"; spellings.len()], "{method} {base} {spellings:?}: {text}");
-                assert!(method == "HEAD" || text.matches("\"code\":\"no_such_endpoint\"").count() == spellings.len(), "{method} {base}: {text}");
+                assert!(
+                    method == "HEAD" || text.matches("\"code\":\"no_such_endpoint\"").count() == spellings.len(),
+                    "{method} {base}: {text}"
+                );
             }
         }
     }

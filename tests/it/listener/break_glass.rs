@@ -10,7 +10,10 @@ use crate::appliance::{Appliance, run};
 
 fn with_socket(dir: &Path) -> Appliance {
     let socket = dir.join("admin.sock");
-    configured(dir, |text| if text.contains("[admin]") { text } else { text.replace("[tls]", &format!("[admin]\nsocket = {socket:?}\n\n[tls]")) })
+    configured(
+        dir,
+        |text| if text.contains("[admin]") { text } else { text.replace("[tls]", &format!("[admin]\nsocket = {socket:?}\n\n[tls]")) },
+    )
 }
 
 fn chancery(socket: &Path, arguments: &[&str]) -> Output {
@@ -33,7 +36,10 @@ fn a_new_admin_token_is_made_when_all_are_lost() {
     assert_eq!(appliance.call("GET", "/v1/admin/tokens", None).refused(404).0, "no_such_endpoint");
 
     let out = appliance.path("recovered.token");
-    let made = chancery(&socket, &["token", "create", "--name", "recovered", "--scope", "pki:admin", "--ttl", "1d", "--out", &out.display().to_string()]);
+    let made = chancery(
+        &socket,
+        &["token", "create", "--name", "recovered", "--scope", "pki:admin", "--ttl", "1d", "--out", &out.display().to_string()],
+    );
     assert!(made.status.success(), "{made:?}");
     let token = std::fs::read_to_string(out).unwrap();
     appliance.call_as(Some(token.trim()), "GET", "/v1/pki/ca", None).expect(200);

@@ -11,7 +11,7 @@ use crate::requester::Requester;
 
 /// An appliance that asks for certificates of its authority `Agents`, and a role `agent` under it.
 fn with_agents(dir: &Path) -> Appliance {
-    let appliance = configured(dir, |text| text.replace("[token]", "[tls.clients]\nca = [\"Agents\"]\n\n[token]"));
+    let appliance = configured(dir, |text| text.replace("[[token]]", "[tls.clients]\nca = [\"Agents\"]\n\n[[token]]"));
     let ca = appliance.root("Agents", "ec", 256);
     appliance.role("agent", &ca, json!({}));
     appliance
@@ -82,7 +82,14 @@ fn a_certificate_stands_for_the_token_of_its_key() {
     let entries = audit(&appliance);
     let refused = entries.iter().find(|entry| entry["outcome"] == "refused: forbidden").unwrap();
     assert_eq!(refused["actor"], format!("{} (an agent)", made["id"].as_str().unwrap()));
-    let sha256 = files.openssl(&["x509", "-in", "reader.pem", "-noout", "-fingerprint", "-sha256"]).trim().split('=').nth(1).unwrap().replace(':', "").to_lowercase();
+    let sha256 = files
+        .openssl(&["x509", "-in", "reader.pem", "-noout", "-fingerprint", "-sha256"])
+        .trim()
+        .split('=')
+        .nth(1)
+        .unwrap()
+        .replace(':', "")
+        .to_lowercase();
     assert!(refused["details"]["client_certificate"].as_str().unwrap().ends_with(&sha256), "{refused}");
     assert!(refused["details"]["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{refused}");
 
@@ -156,15 +163,43 @@ fn certificates_of_other_roots_count_when_they_are_named_and_not_otherwise() {
     let (dir, files) = (tempfile::tempdir().unwrap(), Requester::new());
     for root in ["partner", "other"] {
         files.key(&format!("{root}.key"), "P-256");
-        files.openssl(&["req", "-x509", "-new", "-key", &format!("{root}.key"), "-subj", &format!("/CN={root}"), "-days", "2", "-out", &format!("{root}.pem")]);
+        files.openssl(&[
+            "req",
+            "-x509",
+            "-new",
+            "-key",
+            &format!("{root}.key"),
+            "-subj",
+            &format!("/CN={root}"),
+            "-days",
+            "2",
+            "-out",
+            &format!("{root}.pem"),
+        ]);
         files.key(&format!("of-{root}.key"), "P-256");
         files.csr(&format!("of-{root}.key"), &format!("/CN=of {root}"), "");
         files.write("ext.cnf", "extendedKeyUsage=clientAuth\nbasicConstraints=CA:false\nsubjectAltName=DNS:agent.example.org\n");
         let (ca, key) = (format!("{root}.pem"), format!("{root}.key"));
-        files.openssl(&["x509", "-req", "-in", "csr.pem", "-CA", &ca, "-CAkey", &key, "-CAcreateserial", "-days", "1", "-extfile", "ext.cnf", "-out", &format!("of-{root}.pem")]);
+        files.openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            "csr.pem",
+            "-CA",
+            &ca,
+            "-CAkey",
+            &key,
+            "-CAcreateserial",
+            "-days",
+            "1",
+            "-extfile",
+            "ext.cnf",
+            "-out",
+            &format!("of-{root}.pem"),
+        ]);
     }
     let roots = files.path("partner.pem");
-    let appliance = configured(dir.path(), |text| text.replace("[token]", &format!("[tls.clients]\nroots = {roots:?}\n\n[token]")));
+    let appliance = configured(dir.path(), |text| text.replace("[[token]]", &format!("[tls.clients]\nroots = {roots:?}\n\n[[token]]")));
     for name in ["of-partner", "of-other"] {
         client_token(&appliance, &spki_sha256(&files, name), "pki:read").expect(201);
     }

@@ -38,8 +38,8 @@ fn reconfigure(dir: &Path, change: impl FnOnce(String) -> String) {
 /// The configuration with another `[tls]` section.
 fn with_tls(text: &str, section: &str) -> String {
     let (before, rest) = text.split_once("[tls]").unwrap();
-    let (_, after) = rest.split_once("[token]").unwrap();
-    format!("{before}[tls]\n{section}\n[token]{after}")
+    let (_, after) = rest.split_once("[[token]]").unwrap();
+    format!("{before}[tls]\n{section}\n[[token]]{after}")
 }
 
 fn address(appliance: &Appliance) -> String {
@@ -48,12 +48,8 @@ fn address(appliance: &Appliance) -> String {
 
 /// The certificate that a new connection is shown, as PEM.
 fn shown(address: &str, options: &[&str]) -> String {
-    let output = Command::new("openssl")
-        .args(["s_client", "-connect", address, "-showcerts"])
-        .args(options)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let output =
+        Command::new("openssl").args(["s_client", "-connect", address, "-showcerts"]).args(options).stdin(Stdio::null()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let begin = text.find("-----BEGIN CERTIFICATE-----").unwrap_or_else(|| panic!("no certificate was shown: {text}{output:?}"));
     let end = text.find("-----END CERTIFICATE-----").unwrap() + "-----END CERTIFICATE-----".len();

@@ -49,9 +49,13 @@ fn it_is_issued_the_one_way_kept_and_renewed_when_it_is_revoked_or_its_names_cha
 
     reconfigure(dir.path(), |text| text.replace("\"localhost\", ", "\"localhost\", \"pki.example.com\", "));
     appliance.signal(Signal::SIGHUP);
-    wait_for("a certificate with the new name", || inspect(&shown(&address(&appliance), &[]), &["-ext", "subjectAltName"]).contains("pki.example.com"));
+    wait_for("a certificate with the new name", || {
+        inspect(&shown(&address(&appliance), &[]), &["-ext", "subjectAltName"]).contains("pki.example.com")
+    });
     let second = serial(&appliance);
-    appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": second.replace("serial=", ""), "reason": "key_compromise"}))).expect(200);
+    appliance
+        .call("POST", "/v1/pki/revoke", Some(json!({"serial_number": second.replace("serial=", ""), "reason": "key_compromise"})))
+        .expect(200);
     wait_for("a certificate in the place of the revoked one", || serial(&appliance) != second);
     appliance.call("GET", "/v1/pki/ca", None).expect(200);
 }
@@ -95,8 +99,12 @@ fn before_its_authority_exists_a_bootstrap_certificate_is_shown_and_then_the_rea
     wait_for("the certificate of the authority", || inspect(&shown(&address(&appliance), &[]), &["-issuer"]).contains("Listeners CA"));
     let pem = shown(&address(&appliance), &[]);
     std::fs::remove_file(&trusted).unwrap();
-    let root = std::process::Command::new("curl").args(["--silent", "--insecure", "--header", "Accept: application/x-pem-file"])
-        .arg(format!("{}/v1/pki/ca/{ca}/certificate", appliance.base_url())).output().unwrap().stdout;
+    let root = std::process::Command::new("curl")
+        .args(["--silent", "--insecure", "--header", "Accept: application/x-pem-file"])
+        .arg(format!("{}/v1/pki/ca/{ca}/certificate", appliance.base_url()))
+        .output()
+        .unwrap()
+        .stdout;
     std::fs::write(&trusted, root).unwrap();
     appliance.call_as(None, "GET", "/healthz", None).expect(200);
     assert!(inspect(&pem, &["-subject"]).contains("localhost"));

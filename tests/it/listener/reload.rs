@@ -12,8 +12,25 @@ use crate::appliance::{Appliance, run};
 /// A certificate that vouches for itself, in the files the listener reads.
 fn replace_files(dir: &Path, serial: u32) {
     run(std::process::Command::new("openssl").current_dir(dir).args([
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=replaced",
-        "-addext", "subjectAltName=IP:127.0.0.1", "-set_serial", &serial.to_string(), "-keyout", "new.key", "-out", "new.pem",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=replaced",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-set_serial",
+        &serial.to_string(),
+        "-keyout",
+        "new.key",
+        "-out",
+        "new.pem",
     ]));
     // In one step each, so that a reload at the wrong moment meets a pair that does not fit and keeps the old one.
     std::fs::rename(dir.join("new.key"), dir.join("tls.key")).unwrap();
@@ -75,7 +92,8 @@ fn no_request_fails_while_certificates_are_exchanged() {
 fn what_is_wrong_leaves_the_old_certificate_and_says_why() {
     let appliance = Appliance::start();
     let before = serial(&appliance);
-    let (good_key, good_config) = (std::fs::read(appliance.path("tls.key")).unwrap(), std::fs::read_to_string(appliance.path("chancery.toml")).unwrap());
+    let (good_key, good_config) =
+        (std::fs::read(appliance.path("tls.key")).unwrap(), std::fs::read_to_string(appliance.path("chancery.toml")).unwrap());
     let mut line = Line::open(&address(&appliance), &[]);
     let mut reload = |what: &str, said: &str| {
         let told = appliance.log().matches("the listener's certificate stays as it is").count();

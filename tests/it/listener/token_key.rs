@@ -51,14 +51,17 @@ fn handshakes_are_signed_by_the_token_with_every_kind_of_key() {
     for (key_type, suites) in [
         ("ec-256", &[("-tls1_3", "", "ecdsa"), ("-tls1_2", "", "ecdsa")][..]),
         ("ec-384", &[("-tls1_3", "", "ecdsa"), ("-tls1_2", "", "ecdsa")][..]),
-        ("rsa-2048", &[
-            ("-tls1_3", "rsa_pss_rsae_sha256", "rsa-pss"),
-            ("-tls1_3", "rsa_pss_rsae_sha384", "rsa-pss"),
-            ("-tls1_3", "rsa_pss_rsae_sha512", "rsa-pss"),
-            ("-tls1_2", "rsa_pss_rsae_sha256", "rsa-pss"),
-            ("-tls1_2", "rsa_pkcs1_sha256", "rsa"),
-            ("-tls1_2", "rsa_pkcs1_sha512", "rsa"),
-        ][..]),
+        (
+            "rsa-2048",
+            &[
+                ("-tls1_3", "rsa_pss_rsae_sha256", "rsa-pss"),
+                ("-tls1_3", "rsa_pss_rsae_sha384", "rsa-pss"),
+                ("-tls1_3", "rsa_pss_rsae_sha512", "rsa-pss"),
+                ("-tls1_2", "rsa_pss_rsae_sha256", "rsa-pss"),
+                ("-tls1_2", "rsa_pkcs1_sha256", "rsa"),
+                ("-tls1_2", "rsa_pkcs1_sha512", "rsa"),
+            ][..],
+        ),
         ("ed25519", &[("-tls1_3", "", "ed25519"), ("-tls1_2", "", "ed25519")][..]),
     ] {
         let mut appliance = with_key(dir.path(), key_type);
@@ -108,7 +111,13 @@ fn a_token_that_is_away_fails_the_handshake_and_nothing_else() {
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..20 {
-            scope.spawn(|| Command::new("openssl").args(["s_client", "-connect", &address(&appliance)]).stdin(std::process::Stdio::null()).output().unwrap());
+            scope.spawn(|| {
+                Command::new("openssl")
+                    .args(["s_client", "-connect", &address(&appliance)])
+                    .stdin(std::process::Stdio::null())
+                    .output()
+                    .unwrap()
+            });
         }
     });
     assert!(begun.elapsed() < PATIENCE, "handshakes hung for {:?}", begun.elapsed());

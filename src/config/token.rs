@@ -1,0 +1,81 @@
+//! The tokens: each has a worker, and the daemon knows of it no more than where it is.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{ConfigError, absolute};
+
+/// One token.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// What the appliance calls it.
+    pub name: String,
+    /// The configuration of its worker, which the daemon starts; this or `socket`.
+    config: Option<PathBuf>,
+    /// The socket of a worker that the service manager starts.
+    socket: Option<PathBuf>,
+    /// How many requests may be under way before the next is answered with 503.
+    #[serde(default = "default_queue")]
+    pub queue: usize,
+}
+
+/// Where a token's worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenPlace<'a> {
+    /// The daemon starts it with this configuration.
+    Config(&'a Path),
+    /// It listens there.
+    Socket(&'a Path),
+}
+
+impl Token {
+    /// Where its worker is.
+    pub fn place(&self) -> Option<TokenPlace<'_>> {
+        match (&self.config, &self.socket) {
+            (Some(config), None) => Some(TokenPlace::Config(config)),
+            (None, Some(socket)) => Some(TokenPlace::Socket(socket)),
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+}
+
+pub(super) fn check(tokens: &[Token]) -> Result<(), ConfigError> {
+    let wrong = |field, message: &str| Err(ConfigError::Value { field, message: message.to_owned() });
+    let [token] = tokens else { return wrong("token", "give one [[token]]") };
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if token.name.is_empty() || token.name.len() > 32 || !token.name.chars().all(is_name) {
+        return wrong("token.name", "1 to 32 lower-case letters, digits and hyphens");
+    }
+    if token.place().is_none() {
+        return wrong("token.config", "give either the configuration of the token's worker or its socket");
+    }
+    match token.place() {
+        Some(TokenPlace::Config(path)) => absolute("token.config", path)?,
+        Some(TokenPlace::Socket(path)) => absolute("token.socket", path)?,
+        None => {}
+    }
+    if token.queue == 0 || token.queue > 100_000 {
+        return wrong("token.queue", "1 to 100000");
+    }
+    Ok(())
+}
+
+/// A `[token]` table is of the time when the daemon loaded the module itself.
+pub(super) fn refuse_table(text: &str) -> Result<(), ConfigError> {
+    let is_table = |table: toml::Table| table.get("token").is_some_and(toml::Value::is_table);
+    if toml::from_str(text).is_ok_and(is_table) {
+        let message =
+            "the token has a worker now, with a file of its own: move module, label, serial, pin_file and sessions into that file, \
+                       say /etc/chancery/tokens/main.toml, and write here [[token]] with name = \"main\" and \
+                       config = \"/etc/chancery/tokens/main.toml\""
+                .to_owned();
+        return Err(ConfigError::Value { field: "[token]", message });
+    }
+    Ok(())
+}
+
+fn default_queue() -> usize {
+    1_024
+}

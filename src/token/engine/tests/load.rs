@@ -1,0 +1,179 @@
+//! Many at once, too many at once, and those who left.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::setup::{Home, Token, new_key, processor_time, tasks};
+use crate::token::TokenError;
+use crate::token::engine::rate::raw_sign_rate_with;
+use crate::token::engine::worker::{Reply, Ticket};
+use crate::token::request::Ask;
+use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
+
+const P256: SignatureAlgorithm = SignatureAlgorithm::Ecdsa(Hash::Sha256);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_tasks_sign_while_keys_are_made() {
+    let home = Home::new();
+    let token = home.open();
+    let key = new_key(&token, KeyType::P256).await;
+    let making = tokio::spawn({
+        let token = token.clone();
+        async move {
+            for key_type in [KeyType::Rsa2048, KeyType::P256, KeyType::Ed25519, KeyType::P384, KeyType::Rsa2048] {
+                new_key(&token, key_type).await;
+            }
+        }
+    });
+    tasks(8, &token, &key, |task, token, key| async move {
+        for turn in 0..200 {
+            let message = format!("message {turn} of task {task}");
+            token.sign(&key, P256, message.into_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    making.await.unwrap();
+    let health = token.health();
+    assert_eq!((health.signatures, health.failures, health.last_error_class), (1_600, 0, None));
+    assert_eq!(health.sessions, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_asked_for_at_once_are_made_one_after_the_other() {
+    let home = Home::new();
+    let token = home.open();
+    let makers: Vec<_> = (0..12)
+        .map(|_| {
+            let token = token.clone();
+            tokio::spawn(async move { new_key(&token, KeyType::P256).await })
+        })
+        .collect();
+    for maker in makers {
+        let key = maker.await.unwrap();
+        token.sign(&key, P256, "x").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_busy_at_once() {
+    let home = Home::new();
+    let mut config = home.config();
+    config.queue = 4;
+    let token = Token::open(config).unwrap();
+    let key = new_key(&token, KeyType::Rsa4096).await;
+    let algorithm = KeyType::Rsa4096.default_algorithm();
+    let attempts: Vec<_> = (0..64)
+        .map(|_| {
+            let (token, key) = (token.clone(), key.clone());
+            tokio::spawn(async move {
+                let started = Instant::now();
+                (token.sign(&key, algorithm, "x").await, started.elapsed())
+            })
+        })
+        .collect();
+    let (mut signed, mut busy) = (0, 0);
+    for attempt in attempts {
+        match attempt.await.unwrap() {
+            (Ok(_), _) => signed += 1,
+            (Err(TokenError::Busy { retry_after_seconds: 1 }), waited) => {
+                assert!(waited < Duration::from_millis(100), "{waited:?}");
+                busy += 1;
+            }
+            (Err(other), _) => panic!("{other:?}"),
+        }
+    }
+    assert!(signed >= 4 && busy >= 1, "{signed} signed, {busy} busy");
+    // And it recovers by itself.
+    token.sign(&key, algorithm, "x").await.unwrap();
+}
+
+#[tokio::test]
+async fn who_has_left_is_not_signed_for() {
+    let home = Home::new();
+    let token = home.open();
+    let key = new_key(&token, KeyType::Rsa4096).await;
+    let algorithm = KeyType::Rsa4096.default_algorithm();
+    // Two to keep both sessions at work, and twenty whose callers go away at once.
+    let running = [token.sign(&key, algorithm, "a"), token.sign(&key, algorithm, "b")];
+    let mut running = running.map(Box::pin);
+    for future in &mut running {
+        assert!(poll_once(future).await.is_none());
+    }
+    for _ in 0..20 {
+        let mut leaving = Box::pin(token.sign(&key, algorithm, "c"));
+        assert!(poll_once(&mut leaving).await.is_none());
+    }
+    for future in running {
+        future.await.unwrap();
+    }
+    token.sign(&key, algorithm, "d").await.unwrap();
+    assert_eq!((token.health().signatures, token.health().failures), (3, 0));
+}
+
+#[tokio::test]
+async fn what_has_waited_too_long_is_not_signed() {
+    let home = Home::new();
+    let token = home.open();
+    let key = new_key(&token, KeyType::P256).await;
+    let (reply, answer) = oneshot::channel();
+    let ask = Ask::Sign { key: (&key).into(), algorithm: P256, input: Bytes::from_static(&[7; 32]) };
+    let reply = Reply { send: Box::new(move |outcome| drop(reply.send(outcome))), is_wanted: Box::new(|| true) };
+    let queued = Instant::now().checked_sub(Duration::from_secs(11)).unwrap();
+    token.engine.pool.queue.as_ref().unwrap().send(Ticket { queued, ask, reply }).unwrap();
+    assert!(matches!(answer.await.unwrap(), Err(TokenError::Busy { .. })));
+    assert_eq!((token.health().signatures, token.health().failures), (0, 1));
+}
+
+/// Polls a future once, so that it has begun.
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
+        std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+        std::task::Poll::Pending => std::task::Poll::Ready(None),
+    })
+    .await
+}
+
+/// Prints what the token does by itself and what it does through us, also in processor time, which says the same on a busy machine.
+/// Meant for the release profile: `cargo nextest run --release --run-ignored only --no-capture token::tests::load::rates`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement, not a test"]
+async fn rates() {
+    let home = Home::new();
+    let token = home.open();
+    for key_type in [KeyType::P256, KeyType::Rsa2048] {
+        let key = new_key(&token, key_type).await;
+        let algorithm = key_type.default_algorithm();
+        let report = |what: &str, count: u64, elapsed: Duration, used: Duration| {
+            let count = f64::from(u32::try_from(count).unwrap());
+            let (rate, cost) = (count / elapsed.as_secs_f64(), used.as_secs_f64() * 1e6 / count);
+            println!("{key_type} {what}: {rate:.0}/s, {cost:.1} us of processor time each");
+        };
+        for sessions in [1, 2] {
+            let before = processor_time();
+            let rate = tokio::task::block_in_place(|| raw_sign_rate_with(&token.engine, &key, sessions, Duration::from_secs(3))).unwrap();
+            report(&format!("raw, {sessions} sessions"), rate.signatures, rate.elapsed, processor_time() - before);
+        }
+        let message = [7; 600];
+        let signature = token.sign(&key, algorithm, message.to_vec()).await.unwrap();
+        let (before, started) = (processor_time(), Instant::now());
+        for _ in 0..5_000 {
+            assert!(key.public.verify(algorithm, &message, &signature));
+        }
+        report("verification", 5_000, started.elapsed(), processor_time() - before);
+        for count in [1, 64] {
+            let signatures = token.health().signatures;
+            let (before, started) = (processor_time(), Instant::now());
+            tasks(count, &token, &key, |_, token, key| async move {
+                let started = Instant::now();
+                while started.elapsed() < Duration::from_secs(3) {
+                    token.sign(&key, key.public.key_type().default_algorithm(), vec![7; 600]).await.unwrap();
+                }
+            })
+            .await;
+            let signatures = token.health().signatures - signatures;
+            report(&format!("token.sign, {count} tasks"), signatures, started.elapsed(), processor_time() - before);
+        }
+    }
+}

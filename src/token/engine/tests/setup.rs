@@ -1,0 +1,176 @@
+//! A private SoftHSM2 with one token.
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::base::secret::SecretString;
+use crate::token::engine::calls::{Calls, Timeouts};
+use crate::token::engine::pin::PinFile;
+use crate::token::engine::{Engine, EngineConfig, Reply, initialise};
+use crate::token::request::{self, Answer, Ask};
+use crate::token::{GeneratedKey, KeyId, KeyProfile, KeyRef, TokenError, softhsm};
+use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
+use crate::x509::key::PublicKey;
+
+pub const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+pub const LABEL: &str = "chancery";
+const PIN: &str = "1234-5678";
+
+pub struct Home {
+    pub dir: TempDir,
+}
+
+impl Home {
+    /// A new directory that SoftHSM2 is told to use, without a token.
+    pub fn empty() -> Self {
+        assert!(std::env::var_os("NEXTEST").is_some(), "run these tests with cargo nextest: each needs its own process");
+        let dir = tempfile::tempdir().unwrap();
+        let configuration = softhsm::prepare(dir.path()).unwrap();
+        set_variable(&configuration);
+        Self { dir }
+    }
+
+    /// With an initialised token.
+    pub fn new() -> Self {
+        let home = Self::empty();
+        initialise(Path::new(MODULE), LABEL, &secret("so-pin-1234"), &secret(PIN)).unwrap();
+        home
+    }
+
+    pub fn config(&self) -> EngineConfig {
+        let pin = self.pin(PIN);
+        EngineConfig { module: PathBuf::from(MODULE), label: Some(LABEL.to_owned()), serial: None, pin, sessions: 2, queue: 0 }
+    }
+
+    /// A file with that PIN.
+    pub fn pin(&self, pin: &str) -> PinFile {
+        let path = self.dir.path().join(format!("pin-{}", pin.len()));
+        let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, pin.as_bytes()).unwrap();
+        PinFile::named(path.to_str().unwrap()).unwrap()
+    }
+
+    pub fn open(&self) -> Token {
+        Token::open(self.config()).unwrap()
+    }
+
+    pub fn open_with_pin(&self, pin: &str) -> Result<Token, TokenError> {
+        Token::open(EngineConfig { pin: self.pin(pin), ..self.config() })
+    }
+
+    pub fn tokens(&self) -> PathBuf {
+        self.dir.path().join("tokens")
+    }
+
+    /// The directory of the only token.
+    pub fn token(&self) -> PathBuf {
+        std::fs::read_dir(self.tokens()).unwrap().next().unwrap().unwrap().path()
+    }
+}
+
+/// An engine with the methods of the daemon's token, but for the verification.
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub engine: Engine,
+}
+
+impl Token {
+    pub fn open(config: EngineConfig) -> Result<Self, TokenError> {
+        Ok(Self { engine: Engine::open(config, Calls::new(Timeouts::default()))? })
+    }
+
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, TokenError> {
+        let (send, answer) = oneshot::channel();
+        let send = Arc::new(std::sync::Mutex::new(Some(send)));
+        let waiting = send.clone();
+        let reply = Reply {
+            send: Box::new(move |outcome| drop(send.lock().unwrap().take().unwrap().send(outcome))),
+            is_wanted: Box::new(move || !waiting.lock().unwrap().as_ref().unwrap().is_closed()),
+        };
+        self.engine.submit(ask, reply);
+        answer.await.unwrap()
+    }
+
+    pub async fn generate(&self, id: KeyId, label: &str, key_type: KeyType) -> Result<GeneratedKey, TokenError> {
+        let profile = KeyProfile::AuthoritySigning(key_type);
+        match self.ask(Ask::Generate { id, label: label.to_owned(), profile }).await? {
+            Answer::Generated(made) => Ok(made),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn sign(&self, key: &KeyRef, algorithm: SignatureAlgorithm, message: impl Into<bytes::Bytes>) -> Result<Vec<u8>, TokenError> {
+        let input = request::input(algorithm, &message.into());
+        self.bytes(Ask::Sign { key: key.into(), algorithm, input }).await
+    }
+
+    pub async fn random(&self, length: u32) -> Result<Vec<u8>, TokenError> {
+        self.bytes(Ask::Random { length }).await
+    }
+
+    pub async fn find(&self, id: KeyId) -> Result<Option<PublicKey>, TokenError> {
+        match self.ask(Ask::Find { id }).await? {
+            Answer::Found(found) => Ok(found),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn check(&self, key: &KeyRef) -> Result<(), TokenError> {
+        self.ask(Ask::Check { key: key.into() }).await.map(drop)
+    }
+
+    pub async fn destroy(&self, id: KeyId) -> Result<(), TokenError> {
+        self.ask(Ask::Destroy { id }).await.map(drop)
+    }
+
+    pub fn health(&self) -> crate::token::TokenHealth {
+        self.engine.health()
+    }
+
+    async fn bytes(&self, ask: Ask) -> Result<Vec<u8>, TokenError> {
+        match self.ask(ask).await? {
+            Answer::Bytes(bytes) => Ok(bytes),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub fn secret(text: &str) -> SecretString {
+    SecretString::from(text.to_owned())
+}
+
+pub async fn new_key(token: &Token, key_type: KeyType) -> KeyRef {
+    let id = KeyId::random().unwrap();
+    let made = token.generate(id, "test key", key_type).await.unwrap();
+    KeyRef { id, public: made.public }
+}
+
+/// Runs as many tasks as asked, each with its number.
+pub async fn tasks<F>(count: usize, token: &Token, key: &KeyRef, work: impl Fn(usize, Token, Arc<KeyRef>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let key = Arc::new(key.clone());
+    let tasks: Vec<_> = (0..count).map(|number| tokio::spawn(work(number, token.clone(), Arc::clone(&key)))).collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+/// What this process has used so far.
+pub fn processor_time() -> Duration {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
+    let of = |time: nix::sys::time::TimeVal| Duration::new(time.tv_sec().unsigned_abs(), u32::try_from(time.tv_usec()).unwrap() * 1_000);
+    of(usage.user_time()) + of(usage.system_time())
+}
+
+#[expect(unsafe_code, reason = "SoftHSM2 reads its configuration's path from the environment; the test has no other thread yet")]
+fn set_variable(configuration: &Path) {
+    // SAFETY: nextest runs this test alone in its process, and it has not started a runtime or another thread that reads the environment.
+    unsafe { std::env::set_var(softhsm::CONFIGURATION_VARIABLE, configuration) }
+}

@@ -1,0 +1,289 @@
+//! A thread that owns one session and does one request after the other.
+//!
+//! A call that fails takes its session with it, because what the session is in the middle of afterwards is not said anywhere. Then the
+//! [class](super::error_class::ErrorClass) of the error decides how far back the worker goes before it tries again, a bounded number of
+//! times.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crossbeam_channel::Receiver;
+use cryptoki::error::Error;
+use cryptoki::session::Session;
+
+use super::calls::{Calls, Running, Thread};
+use super::error::CallError;
+use super::link::Link;
+use super::module::{Entry, Seat};
+use super::{generation, objects, signing};
+use crate::token::error::{FailedCall, TokenError};
+use crate::token::error_class::ErrorClass;
+use crate::token::key::{GeneratedKey, KeyId};
+use crate::token::request::{Answer, Ask, KeyName, KeyProfile};
+use crate::x509::algorithm::SignatureAlgorithm;
+
+/// Who asked this long ago has given up, so signing for them is work for nobody.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often one request is tried in all.
+const ATTEMPTS: u32 = 3;
+/// What a client is told to wait when there is more to do than the token can.
+pub const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// A request in the queue.
+pub struct Ticket {
+    pub queued: Instant,
+    pub ask: Ask,
+    pub reply: Reply,
+}
+
+/// Where the answer goes, and whether anybody still waits for it.
+pub struct Reply {
+    pub send: Box<dyn FnOnce(Result<Answer, TokenError>) + Send>,
+    pub is_wanted: Box<dyn Fn() -> bool + Send>,
+}
+
+/// One thread's hold on the token.
+pub struct Worker {
+    link: Arc<Link>,
+    calls: Calls,
+    thread: Thread,
+    writable: bool,
+    place: Option<Place>,
+}
+
+/// What a request may use while it is tried once.
+pub struct Call<'a> {
+    pub link: &'a Link,
+    pub entry: &'a Entry<'a>,
+    pub seat: &'a Seat,
+    pub epoch: u64,
+    /// To be renewed where one request makes many calls.
+    pub running: &'a Running<'a>,
+}
+
+/// Why one try ended: with a call that may be worth another, or with an answer.
+pub enum Fault {
+    Call(CallError),
+    Final(TokenError),
+}
+
+struct Place {
+    seat: Seat,
+    epoch: u64,
+}
+
+impl Worker {
+    pub fn new(link: Arc<Link>, calls: Calls, writable: bool) -> Self {
+        let thread = calls.thread();
+        Self { link, calls, thread, writable, place: None }
+    }
+
+    /// Serves until nobody can send any more.
+    pub fn run(mut self, queue: &Receiver<Ticket>) {
+        while let Ok(ticket) = queue.recv() {
+            self.serve(ticket);
+        }
+        self.leave();
+    }
+
+    /// Does the work, unless nobody waits for it any more.
+    fn serve(&mut self, Ticket { queued, ask, reply }: Ticket) {
+        if !(reply.is_wanted)() {
+            return;
+        }
+        let outcome = if queued.elapsed() > PATIENCE {
+            Err(TokenError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS })
+        } else {
+            self.perform(ask)
+        };
+        if outcome.is_err() {
+            self.link.counters.failed();
+        }
+        (reply.send)(outcome);
+    }
+
+    fn perform(&mut self, ask: Ask) -> Result<Answer, TokenError> {
+        match ask {
+            Ask::Sign { key, algorithm, input } => self.sign(&key, algorithm, &input).map(Answer::Bytes),
+            Ask::Random { length } => {
+                self.attempt(None, |call| call.session().generate_random_vec(length).map_err(Fault::from)).map(Answer::Bytes)
+            }
+            Ask::Find { id } => self.attempt(Some(id), |call| objects::find(call, id)).map(Answer::Found),
+            Ask::Check { key } => self.attempt(Some(key.id), |call| objects::check(call, &key)).map(|()| Answer::Done),
+            Ask::Generate { id, label, profile } => self.generate(id, &label, profile).map(Answer::Generated),
+            Ask::Destroy { id } => self.destroy(id).map(|()| Answer::Done),
+            Ask::Inventory => self.attempt(None, objects::inventory).map(Answer::Inventory),
+            Ask::Forget { id } => {
+                // The session goes too: what it is in the middle of is not known when it signed wrongly.
+                self.link.forget(id);
+                self.leave();
+                Ok(Answer::Done)
+            }
+        }
+    }
+
+    fn sign(&mut self, key: &KeyName, algorithm: SignatureAlgorithm, digest: &Bytes) -> Result<Vec<u8>, TokenError> {
+        let mechanism = signing::mechanism(algorithm);
+        let input = signing::input(algorithm, digest);
+        let raw = self.attempt(Some(key.id), |call| {
+            let known = objects::locate(call, key)?;
+            // SoftHSM answers a key of the wrong type with CKR_GENERAL_ERROR at C_Sign; the token is not asked.
+            if known.public.is_some_and(|(_, key_type)| !key_type.signs_with(algorithm)) {
+                return Err(Fault::Final(TokenError::Unsupported(None)));
+            }
+            Ok(call.session().sign(&mechanism, known.handle, &input)?)
+        })?;
+        match signing::output(algorithm, raw) {
+            Some(signature) => {
+                self.link.counters.signed();
+                Ok(signature)
+            }
+            None => {
+                tracing::error!(key = %key.id, %algorithm, "the token gave what is no signature");
+                self.link.forget(key.id);
+                self.leave();
+                Err(TokenError::BadSignature)
+            }
+        }
+    }
+
+    fn generate(&mut self, id: KeyId, label: &str, profile: KeyProfile) -> Result<GeneratedKey, TokenError> {
+        let module = self.link.module;
+        let _one_writer = module.write();
+        let KeyProfile::AuthoritySigning(key_type) = profile;
+        let mut begun = false;
+        self.attempt_within(self.calls.timeouts.generate, Some(id), |call| {
+            // A try that failed may have left a key behind, and two keys of one id would be found as neither.
+            if begun {
+                objects::destroy(call, id)?;
+            } else if objects::exists(call, id)? {
+                return Err(Fault::Final(TokenError::KeyExists(id)));
+            }
+            begun = true;
+            generation::generate(call, id, label, key_type)
+        })
+    }
+
+    fn destroy(&mut self, id: KeyId) -> Result<(), TokenError> {
+        let module = self.link.module;
+        let _one_writer = module.write();
+        self.attempt(Some(id), |call| objects::destroy(call, id))?;
+        self.link.forget(id);
+        Ok(())
+    }
+
+    fn attempt<T>(&mut self, key: Option<KeyId>, work: impl FnMut(&Call<'_>) -> Result<T, Fault>) -> Result<T, TokenError> {
+        self.attempt_within(self.calls.timeouts.call, key, work)
+    }
+
+    /// Tries until it works, the error is final, or enough has been tried. `key` is the one whose handle is found again in between.
+    fn attempt_within<T>(
+        &mut self,
+        limit: Duration,
+        key: Option<KeyId>,
+        mut work: impl FnMut(&Call<'_>) -> Result<T, Fault>,
+    ) -> Result<T, TokenError> {
+        let mut tried = 0;
+        loop {
+            let epoch = self.link.epoch();
+            let error = match self.sit().and_then(|()| self.once(limit, &mut work)) {
+                Ok(answer) => {
+                    self.link.counters.set_reachable(true);
+                    return Ok(answer);
+                }
+                Err(Fault::Final(error)) => return Err(error),
+                Err(Fault::Call(error)) => error,
+            };
+            tried += 1;
+            self.leave();
+            if let Some(key) = key {
+                self.link.forget(key);
+            }
+            let class = error.class();
+            self.link.counters.call_failed(class);
+            tracing::warn!(%error, %class, tried, "a call of the token failed");
+            if class == ErrorClass::Fatal {
+                return Err(error.into());
+            }
+            if tried == ATTEMPTS {
+                self.link.counters.set_reachable(false);
+                return Err(error.into());
+            }
+            // What a new session did not cure is looked for further back.
+            let class = if tried > 1 { class.max(ErrorClass::LogInAgain) } else { class };
+            if class >= ErrorClass::LogInAgain {
+                let recovered = {
+                    let _running = self.thread.enter(self.calls.timeouts.initialise);
+                    self.link.recover(epoch, class)
+                };
+                match recovered {
+                    Ok(()) => {}
+                    Err(TokenError::Unavailable(None)) => return Err(TokenError::Unavailable(Some(FailedCall::from(error)))),
+                    Err(other) => return Err(other),
+                }
+            }
+        }
+    }
+
+    fn once<T>(&self, limit: Duration, work: &mut impl FnMut(&Call<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+        let running = self.thread.enter(limit);
+        let entry = self.link.module.enter();
+        match &self.place {
+            Some(place) if entry.knows(&place.seat) => {
+                work(&Call { link: &self.link, entry: &entry, seat: &place.seat, epoch: place.epoch, running: &running })
+            }
+            // The module was initialised again without us, and our login ended with that.
+            _ => Err(Fault::Call(CallError::LoggedOut)),
+        }
+    }
+
+    /// Makes sure of a session in the present epoch.
+    fn sit(&mut self) -> Result<(), Fault> {
+        if let Some(place) = &self.place
+            && place.epoch == self.link.epoch()
+        {
+            return Ok(());
+        }
+        self.leave();
+        let (seat, epoch) = {
+            let _running = self.thread.enter(self.calls.timeouts.initialise);
+            self.link.open(self.writable)?
+        };
+        self.link.counters.session_opened();
+        self.place = Some(Place { seat, epoch });
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        if let Some(place) = self.place.take() {
+            let _running = self.thread.enter(self.calls.timeouts.call);
+            self.link.module.enter().close(place.seat);
+            self.link.counters.session_closed();
+        }
+    }
+}
+
+impl Reply {
+    pub fn refuse(self, error: TokenError) {
+        (self.send)(Err(error));
+    }
+}
+
+impl Call<'_> {
+    pub fn session(&self) -> &Session {
+        &self.seat.session
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Call(error.into())
+    }
+}
+
+impl From<CallError> for Fault {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}

@@ -1,0 +1,103 @@
+//! From the start of the worker to the login, however often that has to be tried.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::token::engine::calls::Calls;
+use crate::token::engine::{Engine, EngineConfig, Reply};
+use crate::token::error::TokenError;
+use crate::token::lock;
+use crate::token::request::Ask;
+use crate::token::wire::State as TokenState;
+use crate::token::wire::fault::{Fault, class_number};
+
+/// Between two attempts at a token that is not there.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The engine, or why there is none yet.
+pub struct Opening {
+    state: Mutex<State>,
+}
+
+enum State {
+    Begun,
+    Open(Engine),
+    Failed(Fault),
+}
+
+impl Opening {
+    /// Starts a thread that logs in, again and again unless the PIN was refused.
+    pub fn begin(config: EngineConfig, calls: Calls) -> std::io::Result<Arc<Self>> {
+        let opening = Arc::new(Self { state: Mutex::new(State::Begun) });
+        let begun = opening.clone();
+        std::thread::Builder::new().name("token-open".to_owned()).spawn(move || begun.attempt(&config, &calls))?;
+        Ok(opening)
+    }
+
+    /// Passes a request on, or answers it with why not.
+    pub fn submit(&self, ask: Ask, reply: Reply) {
+        let engine = match &*lock(&self.state) {
+            State::Open(engine) => Ok(engine.clone()),
+            State::Begun => Err(TokenError::Unavailable(None)),
+            State::Failed(fault) => Err(away(fault.clone().into())),
+        };
+        match engine {
+            Ok(engine) => engine.submit(ask, reply),
+            Err(error) => reply.refuse(error),
+        }
+    }
+
+    /// How the token is.
+    pub fn token(&self) -> TokenState {
+        match &*lock(&self.state) {
+            State::Begun => TokenState::Opening,
+            State::Failed(fault) => TokenState::Closed(fault.clone()),
+            State::Open(engine) => {
+                let health = engine.health();
+                TokenState::Open {
+                    reachable: health.reachable,
+                    sessions: u16::try_from(health.sessions).unwrap_or(u16::MAX),
+                    last_error: health.last_error_class.map(class_number),
+                }
+            }
+        }
+    }
+
+    /// Closes the sessions.
+    pub fn close(&self) {
+        let open = std::mem::replace(&mut *lock(&self.state), State::Failed(Fault::Unavailable(None)));
+        drop(open);
+    }
+
+    fn attempt(&self, config: &EngineConfig, calls: &Calls) {
+        loop {
+            let outcome = Engine::open(config.clone(), calls.clone());
+            let (next, is_final) = match outcome {
+                Ok(engine) => (State::Open(engine), true),
+                Err(error) => {
+                    let is_final = matches!(error, TokenError::PinRefused);
+                    let mut cause = std::error::Error::source(&error);
+                    while let Some(inner) = cause.and_then(std::error::Error::source) {
+                        cause = Some(inner);
+                    }
+                    tracing::error!(%error, cause = cause.map(tracing::field::display), "the token cannot be opened");
+                    (State::Failed(error.into()), is_final)
+                }
+            };
+            *lock(&self.state) = next;
+            if is_final {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// Whatever keeps the token from being opened, for a request it is away; an administrator is needed for a PIN.
+fn away(error: TokenError) -> TokenError {
+    match error {
+        TokenError::PinRefused | TokenError::NoPin | TokenError::Unavailable(_) => error,
+        TokenError::Unsupported(Some(call)) | TokenError::Refused(call) => TokenError::Unavailable(Some(call)),
+        _ => TokenError::Unavailable(None),
+    }
+}

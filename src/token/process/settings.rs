@@ -1,0 +1,131 @@
+//! The worker's own configuration file. The daemon's names it and is not allowed anything that stands in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::base::duration::{DurationFault, Span};
+use crate::base::toml_fault;
+use crate::token::engine::EngineConfig;
+use crate::token::engine::calls::Timeouts;
+use crate::token::engine::pin::{PinFault, PinFile};
+
+/// What a worker is to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub engine: EngineConfig,
+    pub timeouts: Timeouts,
+    /// Without a sign of life for so long, whoever started the worker replaces it.
+    pub watchdog: Duration,
+    /// The socket, when nobody passes one.
+    pub listen: Option<PathBuf>,
+    /// Who may connect beside root and the worker's own user.
+    pub client_user: Option<String>,
+    /// What the module looks for in its environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Why a worker's configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("{path} cannot be read")]
+    File { path: PathBuf, source: std::io::Error },
+    /// The line itself is not shown: what does not belong into the file may be a PIN.
+    #[error("{path}, line {line}: {message}")]
+    Syntax { path: PathBuf, line: usize, message: String },
+    #[error("{path}: {field}: {message}")]
+    Value { path: PathBuf, field: &'static str, message: &'static str },
+    #[error("{path}: {field}")]
+    Duration { path: PathBuf, field: &'static str, source: DurationFault },
+    #[error("{path}")]
+    Pin { path: PathBuf, source: PinFault },
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    module: PathBuf,
+    label: Option<String>,
+    serial: Option<String>,
+    pin_file: String,
+    #[serde(default)]
+    sessions: usize,
+    queue: Option<usize>,
+    call_timeout: Option<String>,
+    generate_timeout: Option<String>,
+    initialise_timeout: Option<String>,
+    watchdog: Option<String>,
+    listen: Option<PathBuf>,
+    client_user: Option<String>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// Reads and checks a file.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.to_owned(), source })?;
+        let file: File = toml::from_str(&text).map_err(|error| {
+            let (line, message) = toml_fault::explain(&text, &error);
+            SettingsError::Syntax { path: path.to_owned(), line, message }
+        })?;
+        file.checked(path)
+    }
+
+    /// That the PIN's file is there, without reading it.
+    pub fn check_pin(&self, path: &Path) -> Result<(), SettingsError> {
+        self.engine.pin.check().map_err(|source| SettingsError::Pin { path: path.to_owned(), source })
+    }
+}
+
+impl File {
+    fn checked(self, path: &Path) -> Result<Settings, SettingsError> {
+        let wrong = |field, message| Err(SettingsError::Value { path: path.to_owned(), field, message });
+        if self.label.is_some() == self.serial.is_some() {
+            return wrong("label", "give either the token's label or its serial");
+        }
+        if self.sessions > 64 {
+            return wrong("sessions", "at most 64");
+        }
+        if self.queue.is_some_and(|queue| !(1..=100_000).contains(&queue)) {
+            return wrong("queue", "1 to 100000");
+        }
+        if !self.environment.keys().all(|name| is_variable(name)) {
+            return wrong("environment", "names are letters, digits and underscores, and none of the linker's or the service manager's");
+        }
+        let time = |field, text: Option<&str>, default: Duration| {
+            let read = text.map_or(Ok(default), |text| text.parse().map(Span::as_std));
+            read.map_err(|source| SettingsError::Duration { path: path.to_owned(), field, source })
+        };
+        let unless = Timeouts::default();
+        let pin = PinFile::named(&self.pin_file).map_err(|source| SettingsError::Pin { path: path.to_owned(), source })?;
+        Ok(Settings {
+            timeouts: Timeouts {
+                call: time("call_timeout", self.call_timeout.as_deref(), unless.call)?,
+                generate: time("generate_timeout", self.generate_timeout.as_deref(), unless.generate)?,
+                initialise: time("initialise_timeout", self.initialise_timeout.as_deref(), unless.initialise)?,
+            },
+            watchdog: time("watchdog", self.watchdog.as_deref(), Duration::from_secs(10))?,
+            engine: EngineConfig {
+                module: self.module,
+                label: self.label,
+                serial: self.serial,
+                pin,
+                sessions: self.sessions,
+                queue: self.queue.unwrap_or_default(),
+            },
+            listen: self.listen,
+            client_user: self.client_user,
+            environment: self.environment,
+        })
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let reserved = ["LD_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "CREDENTIALS_", "GLIBC_"];
+    begins_well && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !reserved.iter().any(|prefix| name.starts_with(prefix))
+}

@@ -1,0 +1,117 @@
+//! Frames: four bytes of length, the least significant first, and as many bytes.
+
+use std::io::{self, Read};
+
+use serde::{Deserialize, Serialize};
+
+/// The longest frame: a message for Ed25519 and a little around it.
+pub const LONGEST: usize = 16 << 20;
+/// What is asked of the socket at once.
+const PIECE: usize = 64 << 10;
+
+/// The other side sends what is no frame, or no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadFrame {
+    #[error("a frame is longer than {LONGEST} bytes")]
+    TooLong,
+    #[error("a frame holds no message that is known")]
+    Content,
+}
+
+/// Why no frame could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Bad(#[from] BadFrame),
+    #[error("the connection failed")]
+    Connection(#[from] io::Error),
+}
+
+impl ReadError {
+    /// Whether nothing came in time; reading may go on.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Connection(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
+    }
+}
+
+/// Reads frames from a stream, several at a time when they are there.
+pub struct Frames<R> {
+    source: R,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl<R: Read> Frames<R> {
+    pub fn new(source: R) -> Self {
+        Self { source, buffer: vec![0; PIECE], start: 0, end: 0 }
+    }
+
+    /// The content of the next frame; None at the end of the stream, also when that comes within a frame.
+    pub fn read(&mut self) -> Result<Option<&[u8]>, ReadError> {
+        let (from, to) = loop {
+            let filled = self.buffer.get(self.start..self.end).unwrap_or_default();
+            if let Some(length) = split(filled)? {
+                let from = self.start + 4;
+                break (from, from + length);
+            }
+            if !self.fill()? {
+                return Ok(None);
+            }
+        };
+        self.start = to;
+        Ok(self.buffer.get(from..to))
+    }
+
+    /// Reads what is there; false at the end.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.end == self.buffer.len() {
+            // Doubled by what has arrived, not by what the length promises.
+            self.buffer.resize(2 * self.end, 0);
+        } else if self.end == 0 && self.buffer.len() > PIECE {
+            self.buffer.truncate(PIECE);
+            self.buffer.shrink_to_fit();
+        }
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        let read = loop {
+            match self.source.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        self.end += read;
+        Ok(read > 0)
+    }
+}
+
+/// How long the first frame's content is, when all of it is there.
+fn split(bytes: &[u8]) -> Result<Option<usize>, BadFrame> {
+    let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
+    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| BadFrame::TooLong)?;
+    if length > LONGEST {
+        return Err(BadFrame::TooLong);
+    }
+    Ok((rest.len() >= length).then_some(length))
+}
+
+/// Appends a message as a frame. What cannot be written leaves nothing behind.
+pub fn write<T: Serialize>(out: &mut Vec<u8>, message: &T) -> Result<(), BadFrame> {
+    let Ok(content) = postcard::to_allocvec(message) else { return Err(BadFrame::Content) };
+    if content.len() > LONGEST {
+        return Err(BadFrame::TooLong);
+    }
+    let length = u32::try_from(content.len()).map_err(|_| BadFrame::TooLong)?;
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&content);
+    Ok(())
+}
+
+/// Reads a message that is the whole content of a frame.
+pub fn read<'a, T: Deserialize<'a>>(content: &'a [u8]) -> Result<T, BadFrame> {
+    match postcard::take_from_bytes(content) {
+        Ok((message, [])) => Ok(message),
+        Ok(_) | Err(_) => Err(BadFrame::Content),
+    }
+}
