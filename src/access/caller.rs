@@ -1,5 +1,7 @@
 //! The caller of a request.
 
+use std::fmt;
+
 use super::{Scope, Token};
 use crate::audit::{Actor, Field, Origin};
 use crate::base::id::RequestId;
@@ -9,6 +11,12 @@ use crate::base::id::RequestId;
 pub struct Caller {
     origin: Origin,
     scopes: Vec<Scope>,
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.origin.actor().fmt(f)
+    }
 }
 
 impl Caller {

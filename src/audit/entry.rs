@@ -1,5 +1,7 @@
 //! What an entry says.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use crate::base::id::{RequestId, TokenId};
@@ -59,6 +61,17 @@ pub enum Actor {
     System,
     /// A process of this machine, through the break-glass socket.
     BreakGlass { user: u32, process: i32 },
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token { id, name } => write!(f, "{id} ({name})"),
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::System => f.write_str("system"),
+            Self::BreakGlass { user, process } => write!(f, "break-glass (uid {user}, pid {process})"),
+        }
+    }
 }
 
 /// How it ended.

@@ -8,3 +8,4 @@ pub mod page;
 pub mod secret;
 pub mod text;
 pub mod toml_fault;
+pub mod wiping;

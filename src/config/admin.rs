@@ -23,12 +23,14 @@ pub struct Admin {
 /// What `sockaddr_un` holds (unix(7)), less the byte that ends it.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-impl Admin {
-    /// Whether administration has a place of its own and is taken from the listener of the API.
-    pub fn is_apart(&self) -> bool {
-        self.listen.is_some() || self.socket.is_some()
+/// As the file says it.
+impl PartialEq for Admin {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.listen, &self.socket) == (&other.listen, &other.socket)
     }
+}
 
+impl Admin {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let Some(socket) = &self.socket else { return Ok(()) };
         absolute("admin.socket", socket)?;

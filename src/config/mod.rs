@@ -1,6 +1,8 @@
 //! The configuration file: TOML, unknown keys refused, secrets only as paths of files that hold them.
 
 mod admin;
+pub mod log;
+pub mod sandbox;
 mod tls;
 mod token;
 
@@ -35,13 +37,14 @@ pub struct Config {
     pub crl: Crl,
     #[serde(default)]
     pub storage: Storage,
-    /// The file it was read from, and is read from again.
-    #[serde(skip)]
-    pub file: PathBuf,
+    #[serde(default)]
+    pub log: log::Log,
+    #[serde(default)]
+    pub sandbox: sandbox::Sandbox,
 }
 
 /// What relying parties reach.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Public {
     /// The address of a plain-HTTP listener for CRLs and CA certificates; none unless given.
@@ -61,7 +64,7 @@ pub struct Crl {
 }
 
 /// How the data directory is used.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
     /// Mebibytes held back for revocation and CRLs when the disk is full. With less than twice as much free, nothing new is issued.
@@ -89,11 +92,10 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
         token::refuse_table(&text)?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| {
+        let config: Self = toml::from_str(&text).map_err(|error| {
             let (line, message) = toml_fault::explain(&text, &error);
             ConfigError::Syntax { path: path.to_owned(), line, message }
         })?;
-        config.file = path.to_owned();
         config.check()?;
         Ok(config)
     }
@@ -106,6 +108,20 @@ impl Config {
     /// How long CRLs are good for.
     pub fn crl_validity(&self) -> Result<Span, ConfigError> {
         span("crl.validity", &self.crl.validity)
+    }
+
+    /// The settings that differ from another's and are taken up by a new start only.
+    pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
+        let differences = [
+            ("data_dir", self.data_dir != other.data_dir),
+            ("listen", self.listen != other.listen),
+            ("admin", self.admin != other.admin),
+            ("public", self.public != other.public),
+            ("token", self.token != other.token),
+            ("storage", self.storage != other.storage),
+            ("sandbox", self.sandbox != other.sandbox),
+        ];
+        differences.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -198,5 +214,7 @@ fn default_cache() -> u64 {
     64
 }
 
+#[cfg(test)]
+mod manual;
 #[cfg(test)]
 mod tests;

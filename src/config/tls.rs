@@ -1,7 +1,7 @@
 //! `[tls]`: what the listeners show, and which client certificates they ask for.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -92,6 +92,12 @@ impl Tls {
             })),
             _ => wrong("tls.certificate", "give either certificate and key, or ca and names"),
         }
+    }
+
+    /// The files it names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let roots = self.clients.as_ref().and_then(|clients| clients.roots.as_ref());
+        [self.certificate.as_ref(), self.key.as_ref(), roots].into_iter().flatten().map(PathBuf::as_path)
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{ConfigError, absolute};
 
 /// One token.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
     /// What the appliance calls it.

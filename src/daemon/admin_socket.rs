@@ -2,11 +2,10 @@
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use nix::unistd::Uid;
-use tokio::net::UnixListener;
 
 /// Makes the socket. One that a daemon left behind is taken away, one that a daemon serves is not, and neither is any other file.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {

@@ -8,7 +8,7 @@ use crate::access::{AccessError, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
 use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource, SubjectKeys};
-use crate::config::{Config, ConfigError, TokenPlace};
+use crate::config::{self, Config, ConfigError, TokenPlace};
 use crate::http::app::App;
 use crate::http::metrics::Metrics;
 use crate::inventory::{Certificates, InventoryError, TrustAnchors};
@@ -50,15 +50,20 @@ pub enum AssemblyError {
 }
 
 /// Opens everything the configuration names. `public_url` is used where the configuration names none.
-pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>) -> Result<Arc<App>, AssemblyError> {
-    let schedule = CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? };
+pub async fn assemble(
+    config: &Config,
+    clock: Clock,
+    public_url: Option<String>,
+    keeper: Option<Keeper>,
+) -> Result<Arc<App>, AssemblyError> {
+    let schedule = crl_schedule(config)?;
     let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
     tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
     if let Some(reason) = &opened.rebuilt {
         tracing::warn!(?reason, "the index was rebuilt from the journal");
     }
     let ledger = Ledger::new(storage.clone());
-    let token = open_token(config)?;
+    let token = open_token(config, keeper)?;
     let authorities = Authorities::load(&storage)?;
     report_missing_keys(&authorities, &token).await;
     let serials = SerialSource::seeded_by(&token).await?;
@@ -93,6 +98,11 @@ pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>)
     }))
 }
 
+/// When CRLs are made under this configuration.
+pub fn crl_schedule(config: &Config) -> Result<CrlSchedule, ConfigError> {
+    Ok(CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? })
+}
+
 /// How the store is opened under this configuration.
 pub fn storage_options(config: &Config) -> Options {
     let reserve_bytes = config.storage.reserve_mib << 20;
@@ -115,17 +125,29 @@ pub fn check_tokens(config: &Config) -> Result<(), AssemblyError> {
     Ok(())
 }
 
-fn open_token(config: &Config) -> Result<Token, AssemblyError> {
+/// Starts what keeps the worker of a token, where that is the daemon's to do. It needs what the sandbox closes: call it before, while there is one
+/// thread.
+pub fn start_keeper(config: &Config) -> Result<Option<Keeper>, AssemblyError> {
     check_tokens(config)?;
+    match config.token.first().and_then(config::Token::place) {
+        None | Some(TokenPlace::Socket(_)) => Ok(None),
+        Some(TokenPlace::Config(file)) => {
+            let program = std::env::current_exe().map_err(AssemblyError::Program)?;
+            Ok(Some(Keeper::start(&program, file, &runtime_directory())?))
+        }
+    }
+}
+
+fn open_token(config: &Config, keeper: Option<Keeper>) -> Result<Token, AssemblyError> {
     let nothing = || ConfigError::Value { field: "token", message: "none".to_owned() };
     let token = config.token.first().ok_or_else(nothing)?;
-    let (socket, keeper) = match token.place().ok_or_else(nothing)? {
-        TokenPlace::Socket(socket) => (socket.to_owned(), None),
-        TokenPlace::Config(file) => {
-            let program = std::env::current_exe().map_err(AssemblyError::Program)?;
-            let keeper = Keeper::start(&program, file, &runtime_directory())?;
+    let (socket, keeper) = match (token.place().ok_or_else(nothing)?, keeper) {
+        (TokenPlace::Socket(socket), _) => (socket.to_owned(), None),
+        (TokenPlace::Config(_), Some(mut keeper)) => {
+            keeper.watch()?;
             (keeper.socket(), Some(keeper))
         }
+        (TokenPlace::Config(_), None) => return Err(nothing().into()),
     };
     let wanted = TokenConfig { name: token.name.clone(), socket, queue: token.queue };
     Ok(Token::open(wanted, keeper, OPEN_WITHIN)?)

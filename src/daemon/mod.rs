@@ -1,10 +1,17 @@
-//! The daemon: putting the parts together, serving, the hourly work, and stopping in order.
+//! The daemon: putting the parts together, shutting itself in, serving, the hourly work, and stopping in order.
 
 mod admin_socket;
 pub mod assembly;
 pub mod dev;
+mod environment;
 pub mod first_token;
 mod listener;
+pub mod log;
+pub mod manual;
 mod private_file;
 mod publication;
+pub mod reload;
 pub mod run;
+pub mod sandbox;
+mod supervisor;
+pub mod surroundings;

@@ -14,6 +14,7 @@ use super::authenticate::Approach;
 use super::call::Call;
 use super::peer::Peer;
 use super::problem::Problem;
+use super::request_log;
 use super::routes::Route;
 use super::to_its_end::ToItsEnd;
 use crate::access::{Caller, Permission, without_secrets};
@@ -61,9 +62,12 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
         },
     };
     let response = match outcome {
-        Ok(response) => response,
+        Ok(mut response) => {
+            request_log::answered(route, &caller, id, &mut response);
+            response
+        }
         Err(problem) => {
-            log(route, id, &problem);
+            request_log::refused(route, &caller, id, &problem);
             note_refusal(&app, route, &caller, parts.uri.path(), &problem).await;
             problem.into_response(id)
         }
@@ -85,15 +89,6 @@ async fn tell_of_break_glass(app: &App, route: &Route, caller: &Caller, path: &s
     let entry = entry.detail(Field::Method, &route.method).detail(Field::Path, without_secrets(path));
     app.ledger.note(entry).await?;
     Ok(())
-}
-
-fn log(route: &Route, id: RequestId, problem: &Problem) {
-    let cause = problem.cause.as_deref().unwrap_or_default();
-    if problem.status.is_server_error() {
-        tracing::error!(request = %id, method = %route.method, path = route.path, code = problem.code, cause, "request failed");
-    } else {
-        tracing::info!(request = %id, method = %route.method, path = route.path, code = problem.code, "request refused");
-    }
 }
 
 /// Refusals are audited: every one for want of a right, and every one of a request that would have changed something.

@@ -15,6 +15,7 @@ mod peer;
 mod pki;
 pub mod problem;
 mod public;
+mod request_log;
 pub mod router;
 pub mod routes;
 pub mod server;

@@ -161,11 +161,30 @@ impl From<TokenError> for Problem {
             TokenError::KeyMissing(_) | TokenError::KeyMismatch(_) => {
                 Self::unavailable("key_missing", "The authority's key is not in the token.", 60, error)
             }
+            TokenError::BadSignature => {
+                Self::unavailable("token_faulty", "The token gave a wrong signature, which was thrown away; try again later.", 5, error)
+            }
+            TokenError::AttributeIgnored { attribute } => Self {
+                cause: Some(error.to_string()),
+                ..Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    "token_refused",
+                    format!("The token did not keep {attribute} of a new key as it was asked to; the key was destroyed."),
+                )
+            },
+            TokenError::Refused(_) => Self {
+                cause: Some(error.to_string()),
+                ..Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    "token_refused",
+                    "The token does not do what it was asked; the log says what it answered.",
+                )
+            },
+            TokenError::Unsupported(_) => Self {
+                cause: Some(error.to_string()),
+                ..Self::new(StatusCode::NOT_IMPLEMENTED, "token_unsupported", "The token has no keys or signatures of this kind.")
+            },
             TokenError::KeyExists(_)
-            | TokenError::Unsupported(_)
-            | TokenError::BadSignature
-            | TokenError::AttributeIgnored { .. }
-            | TokenError::Refused(_)
             | TokenError::TooLong
             | TokenError::TokenExists
             | TokenError::NoFreeSlot

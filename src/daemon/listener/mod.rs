@@ -7,13 +7,15 @@ pub mod bootstrap;
 mod own;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
+use rustls::ServerConfig;
+use tokio::sync::{Notify, watch};
 
 use crate::ca::Authority;
 use crate::config::{ConfigError, Source, Tls};
+use crate::daemon::reload;
 use crate::http::app::App;
 use crate::http::server;
 use crate::http::tls::{ClientRoots, Exchange, Identity, TlsError, server_config};
@@ -41,13 +43,13 @@ pub struct ListenerIdentity {
     own: Own,
     exchange: Arc<Exchange>,
     state: Mutex<State>,
+    /// Other settings are to be looked at now and not at the next time.
+    nudge: Notify,
 }
 
 struct State {
-    settings: Tls,
+    settings: Arc<Tls>,
     shown: Shown,
-    /// What was logged last, so that a lasting fault is told once.
-    told: Option<String>,
 }
 
 /// What the configuration in force was made of.
@@ -61,12 +63,12 @@ struct Shown {
 impl ListenerIdentity {
     /// Finds what the configuration asks for. `place` is the directory of what the appliance issues for itself.
     pub async fn open(settings: &Tls, place: PathBuf, app: Arc<App>) -> Result<Self, ListenerError> {
-        let own = Own::new(app.clone(), place);
+        let own = Own::open(app.clone(), place)?;
         let found = find(&app, &own, settings).await?;
         let shown = found.shown();
         let exchange = Arc::new(Exchange::new(server_config(found.identity, &found.roots)?));
-        let state = Mutex::new(State { settings: settings.clone(), shown, told: None });
-        Ok(Self { app, own, exchange, state })
+        let state = Mutex::new(State { settings: Arc::new(settings.clone()), shown });
+        Ok(Self { app, own, exchange, state, nudge: Notify::new() })
     }
 
     /// What the listeners take the configuration of each new connection from.
@@ -74,57 +76,87 @@ impl ListenerIdentity {
         self.exchange.clone()
     }
 
-    /// Takes other settings, or the same with what their files hold by now. What is wrong with them leaves everything as it was.
-    pub async fn reload(&self, settings: &Tls) -> Result<(), ListenerError> {
-        let mut state = self.state.lock().await;
-        let found = find(&self.app, &self.own, settings).await?;
-        self.show(&mut state, found)?;
-        state.settings = settings.clone();
-        Ok(())
+    /// Prepares other settings, or the same with what their files hold by now. A certificate of an own authority is asked for
+    /// behind the exchange, and the one of before is shown until it is there.
+    pub fn prepare(self: &Arc<Self>, settings: &Tls) -> Result<reload::Exchange, reload::Refusal> {
+        let ready = self.ready(settings).map_err(|error| chain(&error))?;
+        let (identity, settings) = (self.clone(), Arc::new(settings.clone()));
+        Ok(Box::new(move || {
+            let mut state = identity.state();
+            state.settings = settings;
+            if let Some((shown, config)) = ready {
+                identity.show(&mut state, shown, config);
+            }
+            identity.nudge.notify_one();
+        }))
+    }
+
+    /// What files hold; none for an own authority, which takes time.
+    fn ready(&self, settings: &Tls) -> Result<Option<(Shown, ServerConfig)>, ListenerError> {
+        let roots = client_roots(&self.app, settings)?;
+        match settings.source()? {
+            Source::OwnCa(_) => Ok(None),
+            Source::Files { certificate, key } => {
+                let found = Found { identity: Identity::read(&certificate, &key)?, is_bootstrap: false, roots };
+                Ok(Some((found.shown(), server_config(found.identity, &found.roots)?)))
+            }
+        }
     }
 
     /// Renews what is due and takes what was waited for, until `stop` turns true.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        // What was logged last, so that a lasting fault is told once.
+        let mut told = None;
         loop {
-            let pause = if self.state.lock().await.shown.is_bootstrap { WAITING_LOOK } else { LOOK };
+            let pause = if self.state().shown.is_bootstrap { WAITING_LOOK } else { LOOK };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
+                () = self.nudge.notified() => {}
                 () = server::stopped(&mut stop) => return,
             }
-            let mut state = self.state.lock().await;
-            match self.look(&mut state).await {
-                Ok(()) => state.told = None,
+            match self.look().await {
+                Ok(()) => told = None,
                 Err(error) => {
                     let text = chain(&error);
-                    if state.told.as_ref() != Some(&text) {
+                    if told.as_ref() != Some(&text) {
                         tracing::error!(error = text, "the listener's certificate stays as it is");
-                        state.told = Some(text);
+                        told = Some(text);
                     }
                 }
             }
         }
     }
 
-    async fn look(&self, state: &mut State) -> Result<(), ListenerError> {
+    async fn look(&self) -> Result<(), ListenerError> {
+        let settings = self.state().settings.clone();
         // Files are read again only when somebody says so: half of a pair may have been written by now.
-        let is_own = matches!(state.settings.source()?, Source::OwnCa(_));
-        if !is_own && client_roots(&self.app, &state.settings)? == state.shown.roots {
+        let is_own = matches!(settings.source()?, Source::OwnCa(_));
+        if !is_own && client_roots(&self.app, &settings)? == self.state().shown.roots {
             return Ok(());
         }
-        let found = find(&self.app, &self.own, &state.settings).await?;
-        self.show(state, found)
+        let found = find(&self.app, &self.own, &settings).await?;
+        let shown = found.shown();
+        let config = server_config(found.identity, &found.roots)?;
+        let mut state = self.state();
+        // A reload in the meantime knows better.
+        if Arc::ptr_eq(&state.settings, &settings) {
+            self.show(&mut state, shown, config);
+        }
+        Ok(())
     }
 
-    fn show(&self, state: &mut State, found: Found) -> Result<(), ListenerError> {
-        let shown = found.shown();
+    fn show(&self, state: &mut State, shown: Shown, config: ServerConfig) {
         if shown == state.shown {
-            return Ok(());
+            return;
         }
         let sha256 = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &shown.certificate));
-        self.exchange.replace(server_config(found.identity, &found.roots)?);
+        self.exchange.replace(config);
         tracing::info!(sha256, bootstrap = shown.is_bootstrap, "new connections are shown this listener certificate");
         state.shown = shown;
-        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -185,7 +217,7 @@ fn authority(app: &App, name_or_id: &str) -> Option<Arc<Authority>> {
 }
 
 /// An error and all that caused it, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
+fn chain(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

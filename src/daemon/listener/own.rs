@@ -83,13 +83,14 @@ enum Key {
 }
 
 impl Own {
-    pub fn new(app: Arc<App>, place: PathBuf) -> Self {
-        Self { app, place, not_before: Mutex::new(None) }
+    /// Makes the directory, which is for its owner alone; once the daemon serves, no mode can be changed any more.
+    pub fn open(app: Arc<App>, place: PathBuf) -> Result<Self, OwnError> {
+        private_file::directory(&place).map_err(|source| OwnError::File { path: place.clone(), source })?;
+        Ok(Self { app, place, not_before: Mutex::new(None) })
     }
 
     /// What the listeners shall show now, and whether that is only the bootstrap certificate.
     pub async fn identity(&self, wanted: &OwnCa) -> Result<(Identity, bool), OwnError> {
-        private_file::directory(&self.place).map_err(|source| OwnError::File { path: self.place.clone(), source })?;
         let Some(authority) = authority(&self.app, &wanted.ca) else {
             return Ok((self.bootstrap(wanted)?, true));
         };

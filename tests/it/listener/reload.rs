@@ -96,9 +96,9 @@ fn what_is_wrong_leaves_the_old_certificate_and_says_why() {
         (std::fs::read(appliance.path("tls.key")).unwrap(), std::fs::read_to_string(appliance.path("chancery.toml")).unwrap());
     let mut line = Line::open(&address(&appliance), &[]);
     let mut reload = |what: &str, said: &str| {
-        let told = appliance.log().matches("the listener's certificate stays as it is").count();
+        let told = appliance.log().matches("the configuration was not taken up; the old one stays").count();
         appliance.signal(Signal::SIGHUP);
-        wait_for(what, || appliance.log().matches("the listener's certificate stays as it is").count() > told);
+        wait_for(what, || appliance.log().matches("the configuration was not taken up; the old one stays").count() > told);
         let log = appliance.log();
         assert!(log.lines().last().unwrap_or_default().contains(said), "{what}: {log}");
         assert_eq!(serial(&appliance), before, "{what}");
@@ -115,6 +115,6 @@ fn what_is_wrong_leaves_the_old_certificate_and_says_why() {
     reload("a configuration with an unknown key", "unknown field `nonsense`");
     std::fs::write(appliance.path("chancery.toml"), &good_config).unwrap();
     appliance.signal(Signal::SIGHUP);
-    wait_for("the good files", || appliance.log().contains("was read again"));
+    wait_for("the good files", || appliance.log().contains("the configuration was read again"));
     assert_eq!(serial(&appliance), before);
 }
