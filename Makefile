@@ -11,6 +11,11 @@ LISTEN ?= 127.0.0.1:8443
 # How often each fuzz target is run, and how often `make crash` kills the daemon.
 FUZZ_RUNS ?= 1000000
 CRASH_ROUNDS ?= 1000
+# How long `make faults` lets each fault of the token last, and how many certificates it issues while the module crashes.
+FAULT_SECONDS ?= 10
+FAULT_ISSUES ?= 5000
+# How often `make powercut-test` cuts the power.
+ROUNDS ?= 10
 # A snapshot of the RustSec advisories as a .tar.gz; without one `make check` leaves the advisories out.
 ADVISORY_DB ?=
 
@@ -25,8 +30,12 @@ endif
 NEXTEST := cargo-nextest@0.9.143
 FUZZ := cargo-fuzz@0.13.2
 DENY := cargo-deny@0.20.2
+AUDIT := cargo-audit@0.22.2
+AUDITABLE := cargo-auditable@0.7.7
+DEB := cargo-deb@3.8.0
 
-.PHONY: help run deps test deps-test lint fuzz crash bench check deps-check
+.PHONY: help run deps test deps-test lint fuzz crash faults bench check deps-check dependencies \
+	deb deps-deb lintian piuparts install-test powercut-test newer reproduce
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -39,12 +48,13 @@ deps: ## install what building and running need and the machine has not
 	@packaging/install-missing.sh cargo /usr/include/stdio.h:libc6-dev cc:gcc make openssl curl jq \
 		softhsm2-util:softhsm2 /usr/lib/softhsm/libsofthsm2.so:libsofthsm2
 
-test: deps-test lint ## run every test: formatting, lints, fuzz targets, unit and integration tests
+test: deps-test lint dependencies ## run every test: formatting, lints, dependencies, fuzz targets, unit and integration tests
 	$(MAKE) --no-print-directory fuzz
 	cargo nextest run --locked
 
 deps-test: deps ## install what the tests need and the machine has not
-	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace module=ensurepip:python3-venv
+	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace systemd-analyze:systemd unshare:util-linux \
+		/usr/include/p11-kit-1/p11-kit/pkcs11.h:libp11-kit-dev certutil:libnss3-tools module=ensurepip:python3-venv
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked $(NEXTEST)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked $(FUZZ)
 	@$(MAKE) --silent --no-print-directory target/venv/installed
@@ -66,6 +76,9 @@ fuzz: deps-test ## run every fuzz target FUZZ_RUNS times
 crash: deps-test ## kill the daemon CRASH_ROUNDS times while it issues, and look for what was lost
 	CHANCERY_CRASH_ROUNDS=$(CRASH_ROUNDS) cargo nextest run --locked --cargo-profile release --profile crash --test it crash
 
+faults: deps-test ## make the token's module fail in every way for FAULT_SECONDS each, and crash and hang under FAULT_ISSUES issues
+	CHANCERY_FAULT_SECONDS=$(FAULT_SECONDS) CHANCERY_FAULT_ISSUES=$(FAULT_ISSUES) cargo nextest run --locked --profile faults --test it faults::
+
 bench: deps ## measure the token, the journal and signing over the API
 	cargo bench --locked --bench '*'
 
@@ -74,3 +87,40 @@ check: deps deps-check lint ## lints, and what may enter the dependency tree: li
 
 deps-check:
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked $(DENY)
+	@[[ -z "$(ADVISORY_DB)" ]] || cargo audit --version >/dev/null 2>&1 || cargo install --locked $(AUDIT)
+
+# Licences, sources and bans, which need no network and no snapshot.
+dependencies: deps-check
+	@packaging/check-dependencies.sh ""
+
+deb: deps deps-deb ## make the Debian packages in target/debian
+	packaging/build.sh
+	packaging/deb.sh target/debian
+
+deps-deb:
+	@packaging/install-missing.sh git dpkg-deb:dpkg-dev objcopy:binutils
+	@cargo deb --version >/dev/null 2>&1 || cargo install --locked $(DEB)
+	@cargo auditable --version >/dev/null 2>&1 || cargo install --locked $(AUDITABLE)
+
+# The same packages with a higher version, which the tests upgrade to.
+newer: deb
+	packaging/deb.sh target/debian-newer "$$(dpkg-deb --field target/debian/chanceryd_*.deb Version)+test"
+
+lintian: deb ## hold the packages against Debian's policy
+	@packaging/install-missing.sh lintian
+	lintian --pedantic --fail-on error,warning target/debian/*.deb
+
+piuparts: newer ## install, upgrade and purge the packages in a bare Debian, and look for what is left
+	@packaging/install-missing.sh piuparts mmdebstrap
+	packaging/piuparts.sh target/debian target/debian-newer
+
+install-test: newer ## install, run, kill, upgrade, remove and purge the packages on a Debian 12 that is booted for it; takes root
+	@packaging/install-missing.sh mmdebstrap systemd-nspawn:systemd-container
+	packaging/install-test.sh target/debian target/debian-newer
+
+powercut-test: deb ## cut the power of a virtual machine that issues, ROUNDS times; takes root
+	@packaging/install-missing.sh mmdebstrap mke2fs:e2fsprogs qemu-system-x86_64:qemu-system-x86 python3
+	packaging/powercut-test.sh target/debian $(ROUNDS)
+
+reproduce: deb ## build the packages once more, elsewhere, and compare
+	packaging/reproduce.sh target/debian

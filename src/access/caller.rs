@@ -1,5 +1,7 @@
 //! The caller of a request.
 
+use std::fmt;
+
 use super::Scope;
 use crate::audit::{Actor, Origin};
 use crate::base::id::{RequestId, TokenId};
@@ -9,6 +11,12 @@ use crate::base::id::{RequestId, TokenId};
 pub struct Caller {
     origin: Origin,
     scopes: Vec<Scope>,
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.origin.actor().fmt(f)
+    }
 }
 
 impl Caller {

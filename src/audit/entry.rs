@@ -1,5 +1,7 @@
 //! What an entry says.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use crate::base::id::{RequestId, TokenId};
@@ -57,6 +59,16 @@ pub enum Actor {
     Anonymous,
     /// The daemon by itself.
     System,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token { id, name } => write!(f, "{id} ({name})"),
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::System => f.write_str("system"),
+        }
+    }
 }
 
 /// How it ended.
@@ -126,6 +138,8 @@ numbered! {
         CrlPublish = 31 "crl.publish",
         TokenCreate = 40 "token.create",
         TokenRevoke = 41 "token.revoke",
+        TrustAnchorCreate = 100 "trust_anchor.create",
+        TrustAnchorDelete = 101 "trust_anchor.delete",
         RequestRefused = 50 "request.refused",
         DaemonStart = 60 "daemon.start",
         DaemonStop = 61 "daemon.stop",

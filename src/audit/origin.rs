@@ -23,6 +23,11 @@ impl Origin {
         Self { actor: Actor::System, request: None }
     }
 
+    /// Who acts.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// An entry of something that is done.
     pub fn entry(&self, action: Action, now: Timestamp) -> Entry {
         let entry = Entry::done(now, self.actor.clone(), action);

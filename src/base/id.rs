@@ -78,6 +78,8 @@ ids! {
     CertId = "cert_";
     /// An API token (not its secret).
     TokenId = "tok_";
+    /// A trust anchor.
+    TrustAnchorId = "trust_anchor_";
     /// One request, as logs, audit entries and the `X-Request-Id` header name it.
     RequestId = "req_";
 }

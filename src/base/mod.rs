@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod duration;
 pub mod id;
+pub mod object_name;
 pub mod page;
 pub mod secret;
 pub mod toml_fault;
+pub mod wiping;

@@ -1,27 +1,34 @@
 //! The daemon.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chancery::access::{LONGEST_TOKEN_LIFE, Scope};
 use chancery::base::duration::Span;
+use chancery::base::wiping::Wiping;
+use chancery::cli;
 use chancery::daemon::dev::Dev;
 use chancery::daemon::first_token;
-use chancery::daemon::run::{self, RunError};
+use chancery::daemon::log::{self, LogFilter};
+use chancery::daemon::manual;
+use chancery::daemon::run::{self, RunError, on_runtime};
+use chancery::daemon::sandbox::{self, SandboxError, probe};
+use chancery::daemon::surroundings::Surroundings;
 use chancery::token::process::settings::Settings;
 use chancery::token::process::{self, ProcessError};
 use chancery::token::{TokenError, keeper};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+
+/// Keys on their way to a client, tokens in headers and PINs do not stay behind in memory that was given back.
+#[global_allocator]
+static ALLOCATOR: Wiping = Wiping;
 
 /// Chancery's daemon: a certificate authority whose keys live in a PKCS#11 token.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "chanceryd", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -63,6 +70,11 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Close the sandbox of a configuration and try what it should refuse; serve nothing and change nothing.
+    SandboxProbe {
+        #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
+        config: PathBuf,
+    },
     /// Hold a PKCS#11 token and sign for the daemon. The daemon or the service manager starts this.
     TokenWorker {
         /// The worker's own configuration file.
@@ -86,6 +98,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         socket: PathBuf,
     },
+    /// Write manual pages and completions of both commands; the package is built with it.
+    #[command(hide = true)]
+    Manual {
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Check a configuration file and the files it names, and do nothing else.
     CheckConfig {
         #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
@@ -94,9 +112,22 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    start_log();
+    let command = Arguments::parse().command;
+    // Before anything is opened, while nothing of this process has changed yet.
+    let surroundings = match &command {
+        Command::Dev { .. } | Command::Serve { .. } => match Surroundings::take() {
+            Ok(surroundings) => surroundings,
+            Err(error) => {
+                tell(&error);
+                return ExitCode::FAILURE;
+            }
+        },
+        // What the service manager hands to a worker is for the worker; the rest ends soon.
+        _ => Surroundings::none(),
+    };
+    let log = log::begin();
     keep_private();
-    match execute(Arguments::parse().command) {
+    match execute(command, surroundings, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&error);
@@ -114,17 +145,17 @@ fn keep_private() {
     }
 }
 
-fn execute(command: Command) -> Result<(), RunError> {
+fn execute(command: Command, surroundings: Surroundings, log: LogFilter) -> Result<(), RunError> {
     match command {
         Command::Dev { dir, listen, module } => {
             let dir = std::path::absolute(&dir).unwrap_or(dir);
             let dev = Dev { dir, listen, module };
-            block_on(dev.serve())
+            dev.serve(surroundings, log)
         }
-        Command::Serve { config } => block_on(run::serve(&config)),
+        Command::Serve { config } => run::serve(&config, surroundings, log),
         Command::CreateToken { config, name, scopes, ttl, out } => {
             let out = std::path::absolute(&out).unwrap_or(out);
-            block_on(async { Ok(first_token::create(&config, name, scopes, ttl, &out).await?) })?;
+            on_runtime(async { Ok(first_token::create(&config, name, scopes, ttl, &out).await?) })?;
             println!("{}: holds the token", out.display());
             Ok(())
         }
@@ -133,12 +164,24 @@ fn execute(command: Command) -> Result<(), RunError> {
             let program = std::env::current_exe().map_err(|source| RunError::Prepare { what: "the path of this program", source })?;
             Ok(keeper::process::run(&program, &config, &socket)?)
         }
+        Command::SandboxProbe { config } => probe_sandbox(&config),
+        Command::Manual { out } => manual::write(&out, Arguments::command(), cli::Cli::command())
+            .map_err(|source| RunError::Prepare { what: "the manual", source }),
         Command::CheckConfig { config } => {
-            run::check_config(&config)?;
+            run::check_config(&config, &log)?;
             println!("{}: good", config.display());
             Ok(())
         }
     }
+}
+
+fn probe_sandbox(config: &Path) -> Result<(), RunError> {
+    for attempt in probe::run(config)? {
+        let outcome = attempt.outcome.as_ref().map_or_else(ToString::to_string, |()| "possible".to_owned());
+        let verdict = if attempt.is_as_meant() { "as meant" } else { "NOT AS MEANT" };
+        println!("{verdict}\t{}\t{outcome}", attempt.what);
+    }
+    Ok(())
 }
 
 fn token_worker(config: &Path, initialise: bool, if_absent: bool, keeper: Option<i32>) -> Result<(), RunError> {
@@ -150,6 +193,8 @@ fn token_worker(config: &Path, initialise: bool, if_absent: bool, keeper: Option
             std::env::set_var(name, value);
         }
     }
+    // Before the module is loaded; what it may open and reach is for the unit to say.
+    sandbox::worker::close().map_err(SandboxError::from)?;
     if !initialise {
         return Ok(process::run(settings, keeper)?);
     }
@@ -164,26 +209,6 @@ fn token_life(text: &str) -> Result<Span, String> {
         Ok(ttl) if ttl > LONGEST_TOKEN_LIFE => Err(format!("at most {LONGEST_TOKEN_LIFE}")),
         read => read.map_err(|fault| fault.to_string()),
     }
-}
-
-fn block_on(work: impl Future<Output = Result<(), RunError>>) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| RunError::Prepare { what: "the runtime", source })?;
-    runtime.block_on(work)
-}
-
-/// To the journal where there is one, else to standard error; RUST_LOG chooses what.
-fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    // systemd sets JOURNAL_STREAM for what it starts.
-    let journald = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
-    let stderr = journald.is_none().then(|| {
-        // Colours are for people: a file or a pipe gets the text alone.
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false)
-    });
-    tracing_subscriber::registry().with(filter).with(journald).with(stderr).init();
 }
 
 /// An error and all that caused it, a line each.

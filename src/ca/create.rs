@@ -100,7 +100,17 @@ impl Creator {
             .detail(Field::KeyId, key_id)
             .detail(Field::KeyType, request.key_type);
         self.issuer.ledger.commit(audit::Change::entry_only(Class::Normal, entry)).await.map_err(CreateError::Commit)?;
-        let generated = token.generate(key_id, &id.to_string(), request.key_type).await?;
+        let generated = match token.generate(key_id, &id.to_string(), request.key_type).await {
+            Ok(generated) => generated,
+            // Nothing was asked of the token, or the key is somebody else's.
+            Err(error @ (TokenError::Busy { .. } | TokenError::KeyExists(_))) => return Err(error.into()),
+            // A module that ended its process or did not return may have made the key all the same.
+            Err(error) => {
+                let error = CreateError::from(error);
+                self.destroy_unless_recorded(&token, key_id, &error).await;
+                return Err(error);
+            }
+        };
         let key = KeyRef { token: token.name(), id: key_id, public: generated.public };
         match self.certify(id, &key, &request, parent, (now, not_after), caller).await {
             Ok(authority) => Ok(self.authorities.insert(authority)),

@@ -77,7 +77,7 @@ pub struct CrlPublisher {
     ledger: Ledger,
     token: Token,
     clock: Clock,
-    schedule: CrlSchedule,
+    schedule: RwLock<CrlSchedule>,
     directory: PathBuf,
     current: RwLock<HashMap<CaId, Arc<PublishedCrl>>>,
     /// One publication per authority at a time, so that numbers and files follow each other.
@@ -113,11 +113,20 @@ impl CrlPublisher {
             ledger,
             token,
             clock,
-            schedule,
+            schedule: RwLock::new(schedule),
             directory,
             current: RwLock::new(current),
             publishing: Mutex::default(),
         })
+    }
+
+    /// Makes the CRLs to come by another schedule.
+    pub fn set_schedule(&self, schedule: CrlSchedule) {
+        *self.schedule.write().unwrap_or_else(PoisonError::into_inner) = schedule;
+    }
+
+    fn schedule(&self) -> CrlSchedule {
+        *self.schedule.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The current CRL of an authority.
@@ -127,7 +136,7 @@ impl CrlPublisher {
 
     /// Until when a copy may be used without asking again: the next regular publication.
     pub fn fresh_until(&self, published: &PublishedCrl) -> Timestamp {
-        from_seconds(published.this_update.as_second() + self.schedule.period.as_seconds() as i64).min(published.next_update)
+        from_seconds(published.this_update.as_second() + self.schedule().period.as_seconds() as i64).min(published.next_update)
     }
 
     /// The authorities whose CRL is due: it is missing, a period old, close to its end, or from a time that has not come, because
@@ -161,7 +170,7 @@ impl CrlPublisher {
         }
         let number = self.reserve_number(ca, now, caller).await?;
         let previous = read_record(&self.storage, ca)?.map(|CrlRecord::V1 { this_update, .. }| from_seconds(this_update));
-        let next_update = from_seconds(now.as_second() + self.schedule.validity.as_seconds() as i64);
+        let next_update = from_seconds(now.as_second() + self.schedule().validity.as_seconds() as i64);
         let draft = CrlDraft {
             issuer: authority.subject.der(),
             signature: authority.algorithm,

@@ -12,6 +12,7 @@ mod record;
 mod registry;
 mod request;
 mod serial_source;
+mod subject_key;
 
 pub use authority::{Authority, Kind, NotStanding};
 pub use create::{CreateError, Creator};
@@ -21,3 +22,4 @@ pub use prepare::PrepareError;
 pub use registry::{Authorities, AuthorityError};
 pub use request::{AuthorityRequest, PublicUrls};
 pub use serial_source::{NoRandomness, SerialSource};
+pub use subject_key::{RETRY_AFTER_SECONDS, SubjectKeyError, SubjectKeys};

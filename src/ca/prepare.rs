@@ -23,6 +23,9 @@ pub(super) struct Prepared {
     tbs: Vec<u8>,
     algorithm: SignatureAlgorithm,
     content: Content,
+    key_usage: KeyUsage,
+    issuer: DistinguishedName,
+    authority_key_id: Vec<u8>,
     warnings: Vec<Warning>,
 }
 
@@ -137,7 +140,16 @@ impl Prepared {
         if !faults.is_empty() {
             return Err(PrepareError::Lint(faults));
         }
-        Ok(Self { tbs, algorithm: issuer.algorithm, content, warnings: Vec::new() })
+        let authority_key_id = extensions.authority_key_id;
+        Ok(Self {
+            tbs,
+            algorithm: issuer.algorithm,
+            content,
+            key_usage,
+            issuer: issuer.name.clone(),
+            authority_key_id,
+            warnings: Vec::new(),
+        })
     }
 
     /// The bytes the token is asked to sign.
@@ -170,6 +182,15 @@ impl Prepared {
         }
         if certificate.serial() != &wanted.serial {
             return differs("the serial number");
+        }
+        if certificate.issuer().der() != self.issuer.der() {
+            return differs("the issuer");
+        }
+        if certificate.authority_key_id() != Some(self.authority_key_id.as_slice()) {
+            return differs("the issuer's key identifier");
+        }
+        if certificate.key_usage() != Some(self.key_usage) {
+            return differs("the key usage");
         }
         if certificate.subject().der() != wanted.subject.der() {
             return differs("the subject");

@@ -3,6 +3,7 @@
 use crate::api::pki::CreateAuthority;
 use crate::api::problem::Violation;
 use crate::base::id::CaId;
+use crate::base::object_name;
 use crate::profiles::read_key_type;
 use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
 use crate::x509::name::{AttributeType, DistinguishedName};
@@ -51,8 +52,8 @@ impl AuthorityRequest {
     /// Reads the wire form.
     pub fn read(wire: CreateAuthority) -> Result<Self, Vec<Violation>> {
         let mut faults = Faults(Vec::new());
-        if !is_authority_name(&wire.name) {
-            faults.add("name", "1 to 128 letters, digits, spaces, dots, dashes or underscores, not beginning or ending with a space");
+        if !object_name::is_object_name(&wire.name) {
+            faults.add("name", object_name::WANTED);
         }
         let parent = read_parent(&wire, &mut faults);
         let is_root = wire.ca_type == "root";
@@ -92,12 +93,6 @@ impl AuthorityRequest {
             _ => Err(faults.0),
         }
     }
-}
-
-/// Whether the text can be the name of an authority.
-fn is_authority_name(text: &str) -> bool {
-    let inside = |b: u8| b.is_ascii_alphanumeric() || b"._- ".contains(&b);
-    (1..=128).contains(&text.len()) && text.bytes().all(inside) && text.trim() == text
 }
 
 fn read_parent(wire: &CreateAuthority, faults: &mut Faults) -> Option<CaId> {

@@ -13,6 +13,7 @@ use super::crl::CrlCommand;
 use super::issue::{IssueCommand, SignCommand};
 use super::role::RoleCommand;
 use super::token::TokenCommand;
+use super::trust_anchor::AnchorCommand;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -56,6 +57,9 @@ pub(super) enum Command {
     /// Certificates that were issued
     #[command(subcommand)]
     Cert(CertificateCommand),
+    /// Trust anchors: CA certificates of others that are believed
+    #[command(subcommand)]
+    Anchor(AnchorCommand),
     /// Certificate revocation lists
     #[command(subcommand)]
     Crl(CrlCommand),

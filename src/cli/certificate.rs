@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::files;
 use super::session::Session;
 use super::table::{self, Rows};
+use super::trust_anchor::ValidateArguments;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CertificateCommand {
@@ -45,6 +46,8 @@ pub(super) enum CertificateCommand {
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
     },
+    /// Validate any certificate against our authorities and the trust anchors
+    Validate(ValidateArguments),
     /// Revoke a certificate
     Revoke {
         /// Its id or its serial number
@@ -86,6 +89,7 @@ impl CertificateCommand {
         let client = session.client.clone();
         match self {
             Self::List(arguments) => arguments.run(session).await,
+            Self::Validate(arguments) => arguments.run(session).await,
             Self::Show { id } => {
                 let certificate = session.wait("reading the certificate", client.certificate(&id)).await?;
                 session.print(&certificate, details)

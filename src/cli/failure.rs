@@ -9,6 +9,7 @@ use rustls::CertificateError;
 use crate::audit::VerifyError;
 use crate::client::ClientError;
 use crate::journal::JournalError;
+use crate::x509::pem::Label;
 
 use super::connection::SettingsFault;
 
@@ -27,8 +28,8 @@ pub(super) enum Failure {
     Exists { path: PathBuf },
     #[error("{id} (serial number {serial}) was issued, but its private key could not be kept")]
     KeyLost { id: String, serial: String, source: Box<Failure> },
-    #[error("{} holds neither a PEM nor a DER certificate request", path.display())]
-    NotARequest { path: PathBuf },
+    #[error("{} holds neither PEM nor DER where {wanted} is wanted", path.display())]
+    NotPem { path: PathBuf, wanted: Label },
     #[error("DER is not for terminals")]
     BinaryToTerminal,
     #[error("the appliance is {status}")]
@@ -66,7 +67,7 @@ impl Failure {
             | Self::File { .. }
             | Self::Exists { .. }
             | Self::KeyLost { .. }
-            | Self::NotARequest { .. }
+            | Self::NotPem { .. }
             | Self::BinaryToTerminal
             | Self::NotConfirmed
             | Self::Output(_) => 2,
@@ -132,7 +133,7 @@ impl Failure {
             }
             Self::Settings(_)
             | Self::File { .. }
-            | Self::NotARequest { .. }
+            | Self::NotPem { .. }
             | Self::Unhealthy { .. }
             | Self::Unfinished(_)
             | Self::NotConfirmed

@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
+use crate::x509::pem::{self, Label};
+use crate::x509::tlv;
 
 /// Longer than any request the server takes.
 const LONGEST_INPUT: u64 = 1 << 20;
@@ -100,4 +102,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
+}
+
+/// Reads one PEM text, or DER, which becomes one: every such thing is a SEQUENCE.
+pub(super) fn read_pem(path: &Path, label: Label) -> Result<String, Failure> {
+    let content = read(path)?;
+    if content.first() == Some(&tlv::SEQUENCE) {
+        return Ok(pem::encode(label, &content));
+    }
+    match String::from_utf8(content) {
+        Ok(text) if text.contains("-----BEGIN ") => Ok(text),
+        Ok(_) | Err(_) => Err(Failure::NotPem { path: path.to_path_buf(), wanted: label }),
+    }
 }

@@ -1,15 +1,14 @@
 //! `chancery issue` and `chancery sign`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::api::pki::{Issue, Sign};
 use crate::base::secret::{ExposeSecret, Zeroizing};
 use crate::client::{Answer, Issued};
+use crate::x509::pem::Label;
 
 use super::arguments::duration;
 use super::failure::Failure;
@@ -123,7 +122,7 @@ impl SignCommand {
     pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let client = session.client.clone();
         let Self { role, csr, san, ttl, cert_file, chain_file } = self;
-        let body = Sign { csr_pem: request_pem(&csr, files::read(&csr)?)?, ttl, san };
+        let body = Sign { csr_pem: files::read_pem(&csr, Label::CertificateRequest)?, ttl, san };
         let signed = session.wait("signing the request", client.sign(&role, &body)).await?;
         let value = &signed.value;
         announce(session, value);
@@ -183,24 +182,4 @@ fn chain(issued: &Issued) -> String {
 
 fn line(pem: &str) -> Zeroizing<String> {
     Zeroizing::new(if pem.is_empty() || pem.ends_with('\n') { pem.to_owned() } else { format!("{pem}\n") })
-}
-
-fn request_pem(path: &Path, content: Vec<u8>) -> Result<String, Failure> {
-    // A request in DER is a SEQUENCE (RFC 2986, 4.2).
-    if content.first() == Some(&0x30) {
-        let body = STANDARD.encode(&content);
-        let mut pem = "-----BEGIN CERTIFICATE REQUEST-----\n".to_owned();
-        for (position, c) in body.chars().enumerate() {
-            // RFC 7468, 2: lines of 64 characters.
-            if position > 0 && position % 64 == 0 {
-                pem.push('\n');
-            }
-            pem.push(c);
-        }
-        return Ok(pem + "\n-----END CERTIFICATE REQUEST-----\n");
-    }
-    match String::from_utf8(content) {
-        Ok(text) if text.contains("-----BEGIN ") => Ok(text),
-        Ok(_) | Err(_) => Err(Failure::NotARequest { path: path.to_path_buf() }),
-    }
 }

@@ -20,6 +20,7 @@ mod screen;
 mod session;
 mod table;
 mod token;
+mod trust_anchor;
 
 use std::ffi::OsString;
 
@@ -58,6 +59,7 @@ async fn execute(cli: Cli, environment: Environment<'_>, screen: &mut Screen<'_>
         Command::Issue(command) => command.run(&mut connect(screen)?).await,
         Command::Sign(command) => command.run(&mut connect(screen)?).await,
         Command::Cert(command) => command.run(&mut connect(screen)?).await,
+        Command::Anchor(command) => command.run(&mut connect(screen)?).await,
         Command::Crl(command) => command.run(&mut connect(screen)?).await,
         Command::Token(command) => command.run(&mut connect(screen)?).await,
         Command::Audit(AuditCommand::List(command)) => command.run(&mut connect(screen)?).await,

@@ -14,6 +14,7 @@ mod error;
 mod roles;
 mod target;
 mod transport;
+mod trust_anchors;
 
 pub use admin::NewToken;
 pub use answer::Answer;

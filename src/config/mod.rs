@@ -1,5 +1,7 @@
 //! The configuration file: TOML, unknown keys refused, secrets only as paths of files that hold them.
 
+pub mod log;
+pub mod sandbox;
 mod token;
 
 use std::net::SocketAddr;
@@ -28,6 +30,10 @@ pub struct Config {
     pub crl: Crl,
     #[serde(default)]
     pub storage: Storage,
+    #[serde(default)]
+    pub log: log::Log,
+    #[serde(default)]
+    pub sandbox: sandbox::Sandbox,
 }
 
 /// The listener's certificate.
@@ -41,7 +47,7 @@ pub struct Tls {
 }
 
 /// What relying parties reach.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Public {
     /// The address of a plain-HTTP listener for CRLs and CA certificates; none unless given.
@@ -61,7 +67,7 @@ pub struct Crl {
 }
 
 /// How the data directory is used.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
     /// Mebibytes held back for revocation and CRLs when the disk is full. With less than twice as much free, nothing new is issued.
@@ -105,6 +111,19 @@ impl Config {
     /// How long CRLs are good for.
     pub fn crl_validity(&self) -> Result<Span, ConfigError> {
         span("crl.validity", &self.crl.validity)
+    }
+
+    /// The settings that differ from another's and are taken up by a new start only.
+    pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
+        let differences = [
+            ("data_dir", self.data_dir != other.data_dir),
+            ("listen", self.listen != other.listen),
+            ("public", self.public != other.public),
+            ("token", self.token != other.token),
+            ("storage", self.storage != other.storage),
+            ("sandbox", self.sandbox != other.sandbox),
+        ];
+        differences.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -160,5 +179,7 @@ fn default_cache() -> u64 {
     64
 }
 
+#[cfg(test)]
+mod manual;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::ConfigError;
 
 /// One token.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
     /// What the appliance calls it.
@@ -21,7 +21,7 @@ pub struct Token {
     pub queue: usize,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 enum OneOrMore {
     One(PathBuf),

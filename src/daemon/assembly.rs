@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::access::{AccessError, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
-use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource};
+use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource, SubjectKeys};
 use crate::config::{Config, ConfigError, TokenPlace};
 use crate::http::app::App;
 use crate::http::metrics::Metrics;
-use crate::inventory::Certificates;
+use crate::inventory::{Certificates, InventoryError, TrustAnchors};
 use crate::lifecycle::Revoker;
 use crate::profiles::{ProfileError, Roles};
 use crate::storage::{OpenError, Options, Storage};
@@ -43,20 +43,27 @@ pub enum AssemblyError {
     Profiles(#[from] ProfileError),
     #[error("the authorities cannot be read")]
     Authorities(#[from] AuthorityError),
+    #[error("the trust anchors cannot be read")]
+    Anchors(#[from] InventoryError),
     #[error("the CRLs cannot be read")]
     Crl(#[from] CrlError),
 }
 
 /// Opens everything the configuration names. `public_url` is used where the configuration names none.
-pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>) -> Result<Arc<App>, AssemblyError> {
-    let schedule = CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? };
+pub async fn assemble(
+    config: &Config,
+    clock: Clock,
+    public_url: Option<String>,
+    tokens: Vec<TokenConfig>,
+) -> Result<Arc<App>, AssemblyError> {
+    let schedule = crl_schedule(config)?;
     let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
     tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
     if let Some(reason) = &opened.rebuilt {
         tracing::warn!(?reason, "the index was rebuilt from the journal");
     }
     let ledger = Ledger::new(storage.clone());
-    let token = open_token(config)?;
+    let token = open_tokens(tokens)?;
     let authorities = Authorities::load(&storage)?;
     report_missing_keys(&authorities, &token).await;
     let serials = SerialSource::seeded_by(&token).await?;
@@ -77,7 +84,9 @@ pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>)
         roles: Roles::load(storage.clone(), ledger.clone(), clock.clone())?,
         creator: Creator::new(issuer.clone(), authorities.clone(), urls),
         issuer,
+        subject_keys: SubjectKeys::default(),
         revoker: Revoker::new(authorities.clone(), certificates.clone(), storage.clone(), ledger.clone(), clock.clone()),
+        anchors: TrustAnchors::load(&storage, ledger.clone(), clock.clone())?,
         certificates,
         authorities,
         crls: Arc::new(crls),
@@ -87,6 +96,11 @@ pub async fn assemble(config: &Config, clock: Clock, public_url: Option<String>)
         clock,
         metrics: Metrics::default(),
     }))
+}
+
+/// When CRLs are made under this configuration.
+pub fn crl_schedule(config: &Config) -> Result<CrlSchedule, ConfigError> {
+    Ok(CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? })
 }
 
 /// How the store is opened under this configuration.
@@ -111,7 +125,9 @@ pub fn check_tokens(config: &Config) -> Result<(), AssemblyError> {
     Ok(())
 }
 
-fn open_token(config: &Config) -> Result<Token, AssemblyError> {
+/// Starts what keeps the workers of the tokens, where that is the daemon's to do. It needs what the sandbox closes: call it before, while
+/// there is one thread.
+pub fn start_workers(config: &Config) -> Result<Vec<TokenConfig>, AssemblyError> {
     check_tokens(config)?;
     let program = std::env::current_exe().map_err(AssemblyError::Program)?;
     let directory = runtime_directory();
@@ -123,6 +139,15 @@ fn open_token(config: &Config) -> Result<Token, AssemblyError> {
     for token in &config.token {
         let workers = token.places().into_iter().map(place).collect::<Result<_, _>>()?;
         tokens.push(TokenConfig { name: token.name.clone(), workers, queue: token.queue });
+    }
+    Ok(tokens)
+}
+
+fn open_tokens(mut tokens: Vec<TokenConfig>) -> Result<Token, AssemblyError> {
+    for place in tokens.iter_mut().flat_map(|token| &mut token.workers) {
+        if let Place::Kept(keeper) = place {
+            keeper.watch()?;
+        }
     }
     Ok(Token::open(tokens, OPEN_WITHIN)?)
 }

@@ -5,16 +5,19 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::assembly::assemble;
-use super::run::{Listeners, RunError, run};
-use super::{listener_certificate, private_file};
+use super::assembly::{assemble, start_workers};
+use super::log::LogFilter;
+use super::reload::Reload;
+use super::run::{Listeners, RunError, Running, on_runtime, run};
+use super::surroundings::{Sockets, Surroundings};
+use super::{listener_certificate, private_file, sandbox};
 use crate::access::{Caller, Scope, TokenRequest};
 use crate::base::clock::Clock;
 use crate::base::id::RequestId;
@@ -60,30 +63,42 @@ pub struct Dev {
 }
 
 impl Dev {
-    /// Serves until a signal.
-    pub async fn serve(&self) -> Result<(), RunError> {
+    /// Serves until a signal. There must be one thread only.
+    pub fn serve(&self, surroundings: Surroundings, log: LogFilter) -> Result<(), RunError> {
         private_file::directory(&self.dir).map_err(|source| DevError::File { path: self.dir.clone(), source })?;
         // Before anything is made or announced: a second start must not disturb the first.
         let _lock = self.lock()?;
         self.make_missing()?;
-        let mut config = Config::read(&self.path("chancery.toml"))?;
+        let path = self.path("chancery.toml");
+        let mut config = Config::read(&path)?;
+        let reload = Reload::new(&path, config.clone());
+        log.prepare(&config.log.filter)?();
         config.listen = self.listen;
         config.public.listen = Some(SocketAddr::from((self.listen.ip(), config.public.listen.map_or(0, |known| known.port()))));
-        let listeners = match Listeners::bind(&config).await {
+        let tokens = start_workers(&config)?;
+        let (_, supervisor) = surroundings.wipe_environment();
+        let listeners = match Listeners::bind(&config, Sockets::default()) {
             // The remembered port may have been taken since; any other is as good for URLs of certificates to come.
             Err(RunError::Listen { address, .. }) if address != config.listen => {
                 config.public.listen = Some(SocketAddr::from((self.listen.ip(), 0)));
-                Listeners::bind(&config).await?
+                Listeners::bind(&config, Sockets::default())?
             }
             bound => bound?,
         };
         let (api, public) = self.addresses(&listeners)?;
-        let app = assemble(&config, Clock::System, Some(format!("http://{public}"))).await?;
-        self.make_admin_token(&app).await?;
-        // Only now, for a second daemon that is refused must not take the clients of the first.
-        self.replace("listen.addr", api.to_string().as_bytes())?;
-        self.replace("http.addr", public.to_string().as_bytes())?;
-        run(&config, listeners, app).await
+        let mut reach = sandbox::reach(&config, &path)?;
+        // Other than an appliance in production this one writes down where it listens, and its token.
+        reach.write.push(self.dir.clone());
+        let sandbox = sandbox::close_files(config.sandbox, &reach)?;
+        let running = Running { listeners, supervisor, sandbox, reload, log };
+        on_runtime(async {
+            let app = assemble(&config, Clock::System, Some(format!("http://{public}")), tokens).await?;
+            self.make_admin_token(&app).await?;
+            // Only now, for a second daemon that is refused must not take the clients of the first.
+            self.replace("listen.addr", api.to_string().as_bytes())?;
+            self.replace("http.addr", public.to_string().as_bytes())?;
+            run(&config, running, app).await
+        })
     }
 
     fn lock(&self) -> Result<File, DevError> {
@@ -188,7 +203,7 @@ impl Dev {
     fn addresses(&self, listeners: &Listeners) -> Result<(SocketAddr, SocketAddr), DevError> {
         let file = |source| DevError::File { path: self.dir.clone(), source };
         let api = listeners.api.local_addr().map_err(file)?;
-        let public = listeners.relying_parties.as_ref().map_or(Ok(api), tokio::net::TcpListener::local_addr).map_err(file)?;
+        let public = listeners.relying_parties.as_ref().map_or(Ok(api), TcpListener::local_addr).map_err(file)?;
         Ok((reachable(api), reachable(public)))
     }
 

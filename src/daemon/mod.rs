@@ -1,9 +1,16 @@
-//! The daemon: putting the parts together, serving, the hourly work, and stopping in order.
+//! The daemon: putting the parts together, shutting itself in, serving, the hourly work, and stopping in order.
 
 pub mod assembly;
 pub mod dev;
+mod environment;
 pub mod first_token;
 mod listener_certificate;
+pub mod log;
+pub mod manual;
 mod private_file;
 mod publication;
+pub mod reload;
 pub mod run;
+pub mod sandbox;
+mod supervisor;
+pub mod surroundings;

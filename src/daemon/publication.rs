@@ -12,18 +12,26 @@ use crate::http::server;
 /// How often it is looked at which CRLs are due; a failed one is tried again then.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// Publishes what is due until `stop` turns true.
+/// Publishes what is due until `stop` turns true. A publication that waits for its token then is given up: a token that hangs must
+/// not delay the end, and what a crash may do to a publication it may do as well.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    loop {
-        for ca in app.crls.due() {
-            match app.crls.publish(ca, &Caller::system()).await {
-                Ok(published) => tracing::info!(%ca, number = published.number, entries = published.entries, "a CRL was published"),
-                Err(error) => tracing::error!(%ca, %error, "a CRL that is due was not published"),
-            }
+    let publishing = async {
+        loop {
+            publish_due(&app).await;
+            tokio::time::sleep(LOOK).await;
         }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            () = server::stopped(&mut stop) => return,
+    };
+    tokio::select! {
+        () = publishing => {}
+        () = server::stopped(&mut stop) => {}
+    }
+}
+
+async fn publish_due(app: &App) {
+    for ca in app.crls.due() {
+        match app.crls.publish(ca, &Caller::system()).await {
+            Ok(published) => tracing::info!(%ca, number = published.number, entries = published.entries, "a CRL was published"),
+            Err(error) => tracing::error!(%ca, %error, "a CRL that is due was not published"),
         }
     }
 }

@@ -1,22 +1,32 @@
 //! Serving until a signal, then stopping in order: no new connections, open requests finished, the store closed.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use super::assembly::{AssemblyError, assemble};
+use super::assembly::{self, AssemblyError, assemble};
+use super::log::LogFilter;
 use super::publication;
+use super::reload::Reload;
+use super::sandbox::{self, HalfClosed, SandboxError};
+use super::supervisor::Supervisor;
+use super::surroundings::{Sockets, Surroundings, SurroundingsError};
 use crate::access::Caller;
 use crate::audit::Action;
 use crate::base::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::http::app::App;
+use crate::http::limits::DRAIN_TIME;
 use crate::http::tls::{TlsError, server_config};
 use crate::http::{router, server};
+
+/// Beyond the time that open requests get, for what hangs all the same.
+const LAST_GRACE: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start or went down.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +35,18 @@ pub enum RunError {
     Assembly(#[from] AssemblyError),
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error("log.filter is no filter")]
+    LogFilter(#[from] tracing_subscriber::filter::ParseError),
     #[error("the listener's certificate cannot be used")]
     Tls(#[from] TlsError),
     #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("what the service manager handed over cannot be used")]
+    Surroundings(#[from] SurroundingsError),
+    #[error("the sandbox cannot be closed")]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Probe(#[from] sandbox::probe::ProbeError),
     #[error("signals cannot be received")]
     Signals(#[source] std::io::Error),
     #[error("the audit trail cannot be written")]
@@ -45,67 +63,178 @@ pub enum RunError {
     Dev(#[from] super::dev::DevError),
 }
 
-/// The listeners, bound before anything else so that a port in use is the first thing that is said.
+/// The listeners, bound before anything else so that a port in use is the first thing that is said, and so that nothing can be
+/// bound once the daemon serves.
+#[derive(Debug)]
 pub struct Listeners {
     pub api: TcpListener,
     pub relying_parties: Option<TcpListener>,
 }
 
 impl Listeners {
-    /// Binds what the configuration names.
-    pub async fn bind(config: &Config) -> Result<Self, RunError> {
-        let relying_parties = match config.public.listen {
-            None => None,
-            Some(address) => Some(bind(address).await?),
+    /// Takes what the service manager bound, and binds what the configuration names beyond that.
+    pub fn bind(config: &Config, passed: Sockets) -> Result<Self, RunError> {
+        let relying_parties = match (passed.public, config.public.listen) {
+            (Some(passed), _) => Some(passed),
+            (None, Some(address)) => Some(bind(address)?),
+            (None, None) => None,
         };
-        Ok(Self { api: bind(config.listen).await?, relying_parties })
+        let api = match passed.api {
+            Some(passed) => passed,
+            None => bind(config.listen)?,
+        };
+        for listener in std::iter::once(&api).chain(&relying_parties) {
+            listener.set_nonblocking(true).map_err(|source| RunError::Prepare { what: "a listener", source })?;
+        }
+        Ok(Self { api, relying_parties })
     }
 }
 
-/// `chanceryd serve`: serves what the file configures.
-pub async fn serve(path: &Path) -> Result<(), RunError> {
-    let config = Config::read(path)?;
-    let listeners = Listeners::bind(&config).await?;
-    let app = assemble(&config, Clock::System, None).await?;
-    run(&config, listeners, app).await
+/// What a daemon needs beside its parts.
+pub struct Running {
+    pub listeners: Listeners,
+    pub supervisor: Supervisor,
+    pub sandbox: HalfClosed,
+    pub reload: Reload,
+    pub log: LogFilter,
 }
 
-/// `chanceryd check-config`: everything that can be seen without starting: the file, those of the
-/// tokens' workers with their PIN files, the listener's certificate.
-pub fn check_config(path: &Path) -> Result<(), RunError> {
+/// `chanceryd serve`: serves what the file configures.
+pub fn serve(path: &Path, surroundings: Surroundings, log: LogFilter) -> Result<(), RunError> {
     let config = Config::read(path)?;
-    super::assembly::check_tokens(&config)?;
+    log.prepare(&config.log.filter)?();
+    let tokens = assembly::start_workers(&config)?;
+    let (sockets, supervisor) = surroundings.wipe_environment();
+    let listeners = Listeners::bind(&config, sockets)?;
+    let sandbox = sandbox::close_files(config.sandbox, &sandbox::reach(&config, path)?)?;
+    let reload = Reload::new(path, config.clone());
+    let running = Running { listeners, supervisor, sandbox, reload, log };
+    on_runtime(async {
+        let app = assemble(&config, Clock::System, None, tokens).await?;
+        run(&config, running, app).await
+    })
+}
+
+/// `chanceryd check-config`: everything that can be seen without starting: the file, those of the tokens' workers with their PIN
+/// files, the listener's certificate.
+pub fn check_config(path: &Path, log: &LogFilter) -> Result<(), RunError> {
+    let config = Config::read(path)?;
+    drop(log.prepare(&config.log.filter)?);
+    assembly::check_tokens(&config)?;
     server_config(&config.tls.certificate, &config.tls.key)?;
     Ok(())
 }
 
+/// Runs to the end. What still hangs then does not delay it.
+pub fn on_runtime(work: impl Future<Output = Result<(), RunError>>) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RunError::Prepare { what: "the runtime", source })?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_GRACE);
+    done
+}
+
 /// Serves until SIGTERM or SIGINT.
-pub async fn run(config: &Config, listeners: Listeners, app: Arc<App>) -> Result<(), RunError> {
+pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(), RunError> {
+    let Running { listeners, supervisor, sandbox, mut reload, log } = running;
     let tls = server_config(&config.tls.certificate, &config.tls.key)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    register(&mut reload, &app, log);
     let system = Caller::system();
     app.ledger.note(system.origin().entry(Action::DaemonStart, app.clock.now())).await?;
     let (stop, stopped) = watch::channel(false);
-    let address = listeners.api.local_addr().map_err(RunError::Signals)?;
-    let mut serving = tokio::task::JoinSet::new();
-    serving.spawn(server::serve(listeners.api, Some(tls), router::api(&app), stopped.clone()));
+    let failed = |source| RunError::Prepare { what: "a listener", source };
+    let status = status(&listeners).map_err(failed)?;
+    // The last thing before the first byte from the network.
+    sandbox.close_calls()?;
+    let mut serving = JoinSet::new();
+    let api = tokio::net::TcpListener::from_std(listeners.api).map_err(failed)?;
+    serving.spawn(server::serve(api, Some(tls), router::api(&app), stopped.clone()));
     if let Some(listener) = listeners.relying_parties {
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         serving.spawn(server::serve(listener, None, router::relying_parties(&app), stopped.clone()));
     }
     serving.spawn(publication::run(app.clone(), stopped));
-    tracing::info!(%address, "serving");
+    tracing::info!("{status}");
+    supervisor.ready(&status);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = reload_on_signal(&mut hangup, &reload, &supervisor, &status) => {}
+        () = watched(&supervisor, &app) => {}
     }
     tracing::info!("stopping: open requests are finished first");
+    supervisor.stopping();
     let _ = stop.send(true);
-    while serving.join_next().await.is_some() {}
+    finish(serving).await;
     app.ledger.note(system.origin().entry(Action::DaemonStop, app.clock.now())).await?;
     Ok(())
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })
+/// What a reload exchanges. Whatever else can be exchanged while serving registers here.
+fn register(reload: &mut Reload, app: &Arc<App>, log: LogFilter) {
+    reload.part("log.filter", move |config| Ok(log.prepare(&config.log.filter)?));
+    let app = app.clone();
+    reload.part("crl", move |config| {
+        let (app, schedule) = (app.clone(), assembly::crl_schedule(config)?);
+        Ok(Box::new(move || app.crls.set_schedule(schedule)))
+    });
+}
+
+/// Reads the configuration again whenever it is asked to.
+async fn reload_on_signal(hangup: &mut Signal, reload: &Reload, supervisor: &Supervisor, status: &str) {
+    while hangup.recv().await.is_some() {
+        supervisor.reloading();
+        let outcome = match tokio::task::block_in_place(|| reload.run()) {
+            Ok(fixed) if fixed.is_empty() => {
+                tracing::info!("the configuration was read again");
+                status.to_owned()
+            }
+            Ok(fixed) => {
+                let fixed = fixed.join(", ");
+                tracing::warn!(settings = fixed, "the configuration was read again; these settings need another start");
+                format!("{status}; another start is needed for {fixed}")
+            }
+            Err(error) => {
+                tracing::error!(%error, "the configuration was not taken up; the old one stays");
+                format!("{status}; the changed configuration is wrong: {error}")
+            }
+        };
+        supervisor.ready(&outcome);
+    }
+    std::future::pending().await
+}
+
+/// Never ends, also when nobody watches.
+async fn watched(supervisor: &Supervisor, app: &App) {
+    supervisor.keep_alive(app.storage.clone()).await;
+    std::future::pending().await
+}
+
+/// Waits for what is open, but not for ever.
+async fn finish(mut serving: JoinSet<()>) {
+    let all = async { while serving.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_TIME + LAST_GRACE, all).await.is_err() {
+        tracing::warn!("some requests were not finished in time");
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, RunError> {
+    signal(kind).map_err(RunError::Signals)
+}
+
+fn status(listeners: &Listeners) -> std::io::Result<String> {
+    let mut status = format!("serving the API on {}", listeners.api.local_addr()?);
+    if let Some(listener) = &listeners.relying_parties {
+        status += &format!(", CRLs and certificates on {}", listener.local_addr()?);
+    }
+    Ok(status)
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).map_err(|source| RunError::Listen { address, source })
 }

@@ -6,8 +6,8 @@ use super::metrics::Metrics;
 use crate::access::Tokens;
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
-use crate::ca::{Authorities, Creator, CrlPublisher, Issuer};
-use crate::inventory::Certificates;
+use crate::ca::{Authorities, Creator, CrlPublisher, Issuer, SubjectKeys};
+use crate::inventory::{Certificates, TrustAnchors};
 use crate::lifecycle::Revoker;
 use crate::profiles::Roles;
 use crate::storage::Storage;
@@ -20,7 +20,9 @@ pub struct App {
     pub authorities: Authorities,
     pub creator: Creator,
     pub issuer: Issuer,
+    pub subject_keys: SubjectKeys,
     pub certificates: Certificates,
+    pub anchors: TrustAnchors,
     pub revoker: Revoker,
     pub crls: Arc<CrlPublisher>,
     pub ledger: Ledger,

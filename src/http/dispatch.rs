@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use super::app::App;
 use super::call::Call;
 use super::problem::Problem;
+use super::request_log;
 use super::routes::Route;
 use super::to_its_end::ToItsEnd;
 use crate::access::{Caller, Permission, without_secrets};
@@ -93,23 +94,17 @@ fn finish(
     outcome: Result<Response<Body>, Problem>,
 ) -> Response<Body> {
     let response = match outcome {
-        Ok(response) => response,
+        Ok(mut response) => {
+            request_log::answered(route, caller, id, &mut response);
+            response
+        }
         Err(problem) => {
-            log(route, id, &problem);
+            request_log::refused(route, caller, id, &problem);
             note_refusal(app, route, caller, path, &problem);
             problem.into_response(id)
         }
     };
     with_id(response, id)
-}
-
-fn log(route: &Route, id: RequestId, problem: &Problem) {
-    let cause = problem.cause.as_deref().unwrap_or_default();
-    if problem.status.is_server_error() {
-        tracing::error!(request = %id, method = %route.method, path = route.path, code = problem.code, cause, "request failed");
-    } else {
-        tracing::info!(request = %id, method = %route.method, path = route.path, code = problem.code, "request refused");
-    }
 }
 
 /// Refusals are audited: every one for want of a right, and every one of a request that would have changed something.

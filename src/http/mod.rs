@@ -13,6 +13,7 @@ pub mod metrics;
 mod pki;
 pub mod problem;
 mod public;
+mod request_log;
 pub mod router;
 pub mod routes;
 pub mod server;

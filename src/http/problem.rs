@@ -11,8 +11,8 @@ use crate::access::AccessError;
 use crate::api::problem::{CONTENT_TYPE, ProblemDocument, Violation};
 use crate::base::id::RequestId;
 use crate::base::page::NotACursor;
-use crate::ca::{AuthorityError, CreateError, CrlError, IssueError, NotStanding};
-use crate::inventory::InventoryError;
+use crate::ca::{AuthorityError, CreateError, CrlError, IssueError, NotStanding, RETRY_AFTER_SECONDS, SubjectKeyError};
+use crate::inventory::{AnchorError, InventoryError};
 use crate::lifecycle::RevokeError;
 use crate::policy;
 use crate::profiles::ProfileError;
@@ -171,11 +171,30 @@ impl From<TokenError> for Problem {
             TokenError::KeyMissing(_) | TokenError::KeyMismatch(_) => {
                 Self::unavailable("key_missing", "The authority's key is not in the token.", 60, error)
             }
+            TokenError::BadSignature => {
+                Self::unavailable("token_faulty", "The token gave a wrong signature, which was thrown away; try again later.", 5, error)
+            }
+            TokenError::AttributeIgnored { attribute } => Self {
+                cause: Some(error.to_string()),
+                ..Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    "token_refused",
+                    format!("The token did not keep {attribute} of a new key as it was asked to; the key was destroyed."),
+                )
+            },
+            TokenError::Refused(_) => Self {
+                cause: Some(error.to_string()),
+                ..Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    "token_refused",
+                    "The token does not do what it was asked; the log says what it answered.",
+                )
+            },
+            TokenError::Unsupported(_) => Self {
+                cause: Some(error.to_string()),
+                ..Self::new(StatusCode::NOT_IMPLEMENTED, "token_unsupported", "The token has no keys or signatures of this kind.")
+            },
             TokenError::KeyExists(_)
-            | TokenError::Unsupported(_)
-            | TokenError::BadSignature
-            | TokenError::AttributeIgnored { .. }
-            | TokenError::Refused(_)
             | TokenError::TooLong
             | TokenError::TokenExists
             | TokenError::NoFreeSlot
@@ -194,6 +213,18 @@ impl From<InventoryError> for Problem {
             InventoryError::Record => Self::internal(error),
             InventoryError::Read(error) => error.into(),
             InventoryError::Commit(error) => error.into(),
+        }
+    }
+}
+
+impl From<AnchorError> for Problem {
+    fn from(error: AnchorError) -> Self {
+        match error {
+            AnchorError::NotFound => Self::not_found("trust anchor"),
+            AnchorError::NameTaken => Self::conflict("name_taken", "A trust anchor of this name exists."),
+            AnchorError::Known(_) => Self::conflict("already_known", format!("Not taken: {error}.")),
+            AnchorError::NotACa | AnchorError::Key(_) => Self::field("certificate_pem", error),
+            AnchorError::Inventory(error) => error.into(),
         }
     }
 }
@@ -263,6 +294,18 @@ impl From<IssueError> for Problem {
             IssueError::Commit(error) => error.into(),
             IssueError::Read(error) => error.into(),
             IssueError::Inventory(error) => error.into(),
+        }
+    }
+}
+
+impl From<SubjectKeyError> for Problem {
+    fn from(error: SubjectKeyError) -> Self {
+        match error {
+            SubjectKeyError::Busy => {
+                let detail = "More RSA keys are asked for than can be made; try again later, or make the key and sign a CSR.";
+                Self::unavailable("key_generation_busy", detail, RETRY_AFTER_SECONDS, error)
+            }
+            SubjectKeyError::Failed => Self::internal(error),
         }
     }
 }

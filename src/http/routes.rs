@@ -64,6 +64,11 @@ routes! {
     GET    "/v1/pki/certificates/{id}/pem"   READ   BODY     pki::certificates::pem;
     PATCH  "/v1/pki/certificates/{id}"       ISSUE  BODY     pki::certificates::update;
     POST   "/v1/pki/revoke"                  ADMIN  BODY     pki::certificates::revoke;
+    POST   "/v1/pki/certificates/validate"   READ   BODY     pki::validation::validate;
+    GET    "/v1/pki/trust-anchors"           READ   BODY     pki::trust_anchors::list;
+    POST   "/v1/pki/trust-anchors"           ADMIN  BODY     pki::trust_anchors::create;
+    GET    "/v1/pki/trust-anchors/{id}"      READ   BODY     pki::trust_anchors::show;
+    DELETE "/v1/pki/trust-anchors/{id}"      ADMIN  BODY     pki::trust_anchors::delete;
     POST   "/v1/admin/tokens"                ADMIN  BODY     admin::tokens::create;
     GET    "/v1/admin/tokens"                ADMIN  BODY     admin::tokens::list;
     DELETE "/v1/admin/tokens/{id}"           ADMIN  BODY     admin::tokens::revoke;

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Labels, Revocation, StoredCertificate};
+use super::{Labels, Revocation, StoredCertificate, TrustAnchor};
 use crate::base::clock::from_seconds;
-use crate::base::id::{CaId, CertId};
+use crate::base::id::{CaId, CertId, TrustAnchorId};
+use crate::x509::certificate::Certificate;
 use crate::x509::reason::RevocationReason;
 use crate::x509::serial::Serial;
 
@@ -34,6 +35,17 @@ pub enum LabelsRecord {
 #[derive(Serialize, Deserialize)]
 pub enum RevocationRecord {
     V1 { certificate: Option<[u8; 16]>, revoked_at: i64, reason: u8, invalidity_date: Option<i64>, not_after: i64 },
+}
+
+/// A trust anchor on disk.
+#[derive(Serialize, Deserialize)]
+pub enum AnchorRecord<'a> {
+    V1 {
+        name: &'a str,
+        created_at: i64,
+        #[serde(serialize_with = "in_one_piece")]
+        der: &'a [u8],
+    },
 }
 
 /// Writes the bytes that serde would write one by one.
@@ -69,6 +81,19 @@ impl<'a> CertificateRecord<'a> {
             created_at: from_seconds(created_at),
             der: der.to_vec(),
         })
+    }
+}
+
+impl<'a> AnchorRecord<'a> {
+    pub fn encode(anchor: &'a TrustAnchor) -> Result<Vec<u8>, postcard::Error> {
+        let TrustAnchor { id: _, name, certificate, created_at } = anchor;
+        postcard::to_allocvec(&Self::V1 { name, created_at: created_at.as_second(), der: certificate.der() })
+    }
+
+    pub fn decode(id: TrustAnchorId, bytes: &'a [u8]) -> Option<TrustAnchor> {
+        let Self::V1 { name, created_at, der } = postcard::from_bytes(bytes).ok()?;
+        let certificate = Certificate::from_der(der).ok()?;
+        Some(TrustAnchor { id, name: name.to_owned(), certificate, created_at: from_seconds(created_at) })
     }
 }
 

@@ -75,6 +75,9 @@ impl Committer {
                 Task::Room(answer) => {
                     let _ = answer.send(self.release_reserve());
                 }
+                Task::Ping(answer) => {
+                    let _ = answer.send(true);
+                }
                 Task::Idle => {}
                 Task::Close => break,
             }

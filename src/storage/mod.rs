@@ -259,6 +259,13 @@ impl Storage {
         result.await.unwrap_or(false)
     }
 
+    /// Waits until the committer has done what it is doing; false when it is gone.
+    pub async fn responds(&self) -> bool {
+        let (answer, result) = oneshot::channel();
+        self.shared.queue.push_ping(answer);
+        result.await.unwrap_or(false)
+    }
+
     fn enqueue(&self, change: Change) -> Result<oneshot::Receiver<Result<Committed, CommitError>>, CommitError> {
         let (answer, result) = oneshot::channel();
         self.shared.queue.push(Waiting { change, answer: Some(answer) }).map_err(|_| CommitError::Closed)?;

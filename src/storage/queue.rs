@@ -25,6 +25,8 @@ pub(super) enum Task {
     Checkpoint(oneshot::Sender<bool>),
     /// A file beside the journal needs the reserve's room.
     Room(oneshot::Sender<bool>),
+    /// Somebody wants to know whether there is an answer.
+    Ping(oneshot::Sender<bool>),
     /// Nothing came before the deadline.
     Idle,
     Close,
@@ -41,6 +43,7 @@ struct State {
     waiting: VecDeque<Waiting>,
     checkpoints: Vec<oneshot::Sender<bool>>,
     rooms: Vec<oneshot::Sender<bool>>,
+    pings: Vec<oneshot::Sender<bool>>,
     is_asleep: bool,
     is_closed: bool,
 }
@@ -75,6 +78,15 @@ impl Queue {
         }
     }
 
+    /// Asks for an answer, behind what is being done at the moment.
+    pub fn push_ping(&self, answer: oneshot::Sender<bool>) {
+        let mut state = self.state();
+        if !state.is_closed {
+            state.pings.push(answer);
+            self.wake(state);
+        }
+    }
+
     /// Takes nothing more; what waits is still committed.
     pub fn close(&self) {
         let mut state = self.state();
@@ -89,6 +101,7 @@ impl Queue {
         state.waiting.clear();
         state.checkpoints.clear();
         state.rooms.clear();
+        state.pings.clear();
     }
 
     /// Waits for work, at most until the deadline, and takes changes up to the bounds into `taken`.
@@ -100,6 +113,9 @@ impl Queue {
             }
             if let Some(answer) = state.rooms.pop() {
                 return Task::Room(answer);
+            }
+            if let Some(answer) = state.pings.pop() {
+                return Task::Ping(answer);
             }
             if !state.waiting.is_empty() {
                 let mut bytes = 0;

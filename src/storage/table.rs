@@ -21,6 +21,7 @@ pub enum Table {
     RevocationsByCa,
     BlockedKeys,
     CrlState,
+    TrustAnchors,
 }
 
 /// Where the values of a table are kept.
@@ -34,7 +35,7 @@ pub enum Placement {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Meta,
         Self::Counters,
         Self::Authorities,
@@ -53,6 +54,7 @@ impl Table {
         Self::RevocationsByCa,
         Self::BlockedKeys,
         Self::CrlState,
+        Self::TrustAnchors,
     ];
 
     /// The number that stands for it on disk. A number is never used again for something else.
@@ -76,6 +78,7 @@ impl Table {
             Self::RevocationsByCa => 16,
             Self::BlockedKeys => 17,
             Self::CrlState => 18,
+            Self::TrustAnchors => 19,
         }
     }
 
@@ -100,6 +103,7 @@ impl Table {
             Self::RevocationsByCa => "revocations-by-ca",
             Self::BlockedKeys => "blocked-keys",
             Self::CrlState => "crl-state",
+            Self::TrustAnchors => "trust-anchors",
         }
     }
 
@@ -123,7 +127,8 @@ impl Table {
             | Self::Revocations
             | Self::RevocationsByCa
             | Self::BlockedKeys
-            | Self::CrlState => Placement::Index,
+            | Self::CrlState
+            | Self::TrustAnchors => Placement::Index,
         }
     }
 

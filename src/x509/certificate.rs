@@ -194,6 +194,12 @@ impl Certificate {
         &self.extensions.all
     }
 
+    /// The value of one of its extensions: the DER inside the octet string.
+    pub fn extension(&self, oid: ObjectIdentifier) -> Option<&[u8]> {
+        let fields = TbsFields::parse(self.tbs()).ok()?;
+        fields.extensions.into_iter().find(|extension| extension.oid == oid).map(|extension| extension.value)
+    }
+
     /// Its fingerprint.
     pub fn sha256(&self) -> [u8; 32] {
         let mut out = [0; 32];

@@ -10,6 +10,7 @@ pub mod extension;
 pub mod key;
 pub mod lint;
 pub mod name;
+pub mod path;
 pub mod pem;
 pub mod private_key;
 pub mod reason;

@@ -17,6 +17,11 @@ pub struct DistinguishedName {
     der: Box<[u8]>,
 }
 
+/// A name in the form in which names are compared (RFC 5280, 7.1): letter case and runs of white space do not count, nor does the string
+/// type. RDN by RDN; within one, attributes are a set.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ComparableName(Vec<Vec<(ObjectIdentifier, String)>>);
+
 /// Why attributes or a text are not a name for a certificate of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameFault {
@@ -118,6 +123,16 @@ impl DistinguishedName {
         self.rdns().flatten().filter(|(oid, _)| *oid == wanted).filter_map(|(_, value)| text_of(value)).collect()
     }
 
+    /// The form in which it is compared with others. Two names of the same bytes are equal in it, and some of other bytes too.
+    pub fn comparable(&self) -> ComparableName {
+        let rdn = |attributes: Vec<(ObjectIdentifier, Element<'_>)>| {
+            let mut rdn: Vec<_> = attributes.into_iter().map(|(oid, value)| (oid, comparable_text(value))).collect();
+            rdn.sort();
+            rdn
+        };
+        ComparableName(self.rdns().map(rdn).collect())
+    }
+
     /// Builds the DER from encoded attributes, RDN by RDN.
     fn from_rdns(rdns: impl Iterator<Item = Vec<Vec<u8>>>) -> Self {
         let mut der = Vec::with_capacity(128);
@@ -138,6 +153,13 @@ impl DistinguishedName {
             let mut rdn = rdns.expect(tlv::SET).ok()?.reader();
             Some(std::iter::from_fn(|| read_attribute(&mut rdn).ok()).collect())
         })
+    }
+}
+
+impl ComparableName {
+    /// Whether the name lies in the subtree of that base (RFC 5280, 4.2.1.10).
+    pub fn starts_with(&self, base: &Self) -> bool {
+        self.0.starts_with(&base.0)
     }
 }
 
@@ -188,6 +210,15 @@ fn text_of(value: Element<'_>) -> Option<String> {
             points.collect()
         }
         _ => None,
+    }
+}
+
+/// Lower case, without white space at the ends and with one space for each run of it (RFC 4518, 2.3 and 2.6.1). What is not a string is its DER.
+fn comparable_text(value: Element<'_>) -> String {
+    match text_of(value) {
+        Some(text) => text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase(),
+        // No string begins with what separates words.
+        None => format!(" {}", hex_of(value)),
     }
 }
 

@@ -176,14 +176,14 @@ impl fmt::Display for SubjectAltName {
 
 // The GeneralName alternatives of RFC 5280, 4.2.1.6.
 const OTHER_NAME: u8 = tlv::context_constructed(0);
-const EMAIL: u8 = tlv::context(1);
-const DNS: u8 = tlv::context(2);
+pub(super) const EMAIL: u8 = tlv::context(1);
+pub(super) const DNS: u8 = tlv::context(2);
 const X400_ADDRESS: u8 = tlv::context_constructed(3);
-const DIRECTORY_NAME: u8 = tlv::context_constructed(4);
+pub(super) const DIRECTORY_NAME: u8 = tlv::context_constructed(4);
 const EDI_PARTY_NAME: u8 = tlv::context_constructed(5);
 /// Also how distribution points and access descriptions name a URL.
 pub const URI: u8 = tlv::context(6);
-const IP: u8 = tlv::context(7);
+pub(super) const IP: u8 = tlv::context(7);
 const REGISTERED_ID: u8 = tlv::context(8);
 
 fn read_name(name: Element<'_>) -> Result<RequestedName, DerFault> {

@@ -21,7 +21,6 @@ use std::process::{Command, ExitCode};
 
 use chancery::token::softhsm;
 
-use raw::Raw;
 use settings::{Part, Settings};
 
 fn main() -> ExitCode {
@@ -32,9 +31,9 @@ fn main() -> ExitCode {
     let settings = Settings::read();
     table::heading(&settings);
     let keys = keys::make(&settings);
-    let raw = Raw::measure(&settings, &keys);
+    let journal = raw::journal(&settings);
     if settings.wants(Part::Sign) {
-        sign::measure(&settings, &raw);
+        sign::measure(&settings, &keys, &journal);
     }
     if settings.wants(Part::Start) {
         start::measure(&settings);

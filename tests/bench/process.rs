@@ -43,6 +43,28 @@ pub fn resident_mib(process: u32) -> f64 {
     kib / 1024.0
 }
 
+/// Where the machine's processors spent their time since it started, in ticks.
+#[derive(Clone, Copy)]
+pub struct Shares {
+    stolen: u64,
+    total: u64,
+}
+
+impl Shares {
+    /// proc(5), /proc/stat: user, nice, system, idle, iowait, irq, softirq, and steal, which is what the hypervisor gave to others.
+    pub fn now() -> Self {
+        let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let ticks: Vec<u64> = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8).flat_map(str::parse).collect();
+        Self { stolen: ticks.get(7).copied().unwrap_or_default(), total: ticks.iter().sum() }
+    }
+
+    /// The share of the time since then that was stolen, of 1.
+    pub fn stolen_since(self) -> f64 {
+        let now = Self::now();
+        (now.stolen - self.stolen) as f64 / (now.total - self.total).max(1) as f64
+    }
+}
+
 pub fn load_average() -> String {
     fs::read_to_string("/proc/loadavg").unwrap_or_default().split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }

@@ -1,12 +1,13 @@
 //! The yardsticks: the token's signatures and the journal's durable frames, with nothing of the appliance around them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chancery::journal::{Batch, Journal, Options};
 use chancery::token::engine::rate::raw_sign_rate;
 use chancery::x509::algorithm::KeyType;
 
 use crate::keys::Keys;
+use crate::process::Shares;
 use crate::settings::Settings;
 use crate::{daemon, process, table};
 
@@ -14,41 +15,54 @@ use crate::{daemon, process, table};
 const RECORD_BYTES: usize = 1_400;
 const GROUP: u32 = 32;
 
-pub struct Raw {
-    /// Signatures a second by the kind of the key.
-    pub signatures: Vec<(KeyType, f64)>,
-    /// Durable records a second, one in each frame and [`GROUP`] in each frame.
-    pub journal_single: f64,
-    pub journal_grouped: f64,
+/// Durable records a second, one in each frame and [`GROUP`] in each frame.
+pub struct JournalRate {
+    pub single: f64,
+    pub grouped: f64,
 }
 
-impl Raw {
-    pub fn measure(settings: &Settings, keys: &Keys) -> Self {
-        let mut rows = Vec::new();
-        let mut signatures = Vec::new();
-        for (kind, key) in &keys.keys {
-            let before = process::processor_time(std::process::id());
-            let found = raw_sign_rate(&keys.engine, key, settings.raw.as_secs()).expect("the token signs");
-            signatures.push((*kind, found.per_second()));
-            let used = process::processor_time(std::process::id()) - before;
-            rows.push(vec![
-                format!("token, {kind}"),
-                format!("{} sessions", found.sessions),
-                table::rate(found.per_second()),
-                table::each(used, found.signatures),
-            ]);
-        }
-        let journal_single = journal_rate(settings, 1);
-        let journal_grouped = journal_rate(settings, GROUP);
-        rows.push(vec!["journal".to_owned(), "1 record a frame".to_owned(), table::rate(journal_single), String::new()]);
-        rows.push(vec!["journal".to_owned(), format!("{GROUP} records a frame"), table::rate(journal_grouped), String::new()]);
-        table::print("Raw rates", &["what", "how", "a second", "processor time"], &rows);
-        Self { signatures, journal_single, journal_grouped }
+/// What the token did in the slices of time it had for itself.
+#[derive(Default)]
+pub struct Signatures {
+    pub sessions: usize,
+    pub made: u64,
+    pub elapsed: Duration,
+    /// Processor time.
+    pub used: Duration,
+    /// Seconds of one whole machine that the hypervisor took.
+    pub stolen: f64,
+}
+
+impl Signatures {
+    /// Lets the token sign for so long.
+    pub fn add_slice(&mut self, keys: &Keys, kind: KeyType, time: Duration) {
+        let Some((_, key)) = keys.keys.iter().find(|(known, _)| *known == kind) else { return };
+        let (shares, before) = (Shares::now(), process::processor_time(std::process::id()));
+        let found = raw_sign_rate(&keys.engine, key, time).expect("the token signs");
+        self.sessions = found.sessions;
+        self.made += found.signatures;
+        self.elapsed += found.elapsed;
+        self.used += process::processor_time(std::process::id()) - before;
+        self.stolen += shares.stolen_since() * found.elapsed.as_secs_f64();
     }
 
-    pub fn signatures_of(&self, kind: KeyType) -> f64 {
-        self.signatures.iter().find(|(known, _)| *known == kind).map_or(0.0, |(_, rate)| *rate)
+    pub fn per_second(&self) -> f64 {
+        self.made as f64 / self.elapsed.as_secs_f64()
     }
+}
+
+/// Measures and prints what the journal can do.
+pub fn journal(settings: &Settings) -> JournalRate {
+    let mut rows = Vec::new();
+    let mut measured = |group| {
+        let shares = Shares::now();
+        let rate = journal_rate(settings, group);
+        rows.push(vec![format!("{group} a frame"), table::rate(rate), table::share(shares.stolen_since())]);
+        rate
+    };
+    let found = JournalRate { single: measured(1), grouped: measured(GROUP) };
+    table::print("The journal's raw rate", &["records", "durable a second", "stolen"], &rows);
+    found
 }
 
 /// Durable records a second of one thread.

@@ -41,7 +41,12 @@ pub fn rate(per_second: f64) -> String {
 
 /// One rate as a part of another.
 pub fn ratio(part: f64, whole: f64) -> String {
-    format!("{:.0} %", 100.0 * part / whole)
+    share(part / whole)
+}
+
+/// A share of 1 in per cent.
+pub fn share(part: f64) -> String {
+    format!("{:.0} %", 100.0 * part)
 }
 
 /// The share of one of so many.

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
 use crate::api::admin as wire;
-use crate::audit::{Actor, Entry, Filter, Listed, Outcome, Start};
+use crate::audit::{Entry, Filter, Listed, Outcome, Start};
 use crate::base::clock::rfc3339;
 use crate::base::page::{Cursor, NotACursor, Page};
 use crate::http::call::Call;
@@ -38,11 +38,7 @@ fn view(listed: Listed) -> wire::AuditEntry {
         sequence,
         time: rfc3339(time),
         request_id: request.map(|id| id.to_string()),
-        actor: match actor {
-            Actor::Token { id, name } => format!("{id} ({name})"),
-            Actor::Anonymous => "anonymous".to_owned(),
-            Actor::System => "system".to_owned(),
-        },
+        actor: actor.to_string(),
         action: action.name().to_owned(),
         object,
         outcome: match outcome {

@@ -36,9 +36,7 @@ pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
 
 pub async fn revoke(call: Call) -> Result<Response<Body>, Problem> {
     call.app.tokens.revoke(call.id("id", "token")?, &call.caller).await?;
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(present::no_content())
 }
 
 fn read(body: wire::CreateToken, call: &Call) -> Result<TokenRequest, Problem> {

@@ -14,6 +14,7 @@ use crate::ca::{Authority, AuthorityRequest};
 use crate::http::app::App;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
+use crate::http::request_log;
 use crate::x509::reason::RevocationReason;
 
 pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
@@ -36,10 +37,10 @@ pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
     let work = async move {
         let authority = app.creator.create(request, &caller).await?;
         publish(&app, &[authority.id], &caller).await;
-        view(&app, &authority)
+        Ok::<_, Problem>((authority.id, view(&app, &authority)?))
     };
-    let created = tokio::spawn(work).await.map_err(Problem::internal)??;
-    present::json(StatusCode::CREATED, &created)
+    let (id, created) = tokio::spawn(work).await.map_err(Problem::internal)??;
+    Ok(request_log::about(present::json(StatusCode::CREATED, &created)?, id, None))
 }
 
 pub async fn show(call: Call) -> Result<Response<Body>, Problem> {
@@ -77,7 +78,7 @@ pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
     // Beside the answer: the list of a large authority takes its time, and the revocation is durable already.
     let changed: Vec<CaId> = authority.parent.iter().map(|parent| parent.id).chain([id]).collect();
     tokio::spawn(async move { publish(&app, &changed, &caller).await });
-    present::json(StatusCode::OK, &shown)
+    Ok(request_log::about(present::json(StatusCode::OK, &shown)?, id, None))
 }
 
 /// Reads a reason for revocation; none means unspecified.

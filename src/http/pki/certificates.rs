@@ -13,6 +13,7 @@ use crate::ca::Authority;
 use crate::http::app::App;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
+use crate::http::request_log;
 use crate::inventory::{Filter, Revocation, StoredCertificate};
 use crate::lifecycle::Target;
 use crate::x509::pem::{self, Label};
@@ -81,7 +82,8 @@ pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
     match (target, reason, invalidity_date) {
         (Some(target), Some(reason), Some(invalidity_date)) if violations.is_empty() => {
             let revoked = call.app.revoker.certificate(&target, reason, invalidity_date, &call.caller).await?;
-            view(&call.app, &revoked.certificate)
+            let StoredCertificate { ca, serial, .. } = &revoked.certificate;
+            Ok(request_log::about(view(&call.app, &revoked.certificate)?, *ca, Some(serial)))
         }
         _ => Err(Problem::invalid(violations)),
     }

@@ -11,10 +11,11 @@ use crate::api::pki as wire;
 use crate::api::problem::Violation;
 use crate::base::clock::rfc3339;
 use crate::base::duration::Span;
-use crate::base::secret::ExposeSecret;
+use crate::base::secret::{ExposeSecret, SecretString};
 use crate::ca::{Authority, Issued, Order};
 use crate::http::call::Call;
 use crate::http::problem::Problem;
+use crate::http::request_log;
 use crate::policy::{self, Request, Source, Warning};
 use crate::profiles::{Role, RoleName};
 use crate::x509::csr::CertificateRequest;
@@ -64,13 +65,11 @@ pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
     };
     let approved = decide(&call, &role, request, violations)?;
     let key_type = approved.key_type();
-    // RSA generation takes a good part of a second, which no other request should wait for.
-    let generated = tokio::task::spawn_blocking(move || private_key::generate(key_type)).await.map_err(Problem::internal)?;
-    let generated = generated.map_err(Problem::internal)?;
+    let generated = call.app.subject_keys.generate(key_type).await?;
     let pem = private_key::to_pem(key_type, &generated.pkcs8, encoding).map_err(Problem::internal)?;
     let order = Order { authority, approved, public_key: generated.public, role: role.name.as_str(), caller: &call.caller };
     let issued = call.app.issuer.issue(order).await?;
-    respond(&issued, Some(pem.expose_secret().to_owned()))
+    respond(&issued, Some(pem))
 }
 
 pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
@@ -157,15 +156,17 @@ fn left_out(csr: &CertificateRequest) -> Vec<Warning> {
     attributes.chain(extensions).collect()
 }
 
-fn respond(issued: &Issued, private_key: Option<String>) -> Result<Response<Body>, Problem> {
+fn respond(issued: &Issued, private_key: Option<SecretString>) -> Result<Response<Body>, Problem> {
     let body = wire::IssuedCertificate {
         id: issued.id.to_string(),
         certificate: pem::encode(Label::Certificate, issued.certificate.der()),
-        private_key,
+        // Written once, into the answer; this copy and the answer are wiped when they are given back.
+        private_key: private_key.as_ref().map(|key| key.expose_secret().to_owned()),
         ca_chain: issued.authority.chain_pem(),
         serial_number: issued.certificate.serial().to_string(),
         not_after: rfc3339(issued.certificate.not_after()),
         warnings: issued.warnings.iter().map(ToString::to_string).collect(),
     };
-    present::json(StatusCode::CREATED, &body)
+    let response = present::json(StatusCode::CREATED, &body)?;
+    Ok(request_log::about(response, issued.authority.id, Some(issued.certificate.serial())))
 }

@@ -6,3 +6,5 @@ pub mod crl;
 pub mod issue;
 pub mod present;
 pub mod roles;
+pub mod trust_anchors;
+pub mod validation;

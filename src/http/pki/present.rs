@@ -9,9 +9,10 @@ use crate::base::clock::rfc3339;
 use crate::base::page::{Cursor, Page};
 use crate::ca::{Authority, Kind};
 use crate::http::problem::Problem;
-use crate::inventory::{Labels, Revocation, StoredCertificate};
+use crate::inventory::{Labels, Revocation, StoredCertificate, TrustAnchor};
 use crate::profiles::Role;
 use crate::x509::certificate::Certificate;
+use crate::x509::pem::{self, Label};
 use crate::x509::san::{RequestedName, SubjectAltName};
 
 /// A JSON response.
@@ -28,6 +29,13 @@ pub fn bytes_of(status: StatusCode, media_type: &'static str, bytes: impl Into<B
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     Ok(response)
+}
+
+/// An answer that says only that it was done.
+pub fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 /// A page of a list.
@@ -87,6 +95,22 @@ pub fn role(role: &Role) -> wire::Role {
         store_private_keys: false,
         created_at: rfc3339(role.created_at),
         updated_at: rfc3339(role.updated_at),
+    }
+}
+
+pub fn trust_anchor(anchor: &TrustAnchor) -> wire::TrustAnchor {
+    let certificate = &anchor.certificate;
+    wire::TrustAnchor {
+        id: anchor.id.to_string(),
+        name: anchor.name.clone(),
+        common_name: certificate.subject().common_names().pop().unwrap_or_default(),
+        subject: certificate.subject().to_string(),
+        serial_number: certificate.serial().to_string(),
+        fingerprint_sha256: hex::encode(certificate.sha256()),
+        valid_from: rfc3339(certificate.not_before()),
+        valid_until: rfc3339(certificate.not_after()),
+        certificate_pem: pem::encode(Label::Certificate, certificate.der()),
+        created_at: rfc3339(anchor.created_at),
     }
 }
 

@@ -83,9 +83,7 @@ pub async fn update(mut call: Call) -> Result<Response<Body>, Problem> {
 
 pub async fn delete(call: Call) -> Result<Response<Body>, Problem> {
     call.app.roles.delete(&name(&call)?, call.caller.origin()).await?;
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(present::no_content())
 }
 
 fn name(call: &Call) -> Result<RoleName, Problem> {

@@ -30,8 +30,8 @@ impl RawRate {
 
 /// Signs with the key's default algorithm on as many sessions as the pool has, without queue, hashing or verification, and throws the
 /// signatures away. Blocks for that long, and takes the token for itself as far as it can: for `make bench`, not for a service.
-pub fn raw_sign_rate(engine: &Engine, key: &KeyRef, seconds: u64) -> Result<RawRate, TokenError> {
-    raw_sign_rate_with(engine, key, engine.pool.sessions, Duration::from_secs(seconds))
+pub fn raw_sign_rate(engine: &Engine, key: &KeyRef, time: Duration) -> Result<RawRate, TokenError> {
+    raw_sign_rate_with(engine, key, engine.pool.sessions, time)
 }
 
 /// As [`raw_sign_rate`], on a chosen number of sessions.

@@ -158,7 +158,7 @@ impl Worker {
         let _one_writer = module.write();
         let KeyProfile::AuthoritySigning(key_type) = profile;
         let mut begun = false;
-        self.attempt_within(self.calls.timeouts.generate, Some(id), |call| {
+        let made = self.attempt_within(self.calls.timeouts.generate, Some(id), |call| {
             // A try that failed may have left a key behind, and two keys of one id would be found as neither.
             if begun {
                 objects::destroy(call, id)?;
@@ -167,7 +167,15 @@ impl Worker {
             }
             begun = true;
             generation::generate(call, id, label, key_type)
-        })
+        });
+        if begun && made.is_err() {
+            // A token may make a key and fail after that; nobody would ever ask for it again.
+            match self.attempt(Some(id), |call| objects::destroy(call, id)) {
+                Ok(()) => {}
+                Err(error) => tracing::error!(%error, key = %id, "a key pair that failed may have been left in the token"),
+            }
+        }
+        made
     }
 
     fn destroy(&mut self, id: KeyId) -> Result<(), TokenError> {

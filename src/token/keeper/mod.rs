@@ -50,6 +50,8 @@ impl std::fmt::Debug for Keeper {
 pub struct Keeper {
     directory: PathBuf,
     shared: Arc<Shared>,
+    /// Nobody watches it yet.
+    first: Option<Child>,
     watching: Option<JoinHandle<()>>,
 }
 
@@ -79,9 +81,18 @@ impl Keeper {
         });
         let failed = |source| KeeperError::Start { program: program.to_owned(), source };
         let first = shared.spawn().map_err(failed)?;
-        let watched = shared.clone();
-        let watching = std::thread::Builder::new().name("token-keeper".to_owned()).spawn(move || watched.watch(first)).map_err(failed)?;
-        Ok(Self { directory, shared, watching: Some(watching) })
+        Ok(Self { directory, shared, first: Some(first), watching: None })
+    }
+
+    /// Starts the thread that starts another keeper when this one ends. Apart from [`start`](Self::start), which a daemon with one thread
+    /// calls before it closes its sandbox: a thread that began before would stay outside.
+    pub fn watch(&mut self) -> Result<(), KeeperError> {
+        let Some(first) = self.first.take() else { return Ok(()) };
+        let watched = self.shared.clone();
+        let failed = |source| KeeperError::Start { program: self.shared.program.clone(), source };
+        let thread = std::thread::Builder::new().name("token-keeper".to_owned());
+        self.watching = Some(thread.spawn(move || watched.watch(first)).map_err(failed)?);
+        Ok(())
     }
 
     /// Where its worker listens.

@@ -7,6 +7,7 @@ mod paging;
 mod revocation;
 mod roles;
 mod seeds;
+mod validation;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use axum::http::Method;
 use chancery::api::admin::CreateToken;
 use chancery::api::body::{Body, FieldSpec, Kind};
-use chancery::api::pki::{CreateAuthority, CreateRole, Issue, Revoke, RevokeAuthority, Sign, UpdateCertificate, UpdateRole};
+use chancery::api::pki::{
+    CreateAuthority, CreateRole, CreateTrustAnchor, Issue, Revoke, RevokeAuthority, Sign, UpdateCertificate, UpdateRole, Validate,
+};
 use chancery::http::routes::Route;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +25,8 @@ fn fields(route: &Route) -> &'static [FieldSpec] {
         ("POST", "/v1/pki/issue/{role}") => Issue::FIELDS,
         ("POST", "/v1/pki/sign/{role}") => Sign::FIELDS,
         ("PATCH", "/v1/pki/certificates/{id}") => UpdateCertificate::FIELDS,
+        ("POST", "/v1/pki/certificates/validate") => Validate::FIELDS,
+        ("POST", "/v1/pki/trust-anchors") => CreateTrustAnchor::FIELDS,
         ("POST", "/v1/pki/revoke") => Revoke::FIELDS,
         ("POST", "/v1/admin/tokens") => CreateToken::FIELDS,
         (method, path) => panic!("teach this test the body of {method} {path}"),
@@ -169,7 +173,7 @@ fn refused_writes_are_in_the_audit_trail() {
     let mut refused = Vec::new();
     for route in chancery::http::routes::ROUTES.iter().filter(|route| route.method != Method::GET) {
         let path = world.path(route).replace(&world.ca, "ca_0123456789abcdef0123456789abcdef").replace(&world.token, "tok_none");
-        let path = path.replace(&world.certificate, "cert_none").replace("/web", "/unknown");
+        let path = path.replace(&world.certificate, "cert_none").replace("/web", "/unknown").replace(&world.anchor, "trust_anchor_none");
         let token = world.appliance.admin_token();
         for token in [None, Some(narrow.as_str()), Some(token.as_str())] {
             let answer = world.appliance.call_raw(token, route.method.as_str(), &path, Some(b"[]"), JSON);

@@ -18,6 +18,7 @@ struct World {
     ca: String,
     certificate: String,
     token: String,
+    anchor: String,
 }
 
 impl World {
@@ -30,7 +31,10 @@ impl World {
         let certificate = id(appliance.call("POST", "/v1/pki/issue/web", Some(body)).expect(201));
         let body = json!({"name": "spare", "scopes": ["pki:read"], "ttl": "1h"});
         let token = id(appliance.call("POST", "/v1/admin/tokens", Some(body)).expect(201));
-        Self { appliance, ca, certificate, token }
+        let pem = appliance.call("GET", &format!("/v1/pki/ca/{ca}/certificate"), None).expect(200)["certificate_pem"].clone();
+        let body = json!({"name": "ours", "certificate_pem": pem});
+        let anchor = id(appliance.call("POST", "/v1/pki/trust-anchors", Some(body)).expect(201));
+        Self { appliance, ca, certificate, token, anchor }
     }
 
     /// The route's path with parameters that exist.
@@ -38,6 +42,7 @@ impl World {
         let id = match route.path {
             path if path.starts_with("/v1/pki/ca/") => &self.ca,
             path if path.starts_with("/v1/pki/certificates/") => &self.certificate,
+            path if path.starts_with("/v1/pki/trust-anchors/") => &self.anchor,
             path if path.starts_with("/v1/admin/tokens/") => &self.token,
             _ => "",
         };

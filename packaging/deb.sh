@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Makes the Debian packages from binaries that packaging/build.sh has built: chanceryd and chancery-softhsm.
+#
+#     packaging/deb.sh FOLDER [VERSION]
+#
+# The version is the crate's unless it is given. The same binaries and the same commit give the same packages, byte for byte.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+folder=$1
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/package}
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+# What tar and the file system note of who built it.
+umask 022
+
+share=target/package/share
+rm -rf "$share"
+mkdir -p "$share" "$folder"
+rm -f "$folder"/*.deb
+"$CARGO_TARGET_DIR/release/chanceryd" manual --out "$share"
+packaging/bill-of-materials.sh >"$share/bill-of-materials.json"
+
+arguments=(--no-build --locked --quiet --no-dbgsym --strip --output "$folder")
+if [[ $# -gt 1 ]]; then arguments+=(--deb-version "$2"); fi
+cargo deb "${arguments[@]}"
+cargo deb "${arguments[@]}" --variant softhsm

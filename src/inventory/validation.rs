@@ -1,0 +1,133 @@
+//! Whether a certificate is to be believed: a path to an anchor, and no revocation along it.
+
+use jiff::Timestamp;
+
+use super::{Certificates, InventoryError, TrustAnchor};
+use crate::base::id::{CaId, TrustAnchorId};
+use crate::x509::certificate::Certificate;
+use crate::x509::path::{self, Fault, Inputs};
+
+/// What is asked.
+pub struct Question<'a> {
+    pub certificate: &'a Certificate,
+    /// Intermediates the asker offers, in any order.
+    pub chain: &'a [Certificate],
+    /// Whether a revocation status that cannot be found out is worth a warning.
+    pub check_revocation: bool,
+}
+
+/// One of the appliance's own authorities.
+pub struct OwnAuthority {
+    pub id: CaId,
+    pub certificate: Certificate,
+    /// A root is an anchor, an intermediate is offered for paths.
+    pub is_root: bool,
+    /// Whether it or one above it was revoked.
+    pub is_revoked: bool,
+}
+
+/// What a path ends in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    Own(CaId),
+    Registered(TrustAnchorId),
+}
+
+/// The answer.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The subjects of the path, the certificate's own first.
+    pub path: Vec<String>,
+    pub anchor: Option<Anchor>,
+    /// Whether the path holds when times and revocations are left aside.
+    pub chain_is_valid: bool,
+    pub is_in_time: bool,
+    pub revoked: Vec<RevokedInPath>,
+    pub faults: Vec<Fault>,
+    /// Subjects of the path whose status nobody here knows.
+    pub unknown: Vec<String>,
+    pub is_cut_short: bool,
+}
+
+/// A revoked certificate of the path.
+#[derive(Debug)]
+pub struct RevokedInPath {
+    pub place: usize,
+    pub subject: String,
+    pub at: Option<Timestamp>,
+}
+
+impl Verdict {
+    pub fn is_valid(&self) -> bool {
+        self.anchor.is_some() && self.faults.is_empty() && self.revoked.is_empty()
+    }
+}
+
+/// Judges a certificate by the appliance's own authorities and the registered anchors, for this moment. Every certificate of the path that one
+/// of our authorities issued is looked up in our own records, asked for or not.
+pub fn validate(
+    question: &Question<'_>,
+    own: &[OwnAuthority],
+    registered: &[std::sync::Arc<TrustAnchor>],
+    inventory: &Certificates,
+    now: Timestamp,
+) -> Result<Verdict, InventoryError> {
+    let (mut ends, mut anchors) = (Vec::new(), Vec::new());
+    for root in own.iter().filter(|authority| authority.is_root) {
+        ends.push(Anchor::Own(root.id));
+        anchors.push(root.certificate.clone());
+    }
+    for anchor in registered {
+        ends.push(Anchor::Registered(anchor.id));
+        anchors.push(anchor.certificate.clone());
+    }
+    let ours = own.iter().filter(|authority| !authority.is_root).map(|authority| &authority.certificate);
+    let intermediates: Vec<Certificate> = question.chain.iter().chain(ours).cloned().collect();
+    let outcome = path::validate(question.certificate, &intermediates, &anchors, &Inputs::at(now));
+    let (mut revoked, mut unknown) = (Vec::new(), Vec::new());
+    for (place, certificate) in outcome.path.iter().enumerate() {
+        match status(certificate, own, inventory)? {
+            Status::Good => {}
+            Status::Revoked(at) => revoked.push(RevokedInPath { place, subject: certificate.subject().to_string(), at }),
+            // An anchor is trusted because somebody decided so, and is on nobody's list.
+            Status::Unknown if outcome.anchor.is_some() && place + 1 == outcome.path.len() => {}
+            Status::Unknown if question.check_revocation => unknown.push(certificate.subject().to_string()),
+            Status::Unknown => {}
+        }
+    }
+    Ok(Verdict {
+        path: outcome.path.iter().map(|certificate| certificate.subject().to_string()).collect(),
+        anchor: outcome.anchor.and_then(|place| ends.get(place)).copied(),
+        chain_is_valid: outcome.chain_is_valid(),
+        is_in_time: !outcome.faults.iter().any(|fault| fault.kind.is_about_time()),
+        revoked,
+        unknown,
+        is_cut_short: outcome.is_cut_short,
+        faults: outcome.faults,
+    })
+}
+
+enum Status {
+    Good,
+    Revoked(Option<Timestamp>),
+    Unknown,
+}
+
+/// What our own records say. A certificate that carries the name of one of our authorities and was signed by its key is known by its serial number.
+fn status(certificate: &Certificate, own: &[OwnAuthority], inventory: &Certificates) -> Result<Status, InventoryError> {
+    if let Some(itself) = own.iter().find(|authority| authority.certificate == *certificate) {
+        return Ok(if itself.is_revoked { Status::Revoked(None) } else { Status::Good });
+    }
+    let is_issuer = |authority: &&OwnAuthority| {
+        authority.certificate.subject() == certificate.issuer()
+            && authority.certificate.public_key().is_ok_and(|key| certificate.is_signed_by(&key))
+    };
+    let Some(issuer) = own.iter().find(is_issuer) else { return Ok(Status::Unknown) };
+    Ok(match inventory.revocation(issuer.id, certificate.serial())? {
+        Some(revocation) => Status::Revoked(Some(revocation.revoked_at)),
+        None if issuer.is_revoked => Status::Revoked(None),
+        // Signed with a key of ours and in no record of ours: that is not known to be good.
+        None if inventory.by_serial(certificate.serial())?.is_none() => Status::Unknown,
+        None => Status::Good,
+    })
+}

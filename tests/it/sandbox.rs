@@ -1,0 +1,127 @@
+//! What a daemon that was taken over could still do: its process is looked at from outside, and what the sandbox should refuse is tried
+//! from inside.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::unistd::{Uid, dup};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::appliance::{Appliance, run};
+
+fn of_process(appliance: &Appliance, name: &str) -> String {
+    let path = format!("/proc/{}/{name}", appliance.process_id());
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A directory whose appliance has stopped, and its configuration.
+fn prepared() -> (TempDir, String) {
+    let dir = TempDir::new().unwrap();
+    let mut made = Appliance::start_in(dir.path());
+    let config = made.path("chancery.toml").display().to_string();
+    assert!(made.stop());
+    (dir, config)
+}
+
+fn probe(dir: &Path, config: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chanceryd"));
+    run(command.env("SOFTHSM2_CONF", dir.join("softhsm2.conf")).args(["sandbox-probe", "--config", config]))
+}
+
+#[test]
+fn every_thread_is_filtered_and_gains_no_privilege() {
+    let appliance = Appliance::start();
+    // A request first: threads that are started later are as the others.
+    appliance.root("r", "ec", 256);
+    let threads = std::fs::read_dir(format!("/proc/{}/task", appliance.process_id())).unwrap();
+    let mut count = 0;
+    for thread in threads {
+        let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        for line in ["NoNewPrivs:\t1", "Seccomp:\t2"] {
+            assert!(status.lines().any(|known| known == line), "{line} is missing:\n{status}");
+        }
+        count += 1;
+    }
+    assert!(count > 3, "{count} threads");
+}
+
+#[test]
+fn its_memory_is_out_of_reach_and_never_in_a_core_file() {
+    let appliance = Appliance::start();
+    let limits = of_process(&appliance, "limits");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    // What is not dumpable belongs to root in /proc (proc(5)), also for a process of another user.
+    if !Uid::effective().is_root() {
+        for name in ["environ", "mem"] {
+            let error = std::fs::File::open(format!("/proc/{}/{name}", appliance.process_id())).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{name}");
+        }
+    }
+    // Dumpable processes own their files there.
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(format!("/proc/{}/environ", appliance.process_id())).unwrap());
+    assert_eq!(owner, 0);
+}
+
+#[test]
+fn nothing_is_left_of_the_environment_and_of_inherited_descriptors() {
+    let secret = "correct-horse-battery-staple";
+    let dir = TempDir::new().unwrap();
+    let inherited = dir.path().join("inherited");
+    let file: OwnedFd = std::fs::File::create(&inherited).unwrap().into();
+    // Unlike the original a copy is not closed when another program is executed.
+    let _copy = dup(&file).unwrap();
+    let appliance = Appliance::start_with(dir.path(), |command| {
+        command.env("CHANCERY_SECRET", secret);
+    });
+    let environment = of_process(&appliance, "environ");
+    assert!(environment.bytes().all(|byte| byte == 0), "{}", environment.replace('\0', "\n"));
+    for entry in std::fs::read_dir(format!("/proc/{}/fd", appliance.process_id())).unwrap() {
+        let target = std::fs::read_link(entry.unwrap().path()).unwrap_or_default();
+        assert_ne!(target, inherited);
+    }
+}
+
+#[test]
+fn the_sandbox_refuses_what_the_daemon_does_not_need() {
+    let (dir, config) = prepared();
+    let found = probe(dir.path(), &config);
+    assert!(found.lines().count() >= 15, "{found}");
+    for line in found.lines() {
+        assert!(line.starts_with("as meant\t"), "{found}");
+    }
+    // The same without a sandbox is possible, so that the refusals are the sandbox's.
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}\n[sandbox]\nmode = \"off\"\n")).unwrap();
+    let open = probe(dir.path(), &config);
+    for what in ["read /etc/passwd", "write in the folder for temporary files", "start a program", "bind a port", "signal its parent"] {
+        assert!(open.lines().any(|line| line == format!("NOT AS MEANT\t{what}\tpossible")), "{what}:\n{open}");
+    }
+}
+
+#[test]
+fn the_appliance_works_when_a_denied_call_would_end_it() {
+    let (dir, config) = prepared();
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}\n[sandbox]\ndenied = \"kill\"\n")).unwrap();
+    let mut appliance = Appliance::start_in(dir.path());
+    let ca = appliance.root("r", "ec", 256);
+    appliance.role("web", &ca, json!({}));
+    for name in ["a.example.com", "b.example.com"] {
+        let issued = appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": name}))).expect(201);
+        let serial = issued["serial_number"].as_str().unwrap().to_owned();
+        appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": serial}))).expect(200);
+    }
+    assert_eq!(appliance.call("GET", &format!("/v1/pki/ca/{ca}/crl"), None).status, 200);
+    // A debugger, a terminal or a snapshot of the machine stops it for a while: waits that were interrupted are begun anew.
+    appliance.signal(Signal::SIGSTOP);
+    std::thread::sleep(Duration::from_millis(200));
+    appliance.signal(Signal::SIGCONT);
+    appliance.signal(Signal::SIGHUP);
+    appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "c.example.com"}))).expect(201);
+    assert!(appliance.stop(), "{}", appliance.log());
+}
