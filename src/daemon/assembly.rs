@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::access::{AccessError, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
@@ -49,12 +51,14 @@ pub enum AssemblyError {
     Crl(#[from] CrlError),
 }
 
-/// Opens everything the configuration names. `public_url` is used where the configuration names none.
+/// Opens everything the configuration names. `public_url` is used where the configuration names none; `lost` is told when a token's worker is
+/// gone for good.
 pub async fn assemble(
     config: &Config,
     clock: Clock,
     public_url: Option<String>,
     tokens: Vec<TokenConfig>,
+    lost: &Arc<Notify>,
 ) -> Result<Arc<App>, AssemblyError> {
     let schedule = crl_schedule(config)?;
     let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
@@ -63,7 +67,7 @@ pub async fn assemble(
         tracing::warn!(?reason, "the index was rebuilt from the journal");
     }
     let ledger = Ledger::new(storage.clone());
-    let token = open_tokens(tokens)?;
+    let token = open_tokens(tokens, lost)?;
     let authorities = Authorities::load(&storage)?;
     report_missing_keys(&authorities, &token).await;
     let serials = SerialSource::seeded_by(&token).await?;
@@ -125,9 +129,9 @@ pub fn check_tokens(config: &Config) -> Result<(), AssemblyError> {
     Ok(())
 }
 
-/// Starts what keeps the workers of the tokens, where that is the daemon's to do. It needs what the sandbox closes: call it before, while
-/// there is one thread.
-pub fn start_workers(config: &Config) -> Result<Vec<TokenConfig>, AssemblyError> {
+/// Starts what keeps the workers of the tokens, where that is the daemon's to do. It needs what the sandbox closes: call it before, while there
+/// is one thread.
+pub fn start_keepers(config: &Config) -> Result<Vec<TokenConfig>, AssemblyError> {
     check_tokens(config)?;
     let program = std::env::current_exe().map_err(AssemblyError::Program)?;
     let directory = runtime_directory();
@@ -143,10 +147,10 @@ pub fn start_workers(config: &Config) -> Result<Vec<TokenConfig>, AssemblyError>
     Ok(tokens)
 }
 
-fn open_tokens(mut tokens: Vec<TokenConfig>) -> Result<Token, AssemblyError> {
+fn open_tokens(mut tokens: Vec<TokenConfig>, lost: &Arc<Notify>) -> Result<Token, AssemblyError> {
     for place in tokens.iter_mut().flat_map(|token| &mut token.workers) {
         if let Place::Kept(keeper) = place {
-            keeper.watch()?;
+            keeper.watch(lost.clone())?;
         }
     }
     Ok(Token::open(tokens, OPEN_WITHIN)?)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::assembly::{self, AssemblyError, assemble};
@@ -57,6 +57,9 @@ pub enum RunError {
     FirstToken(#[from] super::first_token::FirstTokenError),
     #[error("the token's worker does not serve")]
     TokenWorker(#[from] crate::token::process::ProcessError),
+    /// To be started again is the only way back, and a service manager does that.
+    #[error("the process that keeps a token's worker has ended, and the sandbox lets no other be started")]
+    TokenLost,
     #[error("the token's keeper does not keep it")]
     TokenKeeper(#[from] crate::token::keeper::process::KeepError),
     #[error("the development directory cannot be prepared")]
@@ -97,20 +100,23 @@ pub struct Running {
     pub sandbox: HalfClosed,
     pub reload: Reload,
     pub log: LogFilter,
+    /// Told when a token's worker is gone for good.
+    pub lost: Arc<Notify>,
 }
 
 /// `chanceryd serve`: serves what the file configures.
 pub fn serve(path: &Path, surroundings: Surroundings, log: LogFilter) -> Result<(), RunError> {
     let config = Config::read(path)?;
     log.prepare(&config.log.filter)?();
-    let tokens = assembly::start_workers(&config)?;
+    let tokens = assembly::start_keepers(&config)?;
     let (sockets, supervisor) = surroundings.wipe_environment();
     let listeners = Listeners::bind(&config, sockets)?;
     let sandbox = sandbox::close_files(config.sandbox, &sandbox::reach(&config, path)?)?;
     let reload = Reload::new(path, config.clone());
-    let running = Running { listeners, supervisor, sandbox, reload, log };
+    let lost = Arc::new(Notify::new());
+    let running = Running { listeners, supervisor, sandbox, reload, log, lost: lost.clone() };
     on_runtime(async {
-        let app = assemble(&config, Clock::System, None, tokens).await?;
+        let app = assemble(&config, Clock::System, None, tokens, &lost).await?;
         run(&config, running, app).await
     })
 }
@@ -138,7 +144,7 @@ pub fn on_runtime(work: impl Future<Output = Result<(), RunError>>) -> Result<()
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(), RunError> {
-    let Running { listeners, supervisor, sandbox, mut reload, log } = running;
+    let Running { listeners, supervisor, sandbox, mut reload, log, lost } = running;
     let tls = server_config(&config.tls.certificate, &config.tls.key)?;
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
@@ -161,9 +167,11 @@ pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(),
     serving.spawn(publication::run(app.clone(), stopped));
     tracing::info!("{status}");
     supervisor.ready(&status);
+    let mut ended = Ok(());
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = lost.notified() => ended = Err(RunError::TokenLost),
         () = reload_on_signal(&mut hangup, &reload, &supervisor, &status) => {}
         () = watched(&supervisor, &app) => {}
     }
@@ -172,7 +180,7 @@ pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(),
     let _ = stop.send(true);
     finish(serving).await;
     app.ledger.note(system.origin().entry(Action::DaemonStop, app.clock.now())).await?;
-    Ok(())
+    ended
 }
 
 /// What a reload exchanges. Whatever else can be exchanged while serving registers here.
