@@ -64,8 +64,10 @@ install_witness() {
 #!/bin/sh
 if chancery audit verify /var/lib/chancery; then echo "witness: the audit trail is whole"; else echo "witness: the audit trail is damaged"; fi
 for unit in chanceryd.service chancery-token@trial.service; do
-    echo "witness: $(cat "/proc/$(systemctl show --property MainPID --value "$unit")/attr/current")"
+    process=$(systemctl show --property MainPID --value "$unit")
+    if [ "$process" != 0 ]; then echo "witness: $(cat "/proc/$process/attr/current")"; else journalctl --no-pager --lines 15 --unit "$unit"; fi
 done
+journalctl --no-pager --dmesg --grep apparmor=.DENIED
 TEXT
     chmod 0755 "$root/usr/local/bin/witness"
     cat >"$root/etc/systemd/system/witness.service" <<'TEXT'

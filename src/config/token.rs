@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, absolute};
 
 /// One token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -72,6 +72,12 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), ConfigError> {
         }
         if !(1..=8).contains(&token.places().len()) {
             return wrong("token.config", "give either the configuration of the token's worker or its socket; or lists of up to 8");
+        }
+        for place in token.places() {
+            match place {
+                TokenPlace::Config(path) => absolute("token.config", path)?,
+                TokenPlace::Socket(path) => absolute("token.socket", path)?,
+            }
         }
         if token.queue == 0 || token.queue > 100_000 {
             return wrong("token.queue", "1 to 100000");

@@ -233,6 +233,9 @@ impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::NotFound => Self::not_found("token"),
+            AccessError::KeyTaken(holder) => {
+                Self::conflict("key_taken", format!("That key stands for the token {holder}; revoke it first."))
+            }
             AccessError::NoRandomness | AccessError::Record => Self::internal(error),
             AccessError::Read(error) => error.into(),
             AccessError::Commit(error) => error.into(),
