@@ -198,7 +198,7 @@ fn token_worker(config: &Path, initialise: bool, if_absent: bool, keeper: Option
     if !initialise {
         return Ok(process::run(settings, keeper)?);
     }
-    match process::initialise(&settings) {
+    match process::initialise(&settings, keeper) {
         Err(ProcessError::Token(TokenError::TokenExists)) if if_absent => Ok(()),
         made => Ok(made?),
     }

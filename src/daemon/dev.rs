@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,6 +33,9 @@ use crate::token::softhsm;
 /// The places in which Debian and its relatives keep the module.
 const MODULES: [&str; 3] =
     ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so"];
+
+/// How long a lock is waited for before it counts as another daemon's.
+const RELEASED_WITHIN: Duration = Duration::from_secs(2);
 
 const LABEL: &str = "chancery-dev";
 
@@ -70,8 +74,8 @@ impl Dev {
     pub fn serve(&self, surroundings: Surroundings, log: LogFilter) -> Result<(), RunError> {
         private_file::directory(&self.dir).map_err(|source| DevError::File { path: self.dir.clone(), source })?;
         // Before anything is made or announced: a second start must not disturb the first.
-        let _lock = self.lock()?;
-        self.make_missing()?;
+        let lock = self.lock()?;
+        self.make_missing(&lock)?;
         let path = self.path("chancery.toml");
         let mut config = Config::read(&path)?;
         let reload = Reload::new(&path, config.clone());
@@ -113,15 +117,20 @@ impl Dev {
     fn lock(&self) -> Result<File, DevError> {
         let failed = |source| DevError::File { path: self.path("dev.lock"), source };
         let file = File::create(self.path("dev.lock")).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(DevError::InUse(self.dir.clone())),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+        let deadline = Instant::now() + RELEASED_WITHIN;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                // A daemon that was killed while it started a program leaves the lock to that one until it has begun.
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::WouldBlock) => return Err(DevError::InUse(self.dir.clone())),
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
         }
     }
 
     /// Each step is whole or not at all, and a start that was ended between two goes on with the next.
-    fn make_missing(&self) -> Result<(), DevError> {
+    fn make_missing(&self, lock: &File) -> Result<(), DevError> {
         let softhsm = softhsm::prepare(&self.dir).map_err(DevError::SoftHsm)?;
         if !self.path("token.pin").exists() {
             self.replace("token.pin", random_pin()?.expose_secret().as_bytes())?;
@@ -131,7 +140,7 @@ impl Dev {
             self.replace("token.toml", self.worker_configuration(&module, &softhsm).as_bytes())?;
         }
         if !self.path("token.ready").exists() {
-            self.make_token()?;
+            self.make_token(lock)?;
             self.replace("token.ready", b"")?;
         }
         if !self.path("tls.key").exists() {
@@ -146,7 +155,7 @@ impl Dev {
         Ok(())
     }
 
-    fn make_token(&self) -> Result<(), DevError> {
+    fn make_token(&self, lock: &File) -> Result<(), DevError> {
         let file = |source| DevError::File { path: self.path("tokens"), source };
         let has_data = self.path("data").exists();
         if !has_data {
@@ -157,7 +166,10 @@ impl Dev {
         // In a process of its own, as everything that loads the module is.
         let program = std::env::current_exe().map_err(DevError::Initialise)?;
         let mut command = Command::new(program);
-        command.arg("token-worker").arg("--config").arg(self.path("token.toml")).arg("--initialise").stdin(Stdio::null());
+        command.arg("token-worker").arg("--config").arg(self.path("token.toml")).arg("--initialise");
+        // It ends with this process; and it holds the lock as well, so that the next start waits until it has ended.
+        command.arg("--keeper").arg(std::process::id().to_string());
+        command.stdin(Stdio::from(lock.try_clone().map_err(DevError::Initialise)?));
         if has_data {
             command.arg("--if-absent");
         }

@@ -158,6 +158,16 @@ impl From<TokenError> for Problem {
             TokenError::PinRefused | TokenError::NoPin => {
                 Self::unavailable("token_pin_refused", "The token cannot be logged in to; an administrator is needed.", 60, error)
             }
+            TokenError::BudgetExhausted { .. } => Self {
+                cause: Some(error.to_string()),
+                ..Self::conflict("key_budget_exhausted", "The authority's key has signed as often as the token's worker lets it.")
+            },
+            TokenError::RateLimited { retry_after_seconds } => Self::unavailable(
+                "key_rate_limited",
+                "The authority's key signs as fast as the token's worker lets it; try again later.",
+                u64::from(retry_after_seconds),
+                error,
+            ),
             TokenError::KeyMissing(_) | TokenError::KeyMismatch(_) => {
                 Self::unavailable("key_missing", "The authority's key is not in the token.", 60, error)
             }

@@ -67,6 +67,12 @@ pub enum TokenError {
     /// What answers on the worker's socket is no worker of this version.
     #[error("what listens on the token worker's socket is not a worker of this version")]
     NotAWorker,
+    /// The key has signed as often as its worker's configuration lets it. Nothing was signed.
+    #[error("the key has signed as often as it may; the next signature is free in {retry_after_seconds} s")]
+    BudgetExhausted { retry_after_seconds: u64 },
+    /// The key signs faster than its worker's configuration lets it. Nothing was signed.
+    #[error("the key signs faster than it may; try again in {retry_after_seconds} s")]
+    RateLimited { retry_after_seconds: u32 },
     /// What was asked is longer than the worker takes.
     #[error("the request is too long for the token")]
     TooLong,
@@ -88,7 +94,10 @@ impl TokenError {
             | Self::AmbiguousToken
             | Self::NotAWorker
             | Self::NoThread(_) => true,
-            Self::KeyExists(_)
+            // What limits a key limits it as a whole.
+            Self::BudgetExhausted { .. }
+            | Self::RateLimited { .. }
+            | Self::KeyExists(_)
             | Self::Unsupported(_)
             | Self::AttributeIgnored { .. }
             | Self::TokenExists
@@ -115,6 +124,9 @@ pub enum FailedCall {
     /// The session is there but nobody is logged in to it.
     #[error("the token has lost the login")]
     LoggedOut,
+    /// The signature could not be counted durably, and so was not made.
+    #[error("the signature cannot be counted against the key's budget")]
+    Uncounted,
     /// The worker has ended, or never answered.
     #[error("the token's worker is not there")]
     NoWorker,

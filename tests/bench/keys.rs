@@ -42,7 +42,7 @@ pub fn make(settings: &Settings) -> Keys {
 /// The PIN's file is beside SoftHSM2's configuration.
 fn config(module: PathBuf) -> EngineConfig {
     let pin = PinFile::named(pin_file().to_str().expect("a path in UTF-8")).expect("a PIN file");
-    EngineConfig { module, label: Some(LABEL.to_owned()), serial: None, pin, sessions: 0, queue: 0 }
+    EngineConfig { module, label: Some(LABEL.to_owned()), serial: None, pin, sessions: 0, queue: 0, limits: Vec::new() }
 }
 
 fn pin_file() -> PathBuf {

@@ -1,4 +1,4 @@
-//! Several tokens at once: each authority signs in its own, and of equal ones the next takes over.
+//! Several tokens at once: each authority signs in its own, and of equal ones the next takes over. And keys that sign so often and no more.
 
 use std::path::Path;
 use std::process::Command;
@@ -117,4 +117,47 @@ fn an_equal_token_takes_over() {
     let appliance = Appliance::start_in(&dir);
     assert_eq!(issue(&appliance, "lone"), 201);
     assert!(statuses(&appliance).iter().map(|(_, status)| status.as_str()).eq(["ok", "incomplete"]), "{:?}", statuses(&appliance));
+}
+
+#[test]
+fn a_key_signs_as_often_as_its_worker_lets_it_and_no_restart_changes_that() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("appliance");
+    let mut appliance = Appliance::start_in(&dir);
+    let (rare, slow, free) = (appliance.root("rare", "ec", 256), appliance.root("slow", "ec", 256), appliance.root("free", "ec", 256));
+    for (role, ca) in [("rare", &rare), ("slow", &slow), ("free", &free)] {
+        appliance.role(role, ca, json!({}));
+    }
+    assert!(appliance.stop());
+    // Keys have their authority's id as their label.
+    let limits = format!("\n[[limit]]\nkey = \"{rare}\"\nsignatures = 3\nper = \"365d\"\n\n[[limit]]\nkey = \"{slow}\"\nper_second = 1\n");
+    append(&dir.join("token.toml"), &limits);
+    let text = std::fs::read_to_string(dir.join("token.toml")).unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_chanceryd")).args(["check-config", "--config"]).arg(dir.join("chancery.toml")).output();
+    assert!(String::from_utf8_lossy(&refused.unwrap().stderr).contains("state_dir"), "a budget needs a place to be counted in");
+    std::fs::write(dir.join("token.toml"), format!("state_dir = {dir:?}\n{text}")).unwrap();
+
+    let mut appliance = Appliance::start_in(&dir);
+    let made = (0..6).filter(|_| issue(&appliance, "rare") == 201).count();
+    assert_eq!(made, 3);
+    for _ in 0..2 {
+        let body = json!({"common_name": "www.example.com"});
+        let answer = appliance.call("POST", "/v1/pki/issue/rare", Some(body));
+        assert_eq!(answer.refused(409).0, "key_budget_exhausted");
+        assert_eq!(issue(&appliance, "free"), 201);
+        appliance.kill();
+        appliance = Appliance::start_in(&dir);
+    }
+    // A second's worth is one, and more of it comes by itself.
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let ask = || appliance.call("POST", "/v1/pki/issue/slow", Some(json!({"common_name": "www.example.com"})));
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 201).collect();
+    assert!(!refused.is_empty() && refused.len() < 8, "{} of 8 refused", refused.len());
+    for answer in refused {
+        assert_eq!((answer.refused(503).0.as_str(), answer.header("retry-after")), ("key_rate_limited", Some("1")));
+    }
+    wait_until("the slow key signs again", || issue(&appliance, "slow") == 201);
 }

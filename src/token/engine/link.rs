@@ -22,6 +22,7 @@ use cryptoki::session::{SessionState, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 
 use super::error::CallError;
+use super::limits::Limits;
 use super::module::{Entry, Module, Seat, Selection};
 use super::pin::PinFile;
 use super::worker::Fault;
@@ -43,6 +44,7 @@ const SETTLED: Duration = Duration::from_millis(50);
 pub struct Link {
     pub module: &'static Module,
     pub counters: Counters,
+    pub limits: Limits,
     selection: Selection,
     pin: PinFile,
     state: Mutex<State>,
@@ -55,6 +57,8 @@ pub struct Link {
 pub struct Known {
     pub handle: ObjectHandle,
     pub public: Option<([u8; 32], KeyType)>,
+    /// The limit it is under, by its place.
+    pub limit: Option<usize>,
 }
 
 enum State {
@@ -65,10 +69,11 @@ enum State {
 
 impl Link {
     /// Finds the token and logs in.
-    pub fn connect(module: &'static Module, selection: Selection, pin: PinFile) -> Result<Self, TokenError> {
+    pub fn connect(module: &'static Module, selection: Selection, pin: PinFile, limits: Limits) -> Result<Self, TokenError> {
         let link = Self {
             module,
             counters: Counters::default(),
+            limits,
             selection,
             pin,
             state: Mutex::new(State::Down { not_before: Instant::now(), pause: FIRST_PAUSE }),

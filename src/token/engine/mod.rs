@@ -15,6 +15,7 @@ mod error;
 mod error_table;
 mod generation;
 mod initialise;
+pub mod limits;
 mod link;
 mod module;
 mod objects;
@@ -37,6 +38,7 @@ use super::error::{FailedCall, TokenError};
 use super::health::TokenHealth;
 use super::request::{Answer, Ask};
 use calls::Calls;
+use limits::{LimitConfig, Limits};
 use link::Link;
 use module::{Module, Selection};
 use pin::PinFile;
@@ -63,6 +65,7 @@ pub struct EngineConfig {
     pub sessions: usize,
     /// How many requests may wait before the next is turned away; 0 for 1,024.
     pub queue: usize,
+    pub limits: Vec<LimitConfig>,
 }
 
 /// A token that is logged in to. Clones share it; with the last one the sessions are closed.
@@ -84,11 +87,11 @@ impl Engine {
     /// Finds the token, logs in and starts the threads. Blocks while the module works. After a failure other than `PinRefused` it may be
     /// called again: the module then looks for its tokens anew.
     pub fn open(config: EngineConfig, calls: Calls) -> Result<Self, TokenError> {
-        let EngineConfig { module, label, serial, pin, sessions, queue } = config;
+        let EngineConfig { module, label, serial, pin, sessions, queue, limits } = config;
         let opening = calls.thread();
         let _running = opening.enter(calls.timeouts.initialise);
         let module = Module::load(&module)?;
-        let link = Arc::new(Link::connect(module, Selection { label, serial }, pin)?);
+        let link = Arc::new(Link::connect(module, Selection { label, serial }, pin, Limits::new(limits))?);
         let sessions = match sessions {
             0 => std::thread::available_parallelism().map_or(2, usize::from),
             wanted => wanted,

@@ -141,7 +141,9 @@ fn search(call: &Call<'_>, id: KeyId) -> Result<Known, Fault> {
         return Err(Fault::Final(TokenError::KeyMissing(id)));
     };
     let public = public_half(call.session(), id, handle)?.map(|public| (public.spki_sha256(), public.key_type()));
-    let known = Known { handle, public };
+    let limits = &call.link.limits;
+    let limit = if limits.is_empty() { None } else { limits.of(id, &named(call.session(), handle)?.1) };
+    let known = Known { handle, public, limit };
     call.link.remember(id, call.epoch, known);
     Ok(known)
 }

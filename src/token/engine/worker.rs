@@ -126,11 +126,16 @@ impl Worker {
     fn sign(&mut self, key: &KeyName, algorithm: SignatureAlgorithm, digest: &Bytes) -> Result<Vec<u8>, TokenError> {
         let mechanism = signing::mechanism(algorithm);
         let input = signing::input(algorithm, digest);
+        let mut is_counted = false;
         let raw = self.attempt(Some(key.id), |call| {
             let known = objects::locate(call, key)?;
             // SoftHSM answers a key of the wrong type with CKR_GENERAL_ERROR at C_Sign; the token is not asked.
             if known.public.is_some_and(|(_, key_type)| !key_type.signs_with(algorithm)) {
                 return Err(Fault::Final(TokenError::Unsupported(None)));
+            }
+            // Once for all tries.
+            if let Some(limit) = known.limit.filter(|_| !std::mem::replace(&mut is_counted, true)) {
+                call.link.limits.spend(limit).map_err(Fault::Final)?;
             }
             Ok(call.session().sign(&mechanism, known.handle, &input)?)
         })?;

@@ -72,8 +72,8 @@ pub fn run(settings: Settings, keeper: Option<i32>) -> Result<(), ProcessError> 
 
 /// Makes the token the settings name out of an empty slot, with the PIN of its file. The security officer's PIN is needed for this once and
 /// never again, so nobody learns it.
-pub fn initialise(settings: &Settings) -> Result<(), ProcessError> {
-    confine(None)?;
+pub fn initialise(settings: &Settings, keeper: Option<i32>) -> Result<(), ProcessError> {
+    confine(keeper)?;
     let label = settings.engine.label.as_deref().ok_or(TokenError::BadLabel)?;
     let mut bytes = crate::base::secret::Zeroizing::new([0u8; 24]);
     aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| ProcessError::NoRandomness)?;

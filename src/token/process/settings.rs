@@ -10,6 +10,7 @@ use crate::base::duration::{DurationFault, Span};
 use crate::base::toml_fault;
 use crate::token::engine::EngineConfig;
 use crate::token::engine::calls::Timeouts;
+use crate::token::engine::limits::{Budget, LARGEST_BUDGET, LimitConfig};
 use crate::token::engine::pin::{PinFault, PinFile};
 
 /// What a worker is to do.
@@ -62,6 +63,19 @@ struct File {
     client_user: Option<String>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    state_dir: Option<PathBuf>,
+    #[serde(default)]
+    limit: Vec<Limit>,
+}
+
+/// How often one key may sign.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limit {
+    key: String,
+    signatures: Option<u64>,
+    per: Option<String>,
+    per_second: Option<u32>,
 }
 
 impl Settings {
@@ -100,6 +114,23 @@ impl File {
             let read = text.map_or(Ok(default), |text| text.parse().map(Span::as_std));
             read.map_err(|source| SettingsError::Duration { path: path.to_owned(), field, source })
         };
+        let mut limits = Vec::with_capacity(self.limit.len());
+        for limit in &self.limit {
+            let Limit { key, signatures, per, per_second } = limit;
+            let budget = match (signatures, per, &self.state_dir) {
+                (None, None, _) => None,
+                (Some(1..=LARGEST_BUDGET), Some(_), None) => return wrong("state_dir", "a budget needs a directory to be counted in"),
+                (Some(signatures @ 1..=LARGEST_BUDGET), Some(per), Some(directory)) => {
+                    let per = time("limit.per", Some(per), Duration::ZERO)?;
+                    Some(Budget { signatures: *signatures, per, directory: directory.clone() })
+                }
+                _ => return wrong("limit.signatures", "1 to 100000, and with per, such as per = \"365d\""),
+            };
+            if key.is_empty() || (budget.is_none() && per_second.is_none()) || *per_second == Some(0) {
+                return wrong("limit", "a key with signatures and per, or with per_second, at least 1");
+            }
+            limits.push(LimitConfig { key: key.clone(), budget, per_second: *per_second });
+        }
         let unless = Timeouts::default();
         let pin = PinFile::named(&self.pin_file).map_err(|source| SettingsError::Pin { path: path.to_owned(), source })?;
         Ok(Settings {
@@ -116,6 +147,7 @@ impl File {
                 pin,
                 sessions: self.sessions,
                 queue: self.queue.unwrap_or_default(),
+                limits,
             },
             listen: self.listen,
             client_user: self.client_user,

@@ -29,6 +29,8 @@ pub enum Fault {
     NoThread(Option<i32>),
     NotAWorker,
     TooLong,
+    BudgetExhausted { retry_after_seconds: u64 },
+    RateLimited { retry_after_seconds: u32 },
 }
 
 /// A [`FailedCall`] as it is sent.
@@ -39,6 +41,7 @@ pub enum WireCall {
     Hung { seconds: u64 },
     LoggedOut,
     NoWorker,
+    Uncounted,
 }
 
 /// The attributes that a token can be caught ignoring.
@@ -81,6 +84,8 @@ impl From<TokenError> for Fault {
             TokenError::NoThread(source) => Self::NoThread(source.raw_os_error()),
             TokenError::NotAWorker => Self::NotAWorker,
             TokenError::TooLong => Self::TooLong,
+            TokenError::BudgetExhausted { retry_after_seconds } => Self::BudgetExhausted { retry_after_seconds },
+            TokenError::RateLimited { retry_after_seconds } => Self::RateLimited { retry_after_seconds },
         }
     }
 }
@@ -114,6 +119,8 @@ impl From<Fault> for TokenError {
             }
             Fault::NotAWorker => Self::NotAWorker,
             Fault::TooLong => Self::TooLong,
+            Fault::BudgetExhausted { retry_after_seconds } => Self::BudgetExhausted { retry_after_seconds },
+            Fault::RateLimited { retry_after_seconds } => Self::RateLimited { retry_after_seconds: retry_after_seconds.clamp(1, 60) },
         }
     }
 }
@@ -128,6 +135,7 @@ impl From<FailedCall> for WireCall {
             FailedCall::Hung { seconds } => Self::Hung { seconds },
             FailedCall::LoggedOut => Self::LoggedOut,
             FailedCall::NoWorker => Self::NoWorker,
+            FailedCall::Uncounted => Self::Uncounted,
         }
     }
 }
@@ -142,6 +150,7 @@ impl From<WireCall> for FailedCall {
             WireCall::Hung { seconds } => Self::Hung { seconds },
             WireCall::LoggedOut => Self::LoggedOut,
             WireCall::NoWorker => Self::NoWorker,
+            WireCall::Uncounted => Self::Uncounted,
         }
     }
 }

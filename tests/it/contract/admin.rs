@@ -100,6 +100,7 @@ fn health_is_public_and_says_what_is_well() {
     let world = World::new();
     let health = world.appliance.call_as(None, "GET", "/healthz", None).expect(200);
     assert_fields(&health, &["status", "token", "tokens", "storage", "version"]);
+    assert_eq!(health["tokens"], json!([{"name": "main", "status": "ok"}]));
     assert_eq!((&health["status"], &health["token"], &health["storage"]), (&json!("ok"), &json!("ok"), &json!("ok")));
 }
 

@@ -44,7 +44,15 @@ impl Home {
 
     pub fn config(&self) -> EngineConfig {
         let pin = self.pin(PIN);
-        EngineConfig { module: PathBuf::from(MODULE), label: Some(LABEL.to_owned()), serial: None, pin, sessions: 2, queue: 0 }
+        EngineConfig {
+            module: PathBuf::from(MODULE),
+            label: Some(LABEL.to_owned()),
+            serial: None,
+            pin,
+            sessions: 2,
+            queue: 0,
+            limits: Vec::new(),
+        }
     }
 
     /// A file with that PIN.
