@@ -7,7 +7,7 @@ mod tokens;
 
 pub use caller::Caller;
 pub use scope::{Permission, Scope, UnknownScope};
-pub use tokens::{AccessError, LONGEST_TOKEN_LIFE, NewToken, Secret, Token, TokenRequest, Tokens, without_secrets};
+pub use tokens::{AccessError, Credential, LONGEST_TOKEN_LIFE, NewToken, Secret, Token, TokenRequest, Tokens, without_secrets};
 
 #[cfg(test)]
 mod tests;

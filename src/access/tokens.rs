@@ -1,4 +1,5 @@
-//! API tokens: `chy_` and 256 random bits, kept as a SHA-256 only, with an expiry.
+//! API tokens: `chy_` and 256 random bits, kept as a SHA-256 only, with an expiry. A token may have the key of a client
+//! certificate in the place of its secret.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,7 +15,7 @@ use super::{Caller, Scope};
 use crate::audit::{self, Action, Field, Ledger};
 use crate::base::clock::{Clock, from_seconds, rfc3339};
 use crate::base::duration::Span;
-use crate::base::id::{RequestId, TokenId};
+use crate::base::id::TokenId;
 use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
 use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
 
@@ -29,10 +30,19 @@ pub struct Token {
     pub id: TokenId,
     pub name: String,
     pub scopes: Vec<Scope>,
-    pub(super) secret_sha256: [u8; 32],
+    pub credential: Credential,
     pub created_at: Timestamp,
     /// None for the development token only.
     pub expires_at: Option<Timestamp>,
+}
+
+/// What a caller shows to be taken for the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// A text with this hash.
+    Secret { sha256: [u8; 32] },
+    /// A client certificate with this key, by the hash of its SubjectPublicKeyInfo.
+    ClientKey { spki_sha256: [u8; 32] },
 }
 
 /// The text a caller presents.
@@ -45,12 +55,14 @@ pub struct TokenRequest {
     pub scopes: Vec<Scope>,
     /// None only where the daemon makes the development token.
     pub ttl: Option<Span>,
+    /// The key of the client certificates that stand for it; with none it gets a secret.
+    pub client_spki_sha256: Option<[u8; 32]>,
 }
 
-/// A new token and its secret, shown once.
+/// A new token and its secret, shown once; none when a client certificate stands for it.
 pub struct NewToken {
     pub token: Token,
-    pub secret: Secret,
+    pub secret: Option<Secret>,
 }
 
 /// Why an operation on tokens failed.
@@ -58,6 +70,8 @@ pub struct NewToken {
 pub enum AccessError {
     #[error("no such token")]
     NotFound,
+    #[error("that key stands for another token, {0}")]
+    KeyTaken(TokenId),
     #[error("the operating system gave no random bytes")]
     NoRandomness,
     #[error("a token record cannot be read")]
@@ -72,43 +86,64 @@ pub enum AccessError {
 pub struct Tokens {
     ledger: Ledger,
     clock: Clock,
-    by_hash: RwLock<HashMap<[u8; 32], Arc<Token>>>,
+    by_credential: RwLock<HashMap<Credential, Arc<Token>>>,
+    /// One change at a time, so that a key stands for one token and memory follows the store's order.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl Tokens {
     /// Reads them from the store.
     pub fn load(storage: &Storage, ledger: Ledger, clock: Clock) -> Result<Self, AccessError> {
-        let mut by_hash = HashMap::new();
+        let mut by_credential = HashMap::new();
         for item in storage.scan(Table::Tokens, &[], None) {
             let (key, value) = item?;
             let id = TokenId::from_slice(&key).ok_or(AccessError::Record)?;
             let token = TokenRecord::decode(id, &value).ok_or(AccessError::Record)?;
-            by_hash.insert(token.secret_sha256, Arc::new(token));
+            by_credential.insert(token.credential, Arc::new(token));
         }
-        Ok(Self { ledger, clock, by_hash: RwLock::new(by_hash) })
+        Ok(Self { ledger, clock, by_credential: RwLock::new(by_credential), changing: tokio::sync::Mutex::new(()) })
     }
 
-    /// The caller that this secret stands for; none when it is unknown or has expired.
-    pub fn authenticate(&self, secret: &str, request: RequestId) -> Option<Caller> {
-        let hash = hash(secret);
-        let tokens = self.by_hash.read().unwrap_or_else(PoisonError::into_inner);
-        let token = tokens.get(&hash)?;
-        let same: bool = token.secret_sha256.ct_eq(&hash).into();
-        if !same || !token.is_active(self.clock.now()) {
-            return None;
+    /// The token of this secret; none when it is unknown or has expired.
+    pub fn of_secret(&self, secret: &str) -> Option<Arc<Token>> {
+        let shown = hash(secret);
+        let token = self.active(Credential::Secret { sha256: shown })?;
+        match token.credential {
+            Credential::Secret { sha256 } => bool::from(sha256.ct_eq(&shown)).then_some(token),
+            Credential::ClientKey { .. } => None,
         }
-        Some(Caller::token(token.id, &token.name, token.scopes.clone(), request))
+    }
+
+    /// The token that this key of a client certificate stands for; none when there is none or it has expired. That the client
+    /// has the key, and a certificate that counts, is for the caller of this to know.
+    pub fn of_client_key(&self, spki_sha256: [u8; 32]) -> Option<Arc<Token>> {
+        self.active(Credential::ClientKey { spki_sha256 })
+    }
+
+    fn active(&self, credential: Credential) -> Option<Arc<Token>> {
+        let tokens = self.by_credential.read().unwrap_or_else(PoisonError::into_inner);
+        tokens.get(&credential).filter(|token| token.is_active(self.clock.now())).cloned()
     }
 
     /// Makes a token.
     pub async fn create(&self, request: TokenRequest, caller: &Caller) -> Result<NewToken, AccessError> {
-        let secret = Secret::random()?;
+        let _one_at_a_time = self.changing.lock().await;
+        let (credential, secret) = match request.client_spki_sha256 {
+            None => {
+                let secret = Secret::random()?;
+                (Credential::Secret { sha256: hash(secret.expose()) }, Some(secret))
+            }
+            Some(spki_sha256) => (Credential::ClientKey { spki_sha256 }, None),
+        };
+        if let Some(holder) = self.active(credential) {
+            return Err(AccessError::KeyTaken(holder.id));
+        }
         let now = from_seconds(self.clock.now().as_second());
         let token = Token {
             id: TokenId::new(),
             name: request.name,
             scopes: request.scopes,
-            secret_sha256: hash(secret.expose()),
+            credential,
             created_at: now,
             expires_at: request.ttl.map(|ttl| from_seconds(now.as_second() + ttl.as_seconds() as i64)),
         };
@@ -119,28 +154,36 @@ impl Tokens {
         if let Some(expires_at) = token.expires_at {
             entry = entry.detail(Field::Expires, rfc3339(expires_at));
         }
+        if let Credential::ClientKey { spki_sha256 } = token.credential {
+            entry = entry.detail(Field::SpkiSha256, hex::encode(spki_sha256));
+        }
         let key = token.id.as_bytes();
-        let change = Change::new(Class::Normal).expect_absent(Table::Tokens, key).put(Table::Tokens, key, &value);
+        let mut change = Change::new(Class::Normal).expect_absent(Table::Tokens, key).put(Table::Tokens, key, &value);
+        // One that has expired gives way, or nobody could ever revoke the right one of the two.
+        if let Some(expired) = self.by_credential.read().unwrap_or_else(PoisonError::into_inner).get(&credential) {
+            change = change.delete(Table::Tokens, expired.id.as_bytes());
+        }
         self.ledger.commit(audit::Change::new(change, entry)).await?;
-        self.by_hash.write().unwrap_or_else(PoisonError::into_inner).insert(token.secret_sha256, Arc::new(token.clone()));
+        self.by_credential.write().unwrap_or_else(PoisonError::into_inner).insert(credential, Arc::new(token.clone()));
         Ok(NewToken { token, secret })
     }
 
     /// Every token, oldest first.
     pub fn list(&self) -> Vec<Arc<Token>> {
-        let mut all: Vec<_> = self.by_hash.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let mut all: Vec<_> = self.by_credential.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         all.sort_by_key(|token| token.id);
         all
     }
 
     /// Ends a token at once.
     pub async fn revoke(&self, id: TokenId, caller: &Caller) -> Result<(), AccessError> {
+        let _one_at_a_time = self.changing.lock().await;
         let token = self.list().into_iter().find(|token| token.id == id).ok_or(AccessError::NotFound)?;
         let entry = caller.origin().entry(Action::TokenRevoke, self.clock.now()).object(id).detail(Field::Name, &token.name);
         // Taking a right away must not fail for want of space.
         let change = Change::new(Class::Essential).delete(Table::Tokens, id.as_bytes());
         self.ledger.commit(audit::Change::new(change, entry)).await?;
-        self.by_hash.write().unwrap_or_else(PoisonError::into_inner).remove(&token.secret_sha256);
+        self.by_credential.write().unwrap_or_else(PoisonError::into_inner).remove(&token.credential);
         Ok(())
     }
 }

@@ -15,6 +15,10 @@ request_body! {
         pub scopes: Vec<String>,
         /// How long it is good for.
         pub ttl: String,
+        /// The SHA-256 of a SubjectPublicKeyInfo in hexadecimal: client certificates of that key stand for the token, and it has
+        /// no secret.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub client_spki_sha256: Option<String>,
     }
 }
 
@@ -28,14 +32,18 @@ pub struct Token {
     /// None only for the development token.
     pub expires_at: Option<String>,
     pub is_active: bool,
+    /// The key whose client certificates stand for it; none for a token with a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_spki_sha256: Option<String>,
 }
 
-/// A new API token; the secret is shown this once.
+/// A new API token; the secret is shown this once. There is none when a client certificate stands for it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CreatedToken {
     #[serde(flatten)]
     pub details: Token,
-    pub token: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// One entry of the audit trail.
@@ -60,7 +68,19 @@ pub struct AuditEntry {
 pub struct Health {
     /// `ok`, or `failing`.
     pub status: String,
+    /// `ok`, or `unreachable` when one of the tokens is.
     pub token: String,
+    /// Each token by the name the configuration gives it, and each of several equal ones.
+    #[serde(default)]
+    pub tokens: Vec<TokenHealth>,
     pub storage: String,
     pub version: String,
+}
+
+/// One token in [`Health`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TokenHealth {
+    pub name: String,
+    /// `ok`, `unreachable`, or `incomplete` when an equal token has a key that this one lacks.
+    pub status: String,
 }

@@ -2,6 +2,8 @@
 //!
 //! Times are RFC 3339 in UTC, durations a number with s, m, h, d or w, serial numbers upper-case hex pairs with colons.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::body::request_body;
@@ -17,6 +19,8 @@ request_body! {
         pub ca_type: String,
         /// The issuer; required for intermediates, refused for roots.
         pub parent_ca_id: Option<String>,
+        /// The configured token that is to hold its key; the first unless given.
+        pub token: Option<String>,
         /// `rsa` (default), `ec` or `ed25519`.
         pub key_type: Option<String>,
         /// Bits: 2048, 3072 or 4096 for `rsa`; 256, 384 or 521 for `ec`.
@@ -170,8 +174,8 @@ request_body! {
     }
 }
 
-/// What issuing and signing answer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What issuing and signing answer. `Debug` shows no private key.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct IssuedCertificate {
     pub id: String,
     pub certificate: String,
@@ -185,6 +189,21 @@ pub struct IssuedCertificate {
     /// What was asked for and changed or left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+impl fmt::Debug for IssuedCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, certificate, private_key, ca_chain, serial_number, not_after, warnings } = self;
+        f.debug_struct("IssuedCertificate")
+            .field("id", id)
+            .field("certificate", certificate)
+            .field("private_key", &private_key.as_ref().map(|_| "[REDACTED]"))
+            .field("ca_chain", ca_chain)
+            .field("serial_number", serial_number)
+            .field("not_after", not_after)
+            .field("warnings", warnings)
+            .finish()
+    }
 }
 
 /// One certificate in a list.
@@ -306,4 +325,24 @@ pub struct Page<T> {
     /// What to pass as `cursor` for the next page.
     pub cursor: Option<String>,
     pub has_more: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::IssuedCertificate;
+
+    #[test]
+    fn a_private_key_is_not_shown_by_debug() {
+        let issued = IssuedCertificate {
+            id: "cert_1".to_owned(),
+            certificate: String::new(),
+            private_key: Some("-----BEGIN SECRET-----".to_owned()),
+            ca_chain: Vec::new(),
+            serial_number: String::new(),
+            not_after: String::new(),
+            warnings: Vec::new(),
+        };
+        let shown = format!("{issued:?} {issued:#?}");
+        assert!(!shown.contains("SECRET") && shown.contains("[REDACTED]"), "{shown}");
+    }
 }

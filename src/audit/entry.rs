@@ -59,6 +59,8 @@ pub enum Actor {
     Anonymous,
     /// The daemon by itself.
     System,
+    /// A process of this machine, through the break-glass socket.
+    BreakGlass { user: u32, process: i32 },
 }
 
 impl fmt::Display for Actor {
@@ -67,6 +69,7 @@ impl fmt::Display for Actor {
             Self::Token { id, name } => write!(f, "{id} ({name})"),
             Self::Anonymous => f.write_str("anonymous"),
             Self::System => f.write_str("system"),
+            Self::BreakGlass { user, process } => write!(f, "break-glass (uid {user}, pid {process})"),
         }
     }
 }
@@ -143,6 +146,7 @@ numbered! {
         RequestRefused = 50 "request.refused",
         DaemonStart = 60 "daemon.start",
         DaemonStop = 61 "daemon.stop",
+        BreakGlassUse = 70 "break_glass.use",
     }
 }
 
@@ -179,5 +183,7 @@ numbered! {
         NextUpdate = 35 "next_update",
         CrlSha256 = 36 "crl_sha256",
         Rules = 37 "rules",
+        ClientCertificate = 38 "client_certificate",
+        SpkiSha256 = 39 "spki_sha256",
     }
 }

@@ -120,13 +120,19 @@ impl Ledger {
         self.commit(Change::entry_only(Class::Essential, entry)).await
     }
 
+    /// Commits an entry of something that was refused to a known caller, who waits for it: no number of them is too many, and
+    /// none takes of the room that is kept for revocations.
+    pub async fn note_refusal(&self, entry: Entry) -> Result<Committed, CommitError> {
+        self.commit(Change::entry_only(Class::Normal, entry)).await
+    }
+
     /// Commits an entry that nobody waits for. When too many come in one second, or the disk is nearly full, it is only counted, and the next
     /// entry carries the count: the last room on a disk is kept for revocations, and anybody can be refused as often as they like.
     pub fn note_soon(&self, mut entry: Entry) {
         let mut paces = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let (pace, most) = match entry.actor {
             Actor::Anonymous => (&mut paces.anonymous, ANONYMOUS_NOTES_PER_SECOND),
-            Actor::Token { .. } | Actor::System => (&mut paces.known, NOTES_PER_SECOND),
+            Actor::Token { .. } | Actor::System | Actor::BreakGlass { .. } => (&mut paces.known, NOTES_PER_SECOND),
         };
         if pace.second != entry.time.as_second() {
             pace.second = entry.time.as_second();
@@ -183,7 +189,7 @@ impl Filter {
         let Self { action, token, object, refused, since, until } = self;
         let actor = match &entry.actor {
             Actor::Token { id, .. } => Some(*id),
-            Actor::Anonymous | Actor::System => None,
+            Actor::Anonymous | Actor::System | Actor::BreakGlass { .. } => None,
         };
         action.is_none_or(|action| entry.action == action)
             && token.is_none_or(|token| actor == Some(token))

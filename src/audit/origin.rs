@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Action, Actor, Entry, Outcome};
+use super::{Action, Actor, Entry, Field, Outcome};
 use crate::base::id::RequestId;
 
 /// Who acts, and the request that made them. It begins the entries of all that is done.
@@ -10,17 +10,19 @@ use crate::base::id::RequestId;
 pub struct Origin {
     actor: Actor,
     request: Option<RequestId>,
+    /// What every entry tells besides: where the request came from.
+    details: Vec<(Field, String)>,
 }
 
 impl Origin {
     /// Somebody's request.
     pub fn request(actor: Actor, request: RequestId) -> Self {
-        Self { actor, request: Some(request) }
+        Self { actor, request: Some(request), details: Vec::new() }
     }
 
     /// The daemon's own work.
     pub fn system() -> Self {
-        Self { actor: Actor::System, request: None }
+        Self { actor: Actor::System, request: None, details: Vec::new() }
     }
 
     /// Who acts.
@@ -28,9 +30,16 @@ impl Origin {
         &self.actor
     }
 
+    /// With one more detail that every entry shall tell.
+    #[must_use]
+    pub fn with(mut self, field: Field, value: impl ToString) -> Self {
+        self.details.push((field, value.to_string()));
+        self
+    }
+
     /// An entry of something that is done.
     pub fn entry(&self, action: Action, now: Timestamp) -> Entry {
-        let entry = Entry::done(now, self.actor.clone(), action);
+        let entry = Entry { details: self.details.clone(), ..Entry::done(now, self.actor.clone(), action) };
         match self.request {
             Some(request) => entry.request(request),
             None => entry,

@@ -47,6 +47,7 @@ enum ActorV1 {
     Token { id: [u8; 16], name: String },
     Anonymous,
     System,
+    BreakGlass { user: u32, process: i32 },
 }
 
 /// The bytes of an entry.
@@ -59,6 +60,7 @@ pub(super) fn encode(entry: Entry) -> Vec<u8> {
             Actor::Token { id, name } => ActorV1::Token { id: *id.as_bytes(), name: clean(name) },
             Actor::Anonymous => ActorV1::Anonymous,
             Actor::System => ActorV1::System,
+            Actor::BreakGlass { user, process } => ActorV1::BreakGlass { user, process },
         },
         action: action.number(),
         object: object.map(clean),
@@ -86,6 +88,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Entry, EntryFault> {
             ActorV1::Token { id, name } => Actor::Token { id: TokenId::from_bytes(id), name },
             ActorV1::Anonymous => Actor::Anonymous,
             ActorV1::System => Actor::System,
+            ActorV1::BreakGlass { user, process } => Actor::BreakGlass { user, process },
         },
         action: Action::from_number(action).ok_or(EntryFault::Action(action))?,
         object,

@@ -16,7 +16,7 @@ use crate::base::id::{CaId, CertId};
 use crate::inventory::{self, InventoryError, StoredCertificate};
 use crate::policy::BACKDATE;
 use crate::storage::{Change, Class, CommitError, ReadError, Table};
-use crate::token::{KeyId, KeyRef, TokenError};
+use crate::token::{KeyId, KeyRef, Token, TokenError};
 use crate::x509::certificate::Certificate;
 use crate::x509::pem::{self, Label};
 
@@ -27,6 +27,8 @@ pub enum CreateError {
     NameTaken,
     #[error("no such parent authority")]
     NoParent,
+    #[error("no token of that name is configured")]
+    NoToken,
     #[error("the parent cannot sign: {0}")]
     ParentNotStanding(NotStanding),
     #[error("the authority {0} above it has the same subject")]
@@ -81,6 +83,10 @@ impl Creator {
         if let Some(parent) = parent.as_ref().filter(|parent| not_after > parent.not_after) {
             return Err(CreateError::OutlivesParent(parent.not_after));
         }
+        let token = match &request.token {
+            Some(name) => self.issuer.token.named(name).ok_or(CreateError::NoToken)?,
+            None => self.issuer.token.clone(),
+        };
         if self.issuer.storage.contains(Table::AuthorityNames, request.name.as_bytes())? {
             return Err(CreateError::NameTaken);
         }
@@ -94,18 +100,18 @@ impl Creator {
             .detail(Field::KeyId, key_id)
             .detail(Field::KeyType, request.key_type);
         self.issuer.ledger.commit(audit::Change::entry_only(Class::Normal, entry)).await.map_err(CreateError::Commit)?;
-        let generated = match self.issuer.token.generate(key_id, &id.to_string(), request.key_type).await {
+        let generated = match token.generate(key_id, &id.to_string(), request.key_type).await {
             Ok(generated) => generated,
             // Nothing was asked of the token, or the key is somebody else's.
             Err(error @ (TokenError::Busy { .. } | TokenError::KeyExists(_))) => return Err(error.into()),
             // A module that ended its process or did not return may have made the key all the same.
             Err(error) => {
                 let error = CreateError::from(error);
-                self.destroy_unless_recorded(key_id, &error).await;
+                self.destroy_unless_recorded(&token, key_id, &error).await;
                 return Err(error);
             }
         };
-        let key = KeyRef { id: key_id, public: generated.public };
+        let key = KeyRef { token: token.name(), id: key_id, public: generated.public };
         match self.certify(id, &key, &request, parent, (now, not_after), caller).await {
             Ok(authority) => Ok(self.authorities.insert(authority)),
             // It may be in the journal all the same, and then the next start needs its key.
@@ -114,7 +120,7 @@ impl Creator {
                 Err(error)
             }
             Err(error) => {
-                self.destroy_unless_recorded(key_id, &error).await;
+                self.destroy_unless_recorded(&token, key_id, &error).await;
                 Err(error)
             }
         }
@@ -122,10 +128,10 @@ impl Creator {
 
     /// Destroys the key of an authority that was not made. When it is not known whether the record was written, the key
     /// stays: an authority without its key would be lost for good, and a key without an authority harms nobody.
-    async fn destroy_unless_recorded(&self, key: KeyId, error: &CreateError) {
+    async fn destroy_unless_recorded(&self, token: &Token, key: KeyId, error: &CreateError) {
         if matches!(error, CreateError::Commit(CommitError::Failed | CommitError::Closed)) {
             tracing::warn!(%key, "it is not known whether an authority was recorded; its key is kept");
-        } else if let Err(left) = self.issuer.token.destroy(key).await {
+        } else if let Err(left) = token.destroy(key).await {
             tracing::warn!(%key, error = %left, "a key without an authority was left in the token");
         }
     }

@@ -25,6 +25,19 @@ pub enum AuthorityRecord {
         crl_urls: Vec<String>,
         issuer_urls: Vec<String>,
     },
+    /// With the name of the token that holds the key.
+    V2 {
+        name: String,
+        common_name: String,
+        parent: Option<[u8; 16]>,
+        token: Option<String>,
+        key: [u8; 16],
+        algorithm: String,
+        certificate: Vec<u8>,
+        created_at: i64,
+        crl_urls: Vec<String>,
+        issuer_urls: Vec<String>,
+    },
 }
 
 /// The metadata of a published CRL on disk; the CRL itself is a file.
@@ -35,10 +48,11 @@ pub enum CrlRecord {
 
 impl AuthorityRecord {
     pub fn encode(authority: &Authority) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_allocvec(&Self::V1 {
+        postcard::to_allocvec(&Self::V2 {
             name: authority.name.clone(),
             common_name: authority.common_name.clone(),
             parent: authority.parent.as_ref().map(|parent| *parent.id.as_bytes()),
+            token: authority.key.token.as_deref().map(str::to_owned),
             key: *authority.key.id.as_bytes(),
             algorithm: authority.algorithm.name().to_owned(),
             certificate: authority.certificate.der().to_vec(),
@@ -50,20 +64,31 @@ impl AuthorityRecord {
 
     /// The id of the parent, so that parents can be read before their children.
     pub fn parent(&self) -> Option<CaId> {
-        let Self::V1 { parent, .. } = self;
+        let (Self::V1 { parent, .. } | Self::V2 { parent, .. }) = self;
         parent.map(CaId::from_bytes)
+    }
+
+    /// The name of the token that holds the key; None for the first.
+    fn token(&self) -> Option<Arc<str>> {
+        match self {
+            // Made when there was but one token.
+            Self::V1 { .. } => None,
+            Self::V2 { token, .. } => token.as_deref().map(Arc::from),
+        }
     }
 
     /// None when the certificate or algorithm cannot be read.
     pub fn decode(self, id: CaId, parent: Option<Arc<Authority>>, own_revocation: Option<Revocation>) -> Option<Authority> {
-        let Self::V1 { name, common_name, parent: _, key, algorithm, certificate, created_at, crl_urls, issuer_urls } = self;
+        let token = self.token();
+        let (Self::V1 { name, common_name, parent: _, key, algorithm, certificate, created_at, crl_urls, issuer_urls }
+        | Self::V2 { name, common_name, parent: _, token: _, key, algorithm, certificate, created_at, crl_urls, issuer_urls }) = self;
         let certificate = Certificate::from_der(&certificate).ok()?;
         Some(Authority {
             id,
             name,
             common_name,
             kind: if parent.is_some() { Kind::Intermediate } else { Kind::Root },
-            key: KeyRef { id: KeyId::from_bytes(key), public: certificate.public_key().ok()? },
+            key: KeyRef { token, id: KeyId::from_bytes(key), public: certificate.public_key().ok()? },
             algorithm: algorithm.parse().ok()?,
             certificate_pem: pem::encode(Label::Certificate, certificate.der()),
             subject: certificate.subject().clone(),
@@ -78,5 +103,32 @@ impl AuthorityRecord {
             issuer_urls,
             own_revocation,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was stored before tokens had names: the first variant, with these fields in this order.
+    #[test]
+    fn a_record_of_the_first_version_is_of_the_first_token() {
+        let bytes = postcard::to_allocvec(&AuthorityRecord::V1 {
+            name: "n".to_owned(),
+            common_name: "c".to_owned(),
+            parent: Some([1; 16]),
+            key: [2; 16],
+            algorithm: "ed25519".to_owned(),
+            certificate: vec![3],
+            created_at: 4,
+            crl_urls: Vec::new(),
+            issuer_urls: Vec::new(),
+        })
+        .unwrap();
+        let written = [&[0, 1, b'n', 1, b'c', 1][..], &[1; 16], &[2; 16], b"\x07ed25519", &[1, 3, 8, 0, 0]].concat();
+        assert_eq!(bytes, written);
+        let record: AuthorityRecord = postcard::from_bytes(&written).unwrap();
+        assert_eq!(record.parent(), Some(CaId::from_bytes([1; 16])));
+        assert_eq!(record.token(), None);
     }
 }

@@ -16,6 +16,8 @@ pub struct AuthorityRequest {
     pub subject: DistinguishedName,
     /// None for a root.
     pub parent: Option<CaId>,
+    /// The token that is to hold the key; None for the first that is configured.
+    pub token: Option<String>,
     pub key_type: KeyType,
     pub algorithm: SignatureAlgorithm,
     pub validity_days: u32,
@@ -79,6 +81,7 @@ impl AuthorityRequest {
                 common_name: wire.common_name,
                 subject,
                 parent,
+                token: wire.token,
                 key_type,
                 algorithm,
                 validity_days,

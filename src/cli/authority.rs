@@ -64,6 +64,9 @@ pub(super) struct CreateArguments {
     /// The id or name of the authority above it
     #[arg(long, value_name = "CA", required_if_eq("ca_type", "intermediate"))]
     parent: Option<String>,
+    /// The configured PKCS#11 token that is to hold its key; the first unless given
+    #[arg(long, value_name = "NAME")]
+    held_by: Option<String>,
     /// The kind of its key; rsa unless given
     #[arg(long, value_name = "TYPE", value_parser = ["rsa", "ec", "ed25519"])]
     key_type: Option<String>,
@@ -154,6 +157,7 @@ impl CreateArguments {
             common_name: self.common_name,
             ca_type: self.ca_type,
             parent_ca_id,
+            token: self.held_by,
             key_type: self.key_type,
             key_size: self.key_size,
             validity_days: self.validity_days,

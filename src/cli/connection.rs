@@ -35,6 +35,9 @@ pub(super) struct ConnectionArguments {
     /// A directory of `chanceryd dev`: its address, root and token are used where none is given [env: CHANCERY_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// The daemon's break-glass socket on this machine, for its root: no token is needed, and every use is in the audit trail
+    #[arg(long, global = true, value_name = "PATH", conflicts_with_all = ["url", "ca_file", "token_file", "dir"])]
+    socket: Option<PathBuf>,
     /// The longest wait for an answer
     #[arg(long, global = true, value_name = "DURATION", default_value = "60s")]
     timeout: Option<Span>,
@@ -66,6 +69,8 @@ const TOKEN: &str = "admin.token";
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) endpoint: Endpoint,
+    /// The socket to use instead.
+    pub(super) socket: Option<PathBuf>,
     pub(super) timeout: Option<Duration>,
     /// What the user should know about them.
     pub(super) warnings: Vec<String>,
@@ -75,6 +80,10 @@ impl ConnectionArguments {
     /// For each setting the first of: its option, the directory given as an option, its variable, the directory in the
     /// environment, the default.
     pub(super) fn resolve(&self, environment: Environment<'_>) -> Result<Settings, SettingsFault> {
+        if self.socket.is_some() {
+            let endpoint = Endpoint { base_url: DEFAULT_URL.to_owned(), ca_file: None, token: None };
+            return Ok(Settings { endpoint, socket: self.socket.clone(), timeout: self.timeout(), warnings: Vec::new() });
+        }
         let variable = |name: &'static str| environment(name).filter(|value| !value.is_empty());
         let near = Directory::open(self.dir.clone())?;
         let far = Directory::open(variable("CHANCERY_DIR").map(PathBuf::from))?;
@@ -95,8 +104,11 @@ impl ConnectionArguments {
             (None, None) => far.file(TOKEN).map(|path| read_token(&path, &mut warnings)).transpose()?,
         };
         let endpoint = Endpoint { base_url, ca_file: ca_file.or_else(|| far.file(ROOT)), token };
-        let timeout = self.timeout.map(|span| Duration::from_secs(span.as_seconds()));
-        Ok(Settings { endpoint, timeout, warnings })
+        Ok(Settings { endpoint, socket: None, timeout: self.timeout(), warnings })
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        self.timeout.map(|span| Duration::from_secs(span.as_seconds()))
     }
 }
 

@@ -30,7 +30,11 @@ impl<'s, 'o> Session<'s, 'o> {
         for warning in &settings.warnings {
             screen.note(&format!("warning: {warning}"));
         }
-        let client = Client::new(settings.endpoint).map_err(|source| Failure::Call { doing: "connecting", source })?;
+        let client = match settings.socket {
+            Some(socket) => Client::over_socket(socket),
+            None => Client::new(settings.endpoint),
+        };
+        let client = client.map_err(|source| Failure::Call { doing: "connecting", source })?;
         let client = match settings.timeout {
             Some(timeout) => client.with_timeout(timeout),
             None => client,

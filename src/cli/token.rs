@@ -1,16 +1,18 @@
 //! `chancery token`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::api::admin::{CreateToken, Token};
 use crate::base::secret::{ExposeSecret, Zeroizing};
+use crate::x509::certificate::Certificate;
+use crate::x509::pem::{self, Label};
 
 use super::arguments::duration;
 use super::failure::Failure;
-use super::files::{NewFile, Readers};
+use super::files::{self, NewFile, Readers};
 use super::session::Session;
 use super::table::{self, Rows};
 
@@ -30,6 +32,9 @@ pub(super) enum TokenCommand {
         /// Write the token to this new file, which only you can read
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// A certificate whose key stands for the token instead of a secret, also in certificates that follow it
+        #[arg(long, value_name = "FILE", conflicts_with = "out")]
+        client_certificate: Option<PathBuf>,
     },
     /// List all tokens, without their secrets
     List,
@@ -44,11 +49,15 @@ impl TokenCommand {
     pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let client = session.client.clone();
         match self {
-            Self::Create { name, scope, ttl, out } => {
+            Self::Create { name, scope, ttl, out, client_certificate } => {
+                let client_spki_sha256 = client_certificate.as_deref().map(spki_sha256).transpose()?;
                 let file = out.map(|path| NewFile::create(&path, Readers::Owner)).transpose()?;
-                let body = CreateToken { name, scopes: scope, ttl };
+                let body = CreateToken { name, scopes: scope, ttl, client_spki_sha256 };
                 let made = session.wait("making the token", client.create_token(&body)).await?;
-                let secret = Zeroizing::new(format!("{}\n", made.value.secret.expose_secret()));
+                let Some(secret) = &made.value.secret else {
+                    return session.print(&made, |token| details(&token.details));
+                };
+                let secret = Zeroizing::new(format!("{}\n", secret.expose_secret()));
                 let in_file = match file {
                     Some(file) => Some(file.write(secret.as_bytes())?),
                     None => None,
@@ -77,6 +86,15 @@ impl TokenCommand {
     }
 }
 
+/// The hash that names the certificate's key.
+fn spki_sha256(path: &Path) -> Result<String, Failure> {
+    let text = files::read_pem(path, Label::Certificate)?;
+    let der = pem::decode_one(&text, Label::Certificate).ok();
+    let key = der.and_then(|der| Certificate::from_der(&der).ok()?.public_key().ok());
+    let key = key.ok_or_else(|| Failure::NotPem { path: path.to_owned(), wanted: Label::Certificate })?;
+    Ok(hex::encode(key.spki_sha256()))
+}
+
 fn list(tokens: &[Token]) -> Rows {
     Rows::list(["ID", "ACTIVE", "EXPIRES AT", "SCOPES", "NAME"], tokens, |token| {
         let expires = token.expires_at.clone().unwrap_or_else(|| "never".to_owned());
@@ -92,5 +110,6 @@ fn details(token: &Token) -> Rows {
         ("created at", Some(token.created_at.clone())),
         ("expires at", Some(token.expires_at.clone().unwrap_or_else(|| "never".to_owned()))),
         ("active", Some(table::yes(token.is_active))),
+        ("client key", token.client_spki_sha256.clone()),
     ])
 }

@@ -15,15 +15,15 @@ use super::transport::{Client, DOCUMENT_LIMIT, JSON};
 #[derive(Debug)]
 pub struct NewToken {
     pub details: Token,
-    /// Shown this once.
-    pub secret: SecretString,
+    /// Shown this once; none when a client certificate stands for the token.
+    pub secret: Option<SecretString>,
 }
 
 impl Client {
     /// `POST /v1/admin/tokens`.
     pub async fn create_token(&self, body: &CreateToken) -> Result<Answer<NewToken>, ClientError> {
         let answer = self.send(Method::POST, Target::new("/v1/admin/tokens"), body).await?;
-        Ok(answer.map(|CreatedToken { details, token }| NewToken { details, secret: token.into() }))
+        Ok(answer.map(|CreatedToken { details, token }| NewToken { details, secret: token.map(SecretString::from) }))
     }
 
     /// `GET /v1/admin/tokens`. The cursor is the one of the page before; none for the first page.

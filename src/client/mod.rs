@@ -1,6 +1,6 @@
 //! A typed client of our own API, for the command line and for tests.
 //!
-//! One method for each endpoint, over kept-alive HTTP/1.1 connections with TLS; plain HTTP only to the machine itself. It
+//! One method for each endpoint, over kept-alive HTTP/1.1 connections with TLS; plain HTTP only to the machine itself, or through the daemon's socket. It
 //! guarantees an end to every wait and to every answer's size, and that a problem document reaches the caller whole.
 //! It never follows redirects, never repeats a request that may have been carried out, uses no proxy, and shows neither the
 //! token nor a returned private key in an error or by `Debug`.
@@ -12,6 +12,7 @@ mod certificates;
 mod endpoint;
 mod error;
 mod roles;
+mod socket;
 mod target;
 mod transport;
 mod trust_anchors;

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +25,7 @@ use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
 use super::answer::Answer;
 use super::endpoint::{self, Base, Endpoint, EndpointFault};
 use super::error::{ClientError, Mismatch};
+use super::socket::SocketConnector;
 use super::target::Target;
 
 /// How long a call may take in all; a key pair of 4096 bits in a slow token fits.
@@ -40,10 +43,18 @@ pub(super) const PEM: &str = "application/x-pem-file";
 /// A client of one appliance. Cloning it shares its connections.
 #[derive(Clone)]
 pub struct Client {
-    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Http,
     base: Base,
+    /// Where the appliance is, as messages say it.
+    place: String,
     token: Option<SecretString>,
     timeout: Duration,
+}
+
+#[derive(Clone)]
+enum Http {
+    Network(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+    Socket(legacy::Client<SocketConnector, Full<Bytes>>),
 }
 
 /// A body as it came, of a status that says success.
@@ -68,7 +79,17 @@ impl Client {
         // Plain http:// was only let through for loopback hosts, when the base URL was read.
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
         let http = legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-        Ok(Self { http, base, token, timeout: DEFAULT_TIMEOUT })
+        let place = base.to_string();
+        Ok(Self { http: Http::Network(http), base, place, token, timeout: DEFAULT_TIMEOUT })
+    }
+
+    /// A client of the daemon that serves this socket, which knows the caller by the kernel's word and takes no token.
+    pub fn over_socket(path: PathBuf) -> Result<Self, ClientError> {
+        let place = path.display().to_string();
+        let connector = SocketConnector(Arc::new(path));
+        let http = legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        let base = Base::parse("http://localhost")?;
+        Ok(Self { http: Http::Socket(http), base, place, token: None, timeout: DEFAULT_TIMEOUT })
     }
 
     /// The same client, waiting this long at most for each answer.
@@ -78,9 +99,9 @@ impl Client {
         self
     }
 
-    /// The base URL, as it goes into messages.
+    /// The base URL or the socket, as it goes into messages.
     pub fn url(&self) -> String {
-        self.base.to_string()
+        self.place.clone()
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, target: Target) -> Result<Answer<T>, ClientError> {
@@ -125,7 +146,11 @@ impl Client {
     ) -> Result<(Received, HeaderMap), ClientError> {
         let request = self.request(method, target, accept, body)?;
         let exchange = async {
-            let response = self.http.request(request).await.map_err(|e| self.failure(e))?;
+            let response = match &self.http {
+                Http::Network(http) => http.request(request).await,
+                Http::Socket(http) => http.request(request).await,
+            };
+            let response = response.map_err(|e| self.failure(e))?;
             self.receive(response, limit).await
         };
         match tokio::time::timeout(self.timeout, exchange).await {
@@ -209,7 +234,7 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("base", &self.base).field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("Client").field("place", &self.place).field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 

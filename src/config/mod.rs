@@ -1,16 +1,21 @@
 //! The configuration file: TOML, unknown keys refused, secrets only as paths of files that hold them.
 
+mod admin;
 pub mod log;
 pub mod sandbox;
+mod tls;
 mod token;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::base::duration::{DurationFault, Span};
 use crate::base::toml_fault;
+use crate::x509::dns_name::DnsName;
+pub use admin::Admin;
+pub use tls::{Clients, OwnCa, Source, Tls};
 pub use token::{Token, TokenPlace};
 
 /// The file as it is written.
@@ -25,6 +30,8 @@ pub struct Config {
     /// Where the CA keys are.
     pub token: Vec<Token>,
     #[serde(default)]
+    pub admin: Admin,
+    #[serde(default)]
     pub public: Public,
     #[serde(default)]
     pub crl: Crl,
@@ -34,16 +41,6 @@ pub struct Config {
     pub log: log::Log,
     #[serde(default)]
     pub sandbox: sandbox::Sandbox,
-}
-
-/// The listener's certificate.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// PEM: the listener's certificate first, then its chain.
-    pub certificate: PathBuf,
-    /// PEM: the key of the first certificate.
-    pub key: PathBuf,
 }
 
 /// What relying parties reach.
@@ -118,6 +115,7 @@ impl Config {
         let differences = [
             ("data_dir", self.data_dir != other.data_dir),
             ("listen", self.listen != other.listen),
+            ("admin", self.admin != other.admin),
             ("public", self.public != other.public),
             ("token", self.token != other.token),
             ("storage", self.storage != other.storage),
@@ -129,9 +127,16 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let wrong = |field, message: &str| Err(ConfigError::Value { field, message: message.to_owned() });
         token::check(&self.token)?;
-        if self.public.url.as_ref().is_some_and(|url| !url.starts_with("http://") || url.ends_with('/')) {
-            return wrong("public.url", "an http:// URL without a slash at its end");
+        if self.public.url.as_ref().is_some_and(|url| !is_public_url(url)) {
+            return wrong(
+                "public.url",
+                "http://HOST[:PORT][/PATH] in ASCII, without a slash at its end, a query or a fragment, of at most 400 characters",
+            );
         }
+        // A daemon is started from anywhere, and a relative path would mean another file each time.
+        absolute("data_dir", &self.data_dir)?;
+        self.tls.check()?;
+        self.admin.check()?;
         // Without a reserve a full disk would stop revocation.
         if !(4..=1_048_576).contains(&self.storage.reserve_mib) {
             return wrong("storage.reserve_mib", "4 to 1048576");
@@ -157,6 +162,36 @@ impl Default for Storage {
     fn default() -> Self {
         Self { reserve_mib: default_reserve(), cache_mib: default_cache() }
     }
+}
+
+/// RFC 3986, 3, as far as it makes sense in a certificate: relying parties fetch over plain HTTP, and what follows the URL is a path.
+fn is_public_url(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return false };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) if matches!(address.parse(), Ok(IpAddr::V6(_))) => (None, port),
+        Some(_) => return false,
+        None => {
+            let (host, port) = authority.find(':').map_or((authority, ""), |at| authority.split_at(at));
+            (Some(host), port)
+        }
+    };
+    let is_host = |host: &str| matches!(host.parse(), Ok(IpAddr::V4(_))) || DnsName::parse(host).is_ok_and(|name| !name.is_wildcard());
+    let is_port = |port: &str| port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let of_path = |b: u8| b.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&b);
+    url.len() <= 400
+        && host.is_none_or(is_host)
+        && is_port(port)
+        && path.bytes().all(of_path)
+        && !url.ends_with('/')
+        && !path.contains("//")
+}
+
+fn absolute(field: &'static str, path: &Path) -> Result<(), ConfigError> {
+    if path.is_absolute() {
+        return Ok(());
+    }
+    Err(ConfigError::Value { field, message: format!("an absolute path, not {:?}", path.display().to_string()) })
 }
 
 fn span(field: &'static str, text: &str) -> Result<Span, ConfigError> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::x509::algorithm::KeyType;
 
 const LEAST: &str = r#"
 data_dir = "/var/lib/chancery"
@@ -53,14 +54,73 @@ fn values_that_cannot_work_are_refused_with_their_field() {
         ("config = \"/etc/chancery/tokens/main.toml\"", "", "token.config"),
         ("name = \"main\"", "name = \"main\"\nsocket = \"/run/a.sock\"", "token.config"),
         ("name = \"main\"", "name = \"Main\"", "token.name"),
+        ("[[token]]", "[[token]]\nname = \"main\"\nsocket = \"/run/a.sock\"\n[[token]]", "token.name"),
+        ("config = \"/etc/chancery/tokens/main.toml\"", "config = []", "token.config"),
         ("[[token]]", "[token]", "[token]"),
         ("[[token]]", "[crl]\nperiod = \"30\"\n[[token]]", "crl.period"),
         ("[[token]]", "[crl]\nvalidity = \"90m\"\n[[token]]", "crl.validity"),
         ("[[token]]", "[public]\nurl = \"https://pki.example.com\"\n[[token]]", "public.url"),
         ("[[token]]", "[storage]\ncache_mib = 0\n[[token]]", "storage.cache_mib"),
         ("[[token]]", "[storage]\nreserve_mib = 3\n[[token]]", "storage.reserve_mib"),
+        ("[[token]]", "[public]\nurl = \"http://\"\n[[token]]", "public.url"),
+        ("[[token]]", "[public]\nurl = \"http://a b.example\"\n[[token]]", "public.url"),
+        ("[[token]]", "[public]\nurl = \"http://pki.example.com/?x=1\"\n[[token]]", "public.url"),
+        ("[[token]]", "[public]\nurl = \"http://user@pki.example.com\"\n[[token]]", "public.url"),
+        ("[[token]]", "[public]\nurl = \"http://pki.example.com:0\"\n[[token]]", "public.url"),
+        ("[[token]]", "[public]\nurl = \"http://pki.example.com/\u{e4}\"\n[[token]]", "public.url"),
+        ("\"/var/lib/chancery\"", "\"var/lib/chancery\"", "data_dir"),
+        ("\"/etc/chancery/tls.pem\"", "\"tls.pem\"", "tls.certificate"),
+        ("\"/etc/chancery/tls.key\"", "\"../tls.key\"", "tls.key"),
+        ("[tls]", "[tls]\nca = \"root\"", "tls.certificate"),
+        ("[tls]", "[tls]\nkey_in_token = true", "tls.ca"),
+        ("key = \"/etc/chancery/tls.key\"", "", "tls.certificate"),
+        ("[[token]]", "[tls.clients]\n[[token]]", "tls.clients"),
+        ("[[token]]", "[admin]\nsocket = \"admin.sock\"\n[[token]]", "admin.socket"),
+        ("\"/etc/chancery/tokens/main.toml\"", "\"main.toml\"", "token.config"),
     ] {
         let error = read(&LEAST.replace(from, to)).unwrap_err();
         assert!(matches!(&error, ConfigError::Value { field: found, .. } if *found == field), "{to}: {error}");
+    }
+}
+
+#[test]
+fn equal_tokens_are_listed() {
+    let one = read(LEAST).unwrap();
+    let paths = |config: &Config| config.token.iter().map(|token| token.places().len()).collect::<Vec<_>>();
+    assert_eq!(paths(&one), [1]);
+    let more = "socket = [\"/run/a.sock\", \"/run/b.sock\"]\n[[token]]\nname = \"root\"\nconfig = \"/etc/root.toml\"";
+    assert_eq!(paths(&read(&LEAST.replace("config = \"/etc/chancery/tokens/main.toml\"", more)).unwrap()), [2, 1]);
+}
+
+const OWN: &str = "ca = \"Issuing\"\nnames = [\"pki.example.com\", \"10.0.0.7\"]";
+
+fn own(more: &str) -> Result<Config, ConfigError> {
+    let (files, rest) = LEAST.split_once("[[token]]").unwrap();
+    let before = files.split_once("certificate").unwrap().0;
+    read(&format!("{before}{more}\n[[token]]{rest}"))
+}
+
+#[test]
+fn a_certificate_of_an_own_authority_needs_its_names_and_has_defaults() {
+    let config = own(OWN).unwrap();
+    let Source::OwnCa(wanted) = config.tls.source().unwrap() else { panic!("{config:?}") };
+    assert_eq!((wanted.names.len(), wanted.validity, wanted.key_type, wanted.key_in_token), (2, Span::days(30), KeyType::P256, false));
+    for (more, field) in [
+        ("ca = \"Issuing\"".to_owned(), "tls.names"),
+        (format!("{OWN}\nvalidity = \"30s\""), "tls.validity"),
+        (format!("{OWN}\nvalidity = \"400d\""), "tls.validity"),
+        (format!("{OWN}\nkey_type = \"dsa\""), "tls.key_type"),
+        ("ca = \"Issuing\"\nnames = [\"a b\"]".to_owned(), "tls.names"),
+        (format!("{OWN}\nkey = \"/etc/tls.key\""), "tls.certificate"),
+    ] {
+        let error = own(&more).unwrap_err();
+        assert!(matches!(&error, ConfigError::Value { field: found, .. } if *found == field), "{more}: {error}");
+    }
+}
+
+#[test]
+fn urls_for_relying_parties_may_have_a_port_a_path_and_an_address() {
+    for url in ["http://pki.example.com", "http://pki.example.com:8080/pki", "http://10.0.0.7/a", "http://[2001:db8::7]:80"] {
+        read(&LEAST.replace("[[token]]", &format!("[public]\nurl = \"{url}\"\n[[token]]"))).unwrap();
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, absolute};
 
 /// One token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -12,13 +12,20 @@ use super::ConfigError;
 pub struct Token {
     /// What the appliance calls it.
     pub name: String,
-    /// The configuration of its worker, which the daemon starts; this or `socket`.
-    config: Option<PathBuf>,
-    /// The socket of a worker that the service manager starts.
-    socket: Option<PathBuf>,
+    /// The configuration of its worker, which the daemon starts, or of those of several equal tokens; this or `socket`.
+    config: Option<OneOrMore>,
+    /// The socket of a worker that the service manager starts, or several.
+    socket: Option<OneOrMore>,
     /// How many requests may be under way before the next is answered with 503.
     #[serde(default = "default_queue")]
     pub queue: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(PathBuf),
+    More(Vec<PathBuf>),
 }
 
 /// Where a token's worker is.
@@ -31,28 +38,50 @@ pub enum TokenPlace<'a> {
 }
 
 impl Token {
-    /// Where its worker is.
-    pub fn place(&self) -> Option<TokenPlace<'_>> {
+    /// Where its workers are; none unless exactly one of the two keys is given.
+    pub fn places(&self) -> Vec<TokenPlace<'_>> {
         match (&self.config, &self.socket) {
-            (Some(config), None) => Some(TokenPlace::Config(config)),
-            (None, Some(socket)) => Some(TokenPlace::Socket(socket)),
-            (Some(_), Some(_)) | (None, None) => None,
+            (Some(config), None) => config.paths().iter().map(|path| TokenPlace::Config(path)).collect(),
+            (None, Some(socket)) => socket.paths().iter().map(|path| TokenPlace::Socket(path)).collect(),
+            (Some(_), Some(_)) | (None, None) => Vec::new(),
+        }
+    }
+}
+
+impl OneOrMore {
+    fn paths(&self) -> &[PathBuf] {
+        match self {
+            Self::One(path) => std::slice::from_ref(path),
+            Self::More(paths) => paths,
         }
     }
 }
 
 pub(super) fn check(tokens: &[Token]) -> Result<(), ConfigError> {
     let wrong = |field, message: &str| Err(ConfigError::Value { field, message: message.to_owned() });
-    let [token] = tokens else { return wrong("token", "give one [[token]]") };
+    if tokens.is_empty() || tokens.len() > 16 {
+        return wrong("token", "1 to 16 [[token]]");
+    }
     let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if token.name.is_empty() || token.name.len() > 32 || !token.name.chars().all(is_name) {
-        return wrong("token.name", "1 to 32 lower-case letters, digits and hyphens");
-    }
-    if token.place().is_none() {
-        return wrong("token.config", "give either the configuration of the token's worker or its socket");
-    }
-    if token.queue == 0 || token.queue > 100_000 {
-        return wrong("token.queue", "1 to 100000");
+    for (place, token) in tokens.iter().enumerate() {
+        if token.name.is_empty() || token.name.len() > 32 || !token.name.chars().all(is_name) {
+            return wrong("token.name", "1 to 32 lower-case letters, digits and hyphens");
+        }
+        if tokens.iter().take(place).any(|other| other.name == token.name) {
+            return wrong("token.name", "each token has a name of its own");
+        }
+        if !(1..=8).contains(&token.places().len()) {
+            return wrong("token.config", "give either the configuration of the token's worker or its socket; or lists of up to 8");
+        }
+        for place in token.places() {
+            match place {
+                TokenPlace::Config(path) => absolute("token.config", path)?,
+                TokenPlace::Socket(path) => absolute("token.socket", path)?,
+            }
+        }
+        if token.queue == 0 || token.queue > 100_000 {
+            return wrong("token.queue", "1 to 100000");
+        }
     }
     Ok(())
 }

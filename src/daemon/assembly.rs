@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::access::{AccessError, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
 use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource, SubjectKeys};
-use crate::config::{self, Config, ConfigError, TokenPlace};
+use crate::config::{Config, ConfigError, TokenPlace};
 use crate::http::app::App;
 use crate::http::metrics::Metrics;
 use crate::inventory::{Certificates, InventoryError, TrustAnchors};
@@ -17,7 +19,7 @@ use crate::profiles::{ProfileError, Roles};
 use crate::storage::{OpenError, Options, Storage};
 use crate::token::keeper::{Keeper, KeeperError};
 use crate::token::process::settings::{Settings, SettingsError};
-use crate::token::{Token, TokenConfig, TokenError};
+use crate::token::{Place, Token, TokenConfig, TokenError};
 
 /// A network token may take its time, and a worker whose module does not is ended by then and replaced.
 const OPEN_WITHIN: Duration = Duration::from_secs(60);
@@ -49,12 +51,14 @@ pub enum AssemblyError {
     Crl(#[from] CrlError),
 }
 
-/// Opens everything the configuration names. `public_url` is used where the configuration names none.
+/// Opens everything the configuration names. `public_url` is used where the configuration names none; `lost` is told when a token's worker is
+/// gone for good.
 pub async fn assemble(
     config: &Config,
     clock: Clock,
     public_url: Option<String>,
-    keeper: Option<Keeper>,
+    tokens: Vec<TokenConfig>,
+    lost: &Arc<Notify>,
 ) -> Result<Arc<App>, AssemblyError> {
     let schedule = crl_schedule(config)?;
     let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
@@ -63,7 +67,7 @@ pub async fn assemble(
         tracing::warn!(?reason, "the index was rebuilt from the journal");
     }
     let ledger = Ledger::new(storage.clone());
-    let token = open_token(config, keeper)?;
+    let token = open_tokens(tokens, lost)?;
     let authorities = Authorities::load(&storage)?;
     report_missing_keys(&authorities, &token).await;
     let serials = SerialSource::seeded_by(&token).await?;
@@ -117,40 +121,39 @@ pub fn storage_options(config: &Config) -> Options {
 
 /// What can be seen of the tokens without opening them.
 pub fn check_tokens(config: &Config) -> Result<(), AssemblyError> {
-    for token in &config.token {
-        if let Some(TokenPlace::Config(file)) = token.place() {
+    for place in config.token.iter().flat_map(|token| token.places()) {
+        if let TokenPlace::Config(file) = place {
             Settings::read(file)?.check_pin(file)?;
         }
     }
     Ok(())
 }
 
-/// Starts what keeps the worker of a token, where that is the daemon's to do. It needs what the sandbox closes: call it before, while there is one
-/// thread.
-pub fn start_keeper(config: &Config) -> Result<Option<Keeper>, AssemblyError> {
+/// Starts what keeps the workers of the tokens, where that is the daemon's to do. It needs what the sandbox closes: call it before, while there
+/// is one thread.
+pub fn start_keepers(config: &Config) -> Result<Vec<TokenConfig>, AssemblyError> {
     check_tokens(config)?;
-    match config.token.first().and_then(config::Token::place) {
-        None | Some(TokenPlace::Socket(_)) => Ok(None),
-        Some(TokenPlace::Config(file)) => {
-            let program = std::env::current_exe().map_err(AssemblyError::Program)?;
-            Ok(Some(Keeper::start(&program, file, &runtime_directory())?))
-        }
+    let program = std::env::current_exe().map_err(AssemblyError::Program)?;
+    let directory = runtime_directory();
+    let place = |place: TokenPlace<'_>| match place {
+        TokenPlace::Socket(socket) => Ok(Place::Socket(socket.to_owned())),
+        TokenPlace::Config(file) => Keeper::start(&program, file, &directory).map(Place::Kept),
+    };
+    let mut tokens = Vec::with_capacity(config.token.len());
+    for token in &config.token {
+        let workers = token.places().into_iter().map(place).collect::<Result<_, _>>()?;
+        tokens.push(TokenConfig { name: token.name.clone(), workers, queue: token.queue });
     }
+    Ok(tokens)
 }
 
-fn open_token(config: &Config, keeper: Option<Keeper>) -> Result<Token, AssemblyError> {
-    let nothing = || ConfigError::Value { field: "token", message: "none".to_owned() };
-    let token = config.token.first().ok_or_else(nothing)?;
-    let (socket, keeper) = match (token.place().ok_or_else(nothing)?, keeper) {
-        (TokenPlace::Socket(socket), _) => (socket.to_owned(), None),
-        (TokenPlace::Config(_), Some(mut keeper)) => {
-            keeper.watch()?;
-            (keeper.socket(), Some(keeper))
+fn open_tokens(mut tokens: Vec<TokenConfig>, lost: &Arc<Notify>) -> Result<Token, AssemblyError> {
+    for place in tokens.iter_mut().flat_map(|token| &mut token.workers) {
+        if let Place::Kept(keeper) = place {
+            keeper.watch(lost.clone())?;
         }
-        (TokenPlace::Config(_), None) => return Err(nothing().into()),
-    };
-    let wanted = TokenConfig { name: token.name.clone(), socket, queue: token.queue };
-    Ok(Token::open(wanted, keeper, OPEN_WITHIN)?)
+    }
+    Ok(Token::open(tokens, OPEN_WITHIN)?)
 }
 
 /// Where sockets go: what the service manager or the session made for it, else the directory of temporary files. Not the data directory,

@@ -8,19 +8,22 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::assembly::{assemble, start_keeper};
+use tokio::sync::Notify;
+
+use super::assembly::{assemble, start_keepers};
+use super::listener::bootstrap;
 use super::log::LogFilter;
 use super::reload::Reload;
 use super::run::{Listeners, RunError, Running, on_runtime, run};
 use super::surroundings::{Sockets, Surroundings};
-use super::{listener_certificate, private_file, sandbox};
+use super::{private_file, sandbox};
 use crate::access::{Caller, Scope, TokenRequest};
 use crate::base::clock::Clock;
-use crate::base::id::RequestId;
 use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
 use crate::config::Config;
 use crate::http::app::App;
@@ -44,7 +47,7 @@ pub enum DevError {
     #[error("the operating system gave no random bytes")]
     NoRandomness,
     #[error(transparent)]
-    ListenerCertificate(#[from] listener_certificate::NotMade),
+    ListenerCertificate(#[from] bootstrap::NotMade),
     #[error("the process that initialises the token cannot be started")]
     Initialise(#[source] std::io::Error),
     #[error("the token cannot be initialised; the log says why")]
@@ -74,8 +77,9 @@ impl Dev {
         let reload = Reload::new(&path, config.clone());
         log.prepare(&config.log.filter)?();
         config.listen = self.listen;
+        config.admin.own_user = true;
         config.public.listen = Some(SocketAddr::from((self.listen.ip(), config.public.listen.map_or(0, |known| known.port()))));
-        let keeper = start_keeper(&config)?;
+        let tokens = start_keepers(&config)?;
         let (_, supervisor) = surroundings.wipe_environment();
         let listeners = match Listeners::bind(&config, Sockets::default()) {
             // The remembered port may have been taken since; any other is as good for URLs of certificates to come.
@@ -90,13 +94,18 @@ impl Dev {
         // Other than an appliance in production this one writes down where it listens, and its token.
         reach.write.push(self.dir.clone());
         let sandbox = sandbox::close_files(config.sandbox, &reach)?;
-        let running = Running { listeners, supervisor, sandbox, reload, log };
+        let lost = Arc::new(Notify::new());
+        let running = Running { listeners, supervisor, sandbox, reload, log, lost: lost.clone() };
         on_runtime(async {
-            let app = assemble(&config, Clock::System, Some(format!("http://{public}")), keeper).await?;
+            let app = assemble(&config, Clock::System, Some(format!("http://{public}")), tokens, &lost).await?;
             self.make_admin_token(&app).await?;
             // Only now, for a second daemon that is refused must not take the clients of the first.
             self.replace("listen.addr", api.to_string().as_bytes())?;
             self.replace("http.addr", public.to_string().as_bytes())?;
+            if let Some(admin) = &running.listeners.admin {
+                let address = admin.local_addr().map_err(|source| DevError::File { path: self.dir.clone(), source })?;
+                self.replace("admin.addr", reachable(address).to_string().as_bytes())?;
+            }
             run(&config, running, app).await
         })
     }
@@ -126,7 +135,7 @@ impl Dev {
             self.replace("token.ready", b"")?;
         }
         if !self.path("tls.key").exists() {
-            let made = listener_certificate::make(self.listen.ip(), Clock::System.now())?;
+            let made = bootstrap::make("development", &bootstrap::local_names(self.listen.ip())?, Clock::System.now())?;
             self.replace("ca.pem", made.issuer_pem.as_bytes())?;
             self.replace("tls.pem", made.certificate_pem.as_bytes())?;
             self.replace("tls.key", made.key_pem.expose_secret().as_bytes())?;
@@ -210,16 +219,18 @@ impl Dev {
     /// The development token: every right, no expiry, one at a time.
     async fn make_admin_token(&self, app: &App) -> Result<(), RunError> {
         let written = std::fs::read_to_string(self.path("admin.token")).map(Zeroizing::new);
-        if written.is_ok_and(|secret| app.tokens.authenticate(&secret, RequestId::new()).is_some()) {
+        if written.is_ok_and(|secret| app.tokens.of_secret(&secret).is_some()) {
             return Ok(());
         }
         // One whose secret was never written down, or was deleted, would stay valid for ever.
         for lost in app.tokens.list().iter().filter(|token| token.expires_at.is_none()) {
             app.tokens.revoke(lost.id, &Caller::system()).await.map_err(super::assembly::AssemblyError::Access)?;
         }
-        let request = TokenRequest { name: "development".to_owned(), scopes: vec![Scope::PkiAdmin], ttl: None };
+        let request = TokenRequest { name: "development".to_owned(), scopes: vec![Scope::PkiAdmin], ttl: None, client_spki_sha256: None };
         let made = app.tokens.create(request, &Caller::system()).await.map_err(super::assembly::AssemblyError::Access)?;
-        self.replace("admin.token", made.secret.expose().as_bytes())?;
+        if let Some(secret) = made.secret {
+            self.replace("admin.token", secret.expose().as_bytes())?;
+        }
         Ok(())
     }
 

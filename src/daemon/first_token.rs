@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{assembly, private_file};
-use crate::access::{AccessError, Caller, Scope, TokenRequest, Tokens};
+use crate::access::{AccessError, Caller, Scope, Secret, TokenRequest, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
 use crate::base::duration::Span;
@@ -36,6 +36,7 @@ pub async fn create(config: &Path, name: String, scopes: Vec<Scope>, ttl: Span, 
     }
     let (storage, _) = Storage::open(&config.data_dir, assembly::storage_options(&config))?;
     let tokens = Tokens::load(&storage, Ledger::new(storage.clone()), Clock::System)?;
-    let made = tokens.create(TokenRequest { name, scopes, ttl: Some(ttl) }, &Caller::system()).await?;
-    private_file::replace(out, made.secret.expose().as_bytes()).map_err(|source| FirstTokenError::File { path: out.to_owned(), source })
+    let made = tokens.create(TokenRequest { name, scopes, ttl: Some(ttl), client_spki_sha256: None }, &Caller::system()).await?;
+    let secret = made.secret.as_ref().map(Secret::expose).unwrap_or_default();
+    private_file::replace(out, secret.as_bytes()).map_err(|source| FirstTokenError::File { path: out.to_owned(), source })
 }

@@ -1,10 +1,11 @@
 //! The daemon: putting the parts together, shutting itself in, serving, the hourly work, and stopping in order.
 
+mod admin_socket;
 pub mod assembly;
 pub mod dev;
 mod environment;
 pub mod first_token;
-mod listener_certificate;
+mod listener;
 pub mod log;
 pub mod manual;
 mod private_file;

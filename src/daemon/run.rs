@@ -1,29 +1,31 @@
 //! Serving until a signal, then stopping in order: no new connections, open requests finished, the store closed.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::assembly::{self, AssemblyError, assemble};
+use super::listener::{self, ListenerError, ListenerIdentity};
 use super::log::LogFilter;
-use super::publication;
 use super::reload::Reload;
 use super::sandbox::{self, HalfClosed, SandboxError};
 use super::supervisor::Supervisor;
 use super::surroundings::{Sockets, Surroundings, SurroundingsError};
+use super::{admin_socket, publication};
 use crate::access::Caller;
 use crate::audit::Action;
 use crate::base::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::http::app::App;
 use crate::http::limits::DRAIN_TIME;
-use crate::http::tls::{TlsError, server_config};
-use crate::http::{router, server};
+use crate::http::router;
+use crate::http::server::{self, Door};
 
 /// Beyond the time that open requests get, for what hangs all the same.
 const LAST_GRACE: Duration = Duration::from_secs(5);
@@ -37,10 +39,12 @@ pub enum RunError {
     Config(#[from] ConfigError),
     #[error("log.filter is no filter")]
     LogFilter(#[from] tracing_subscriber::filter::ParseError),
-    #[error("the listener's certificate cannot be used")]
-    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
     #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the socket {path} cannot be made")]
+    Socket { path: PathBuf, source: std::io::Error },
     #[error("what the service manager handed over cannot be used")]
     Surroundings(#[from] SurroundingsError),
     #[error("the sandbox cannot be closed")]
@@ -57,6 +61,9 @@ pub enum RunError {
     FirstToken(#[from] super::first_token::FirstTokenError),
     #[error("the token's worker does not serve")]
     TokenWorker(#[from] crate::token::process::ProcessError),
+    /// To be started again is the only way back, and a service manager does that.
+    #[error("the process that keeps a token's worker has ended, and the sandbox lets no other be started")]
+    TokenLost,
     #[error("the token's keeper does not keep it")]
     TokenKeeper(#[from] crate::token::keeper::process::KeepError),
     #[error("the development directory cannot be prepared")]
@@ -69,6 +76,10 @@ pub enum RunError {
 pub struct Listeners {
     pub api: TcpListener,
     pub relying_parties: Option<TcpListener>,
+    /// Administration over TLS.
+    pub admin: Option<TcpListener>,
+    /// Administration by the machine's root.
+    pub break_glass: Option<UnixListener>,
 }
 
 impl Listeners {
@@ -83,10 +94,24 @@ impl Listeners {
             Some(passed) => passed,
             None => bind(config.listen)?,
         };
-        for listener in std::iter::once(&api).chain(&relying_parties) {
-            listener.set_nonblocking(true).map_err(|source| RunError::Prepare { what: "a listener", source })?;
+        let admin = match (passed.admin, config.admin.listen) {
+            (Some(passed), _) => Some(passed),
+            (None, Some(address)) => Some(bind(address)?),
+            (None, None) => None,
+        };
+        let break_glass = match (passed.break_glass, &config.admin.socket) {
+            (Some(passed), _) => Some(passed),
+            (None, Some(path)) => Some(admin_socket::bind(path).map_err(|source| RunError::Socket { path: path.clone(), source })?),
+            (None, None) => None,
+        };
+        let failed = |source| RunError::Prepare { what: "a listener", source };
+        for listener in std::iter::once(&api).chain(&relying_parties).chain(&admin) {
+            listener.set_nonblocking(true).map_err(failed)?;
         }
-        Ok(Self { api, relying_parties })
+        if let Some(listener) = &break_glass {
+            listener.set_nonblocking(true).map_err(failed)?;
+        }
+        Ok(Self { api, relying_parties, admin, break_glass })
     }
 }
 
@@ -97,20 +122,23 @@ pub struct Running {
     pub sandbox: HalfClosed,
     pub reload: Reload,
     pub log: LogFilter,
+    /// Told when a token's worker is gone for good.
+    pub lost: Arc<Notify>,
 }
 
 /// `chanceryd serve`: serves what the file configures.
 pub fn serve(path: &Path, surroundings: Surroundings, log: LogFilter) -> Result<(), RunError> {
     let config = Config::read(path)?;
     log.prepare(&config.log.filter)?();
-    let keeper = assembly::start_keeper(&config)?;
+    let tokens = assembly::start_keepers(&config)?;
     let (sockets, supervisor) = surroundings.wipe_environment();
     let listeners = Listeners::bind(&config, sockets)?;
     let sandbox = sandbox::close_files(config.sandbox, &sandbox::reach(&config, path)?)?;
     let reload = Reload::new(path, config.clone());
-    let running = Running { listeners, supervisor, sandbox, reload, log };
+    let lost = Arc::new(Notify::new());
+    let running = Running { listeners, supervisor, sandbox, reload, log, lost: lost.clone() };
     on_runtime(async {
-        let app = assemble(&config, Clock::System, None, keeper).await?;
+        let app = assemble(&config, Clock::System, None, tokens, &lost).await?;
         run(&config, running, app).await
     })
 }
@@ -121,7 +149,7 @@ pub fn check_config(path: &Path, log: &LogFilter) -> Result<(), RunError> {
     let config = Config::read(path)?;
     drop(log.prepare(&config.log.filter)?);
     assembly::check_tokens(&config)?;
-    server_config(&config.tls.certificate, &config.tls.key)?;
+    listener::check(&config.tls)?;
     Ok(())
 }
 
@@ -138,12 +166,12 @@ pub fn on_runtime(work: impl Future<Output = Result<(), RunError>>) -> Result<()
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(), RunError> {
-    let Running { listeners, supervisor, sandbox, mut reload, log } = running;
-    let tls = server_config(&config.tls.certificate, &config.tls.key)?;
+    let Running { listeners, supervisor, sandbox, mut reload, log, lost } = running;
+    let identity = Arc::new(ListenerIdentity::open(&config.tls, config.data_dir.join("tls"), app.clone()).await?);
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut hangup = listen(SignalKind::hangup())?;
-    register(&mut reload, &app, log);
+    register(&mut reload, &app, &identity, log);
     let system = Caller::system();
     app.ledger.note(system.origin().entry(Action::DaemonStart, app.clock.now())).await?;
     let (stop, stopped) = watch::channel(false);
@@ -152,18 +180,33 @@ pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(),
     // The last thing before the first byte from the network.
     sandbox.close_calls()?;
     let mut serving = JoinSet::new();
-    let api = tokio::net::TcpListener::from_std(listeners.api).map_err(failed)?;
-    serving.spawn(server::serve(api, Some(tls), router::api(&app), stopped.clone()));
-    if let Some(listener) = listeners.relying_parties {
-        let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
-        serving.spawn(server::serve(listener, None, router::relying_parties(&app), stopped.clone()));
+    let tcp = |listener| tokio::net::TcpListener::from_std(listener).map_err(failed);
+    let tls = |listener| Ok::<_, RunError>(Door::Tls { listener: tcp(listener)?, tls: identity.exchange() });
+    // Administration is in one place: with a listener of its own it is on no other.
+    let is_apart = listeners.admin.is_some() || listeners.break_glass.is_some();
+    let service = if is_apart { router::without_administration(&app) } else { router::whole(&app) };
+    serving.spawn(server::serve(tls(listeners.api)?, service, stopped.clone()));
+    if let Some(listener) = listeners.admin {
+        serving.spawn(server::serve(tls(listener)?, router::whole(&app), stopped.clone()));
     }
+    if let Some(listener) = listeners.break_glass {
+        let listener = tokio::net::UnixListener::from_std(listener).map_err(failed)?;
+        let users = admin_socket::users(config.admin.own_user);
+        serving.spawn(server::serve(Door::BreakGlass { listener, users }, router::whole(&app), stopped.clone()));
+    }
+    if let Some(listener) = listeners.relying_parties {
+        let door = Door::Plain { listener: tcp(listener)? };
+        serving.spawn(server::serve(door, router::relying_parties(&app), stopped.clone()));
+    }
+    serving.spawn(identity.run(stopped.clone()));
     serving.spawn(publication::run(app.clone(), stopped));
     tracing::info!("{status}");
     supervisor.ready(&status);
+    let mut ended = Ok(());
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = lost.notified() => ended = Err(RunError::TokenLost),
         () = reload_on_signal(&mut hangup, &reload, &supervisor, &status) => {}
         () = watched(&supervisor, &app) => {}
     }
@@ -172,11 +215,13 @@ pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(),
     let _ = stop.send(true);
     finish(serving).await;
     app.ledger.note(system.origin().entry(Action::DaemonStop, app.clock.now())).await?;
-    Ok(())
+    ended
 }
 
 /// What a reload exchanges. Whatever else can be exchanged while serving registers here.
-fn register(reload: &mut Reload, app: &Arc<App>, log: LogFilter) {
+fn register(reload: &mut Reload, app: &Arc<App>, identity: &Arc<ListenerIdentity>, log: LogFilter) {
+    let identity = identity.clone();
+    reload.part("tls", move |config| identity.prepare(&config.tls));
     reload.part("log.filter", move |config| Ok(log.prepare(&config.log.filter)?));
     let app = app.clone();
     reload.part("crl", move |config| {
@@ -231,6 +276,9 @@ fn status(listeners: &Listeners) -> std::io::Result<String> {
     let mut status = format!("serving the API on {}", listeners.api.local_addr()?);
     if let Some(listener) = &listeners.relying_parties {
         status += &format!(", CRLs and certificates on {}", listener.local_addr()?);
+    }
+    if let Some(listener) = &listeners.admin {
+        status += &format!(", administration on {}", listener.local_addr()?);
     }
     Ok(status)
 }

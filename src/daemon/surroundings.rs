@@ -4,6 +4,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::RawFd;
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use listenfd::ListenFd;
@@ -22,7 +23,11 @@ pub enum SurroundingsError {
     Descriptors(#[source] io::Error),
     #[error("the service manager passed the socket {name}, which is no TCP listener")]
     NotTcp { name: String, source: io::Error },
-    #[error("the service manager passed the socket {0}, and nothing here is called that; give FileDescriptorName=api or public")]
+    #[error("the service manager passed the socket break-glass, which is no listener of the unix family")]
+    NotUnix(#[source] io::Error),
+    #[error(
+        "the service manager passed the socket {0}, and nothing here is called that; give FileDescriptorName=api, public, admin or break-glass"
+    )]
     Unknown(String),
     #[error("the service manager cannot be reached at NOTIFY_SOCKET")]
     Supervisor(#[source] io::Error),
@@ -41,6 +46,8 @@ pub struct Surroundings {
 pub struct Sockets {
     pub api: Option<TcpListener>,
     pub public: Option<TcpListener>,
+    pub admin: Option<TcpListener>,
+    pub break_glass: Option<UnixListener>,
 }
 
 impl Surroundings {
@@ -78,6 +85,11 @@ impl Sockets {
             let place = match name.trim_end_matches(".socket") {
                 "api" | "chanceryd" => &mut sockets.api,
                 "public" | "chanceryd-public" => &mut sockets.public,
+                "admin" | "chanceryd-admin" => &mut sockets.admin,
+                "break-glass" | "chanceryd-break-glass" => {
+                    sockets.break_glass = passed.take_unix_listener(at).map_err(SurroundingsError::NotUnix)?;
+                    continue;
+                }
                 _ => return Err(SurroundingsError::Unknown(name)),
             };
             *place = passed.take_tcp_listener(at).map_err(|source| SurroundingsError::NotTcp { name, source })?;

@@ -4,10 +4,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::app::App;
+use super::authenticate::Approach;
 use super::limits;
 use super::problem::Problem;
 use crate::access::Caller;
@@ -21,7 +22,7 @@ pub struct Call {
     pub(super) caller: Caller,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Option<String>,
-    pub(super) headers: HeaderMap,
+    pub(super) approach: Approach,
     pub(super) body: Body,
     pub(super) body_limit: usize,
 }
@@ -62,13 +63,13 @@ impl Call {
 
     /// Whether the client would rather have PEM than DER.
     pub fn wants_pem(&self) -> bool {
-        let accept = self.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accept = self.approach.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         ["pem", "text/plain"].iter().any(|kind| accept.contains(kind))
     }
 
     /// Whether the client names this media type.
     pub fn accepts(&self, media_type: &str) -> bool {
-        let accept = self.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accept = self.approach.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         accept.contains(media_type)
     }
 
@@ -90,7 +91,7 @@ impl Call {
     }
 
     fn check_media_type(&self) -> Result<(), Problem> {
-        let Some(kind) = self.headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+        let Some(kind) = self.approach.headers.get(header::CONTENT_TYPE) else { return Ok(()) };
         let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
         if kind.trim().eq_ignore_ascii_case("application/json") {
             return Ok(());
@@ -101,10 +102,13 @@ impl Call {
 
     async fn bytes(&mut self) -> Result<bytes::Bytes, Problem> {
         let body = std::mem::take(&mut self.body);
-        match tokio::time::timeout(limits::BODY_TIME, collect(body, self.body_limit)).await {
-            Ok(collected) => collected,
-            Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body took too long.")),
-        }
+        let bytes = match tokio::time::timeout(limits::BODY_TIME, collect(body, self.body_limit)).await {
+            Ok(collected) => collected?,
+            Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body took too long.")),
+        };
+        // The token may have been revoked while the body was on its way.
+        self.approach.permitted(&self.app)?;
+        Ok(bytes)
     }
 }
 

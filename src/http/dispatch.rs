@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use futures_util::FutureExt;
 
 use super::app::App;
+use super::authenticate::Approach;
 use super::call::Call;
+use super::peer::Peer;
 use super::problem::Problem;
 use super::request_log;
 use super::routes::Route;
 use super::to_its_end::ToItsEnd;
 use crate::access::{Caller, Permission, without_secrets};
-use crate::audit::{Action, Field};
+use crate::audit::{Action, Actor, Field};
 use crate::base::id::RequestId;
 
 /// Serves one request of a route.
@@ -39,76 +41,58 @@ pub fn unrouted(app: &App, problem: Problem) -> Response<Body> {
 async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)>, request: Request<Body>) -> Response<Body> {
     let started = Instant::now();
     let id = RequestId::new();
-    let (parts, body) = request.into_parts();
-    let uri = parts.uri.clone();
-    let authenticated = authenticate(&app, route.permission, &parts.headers, id);
-    let caller = authenticated.as_ref().ok().cloned().unwrap_or_else(|| Caller::anonymous(id));
-    let outcome = match authenticated.and_then(|caller| permit(caller, route.permission)) {
+    let (mut parts, body) = request.into_parts();
+    let peer = parts.extensions.remove::<Peer>();
+    let approach = Approach { id, headers: parts.headers, peer, permission: route.permission };
+    let known = approach.caller(&app);
+    let caller = known.as_ref().ok().cloned().unwrap_or_else(|| approach.stranger());
+    let outcome = match known.and_then(|caller| approach.permit(caller)) {
         Err(problem) => Err(problem),
-        Ok(caller) => {
-            let call = Call {
-                app: app.clone(),
-                caller,
-                path,
-                query: parts.uri.query().map(str::to_owned),
-                headers: parts.headers,
-                body,
-                body_limit: route.body_limit,
-            };
-            // A fault in one handler must not take the connection's other requests with it.
-            AssertUnwindSafe((route.handler)(call)).catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal("a handler panicked")))
+        Ok(caller) => match tell_of_break_glass(&app, route, &caller, parts.uri.path()).await {
+            Err(problem) => Err(problem),
+            Ok(()) => {
+                let query = parts.uri.query().map(str::to_owned);
+                let call = Call { app: app.clone(), caller, path, query, approach, body, body_limit: route.body_limit };
+                // A fault in one handler must not take the connection's other requests with it.
+                AssertUnwindSafe((route.handler)(call))
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|_| Err(Problem::internal("a handler panicked")))
+            }
+        },
+    };
+    let response = match outcome {
+        Ok(mut response) => {
+            request_log::answered(route, &caller, id, &mut response);
+            response
+        }
+        Err(problem) => {
+            request_log::refused(route, &caller, id, &problem);
+            note_refusal(&app, route, &caller, parts.uri.path(), &problem).await;
+            problem.into_response(id)
         }
     };
-    let response = finish(&app, route, &caller, uri.path(), id, outcome);
+    let response = with_id(response, id);
     app.metrics.request(route, response.status(), started.elapsed());
     response
 }
 
-fn authenticate(app: &App, permission: Permission, headers: &HeaderMap, id: RequestId) -> Result<Caller, Problem> {
-    if permission == Permission::Public {
-        return Ok(Caller::anonymous(id));
+/// Whoever comes through the break-glass socket is told of before anything is done for them, reading included; what cannot be
+/// told of is not done.
+async fn tell_of_break_glass(app: &App, route: &Route, caller: &Caller, path: &str) -> Result<(), Problem> {
+    let Actor::BreakGlass { user, process } = caller.origin().actor() else { return Ok(()) };
+    if route.permission == Permission::Public {
+        return Ok(());
     }
-    let refused = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
-    let header = headers.get(header::AUTHORIZATION).ok_or_else(|| refused("Send an API token: Authorization: Bearer chy_…"))?;
-    let secret = header.to_str().ok().and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let (_, secret) = secret.ok_or_else(|| refused("The Authorization header is not of the form: Bearer chy_…"))?;
-    app.tokens.authenticate(secret.trim(), id).ok_or_else(|| refused("The API token is unknown, revoked or expired."))
-}
-
-fn permit(caller: Caller, permission: Permission) -> Result<Caller, Problem> {
-    match permission {
-        Permission::Public => Ok(caller),
-        Permission::Scope(scope) if caller.holds(scope) => Ok(caller),
-        Permission::Scope(scope) => {
-            Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", format!("This needs a token with the scope {scope}.")))
-        }
-    }
-}
-
-fn finish(
-    app: &App,
-    route: &Route,
-    caller: &Caller,
-    path: &str,
-    id: RequestId,
-    outcome: Result<Response<Body>, Problem>,
-) -> Response<Body> {
-    let response = match outcome {
-        Ok(mut response) => {
-            request_log::answered(route, caller, id, &mut response);
-            response
-        }
-        Err(problem) => {
-            request_log::refused(route, caller, id, &problem);
-            note_refusal(app, route, caller, path, &problem);
-            problem.into_response(id)
-        }
-    };
-    with_id(response, id)
+    tracing::warn!(user, process, method = %route.method, path, "BREAK GLASS: a request without a token through the local socket");
+    let entry = caller.origin().entry(Action::BreakGlassUse, app.clock.now());
+    let entry = entry.detail(Field::Method, &route.method).detail(Field::Path, without_secrets(path));
+    app.ledger.note(entry).await?;
+    Ok(())
 }
 
 /// Refusals are audited: every one for want of a right, and every one of a request that would have changed something.
-fn note_refusal(app: &App, route: &Route, caller: &Caller, path: &str, problem: &Problem) {
+async fn note_refusal(app: &App, route: &Route, caller: &Caller, path: &str, problem: &Problem) {
     let for_want_of_a_right = matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     if !for_want_of_a_right && route.method == Method::GET {
         return;
@@ -122,7 +106,15 @@ fn note_refusal(app: &App, route: &Route, caller: &Caller, path: &str, problem: 
         .detail(Field::Method, &route.method)
         .detail(Field::Path, without_secrets(path))
         .detail(Field::Fault, without_secrets(&violations));
-    app.ledger.note_soon(entry);
+    match caller.origin().actor() {
+        Actor::Anonymous => app.ledger.note_soon(entry),
+        // Who has shown who they are cannot flood in secret: each is waited for. A store that takes none of it has said why.
+        Actor::Token { .. } | Actor::BreakGlass { .. } | Actor::System => {
+            if let Err(error) = app.ledger.note_refusal(entry).await {
+                tracing::warn!(%error, "a refusal is not in the audit trail");
+            }
+        }
+    }
 }
 
 fn with_id(mut response: Response<Body>, id: RequestId) -> Response<Body> {

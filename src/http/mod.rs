@@ -5,11 +5,13 @@
 
 mod admin;
 pub mod app;
+mod authenticate;
 mod call;
 mod dispatch;
 mod idle;
 pub mod limits;
 pub mod metrics;
+mod peer;
 mod pki;
 pub mod problem;
 mod public;

@@ -223,6 +223,9 @@ impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::NotFound => Self::not_found("token"),
+            AccessError::KeyTaken(holder) => {
+                Self::conflict("key_taken", format!("That key stands for the token {holder}; revoke it first."))
+            }
             AccessError::NoRandomness | AccessError::Record => Self::internal(error),
             AccessError::Read(error) => error.into(),
             AccessError::Commit(error) => error.into(),
@@ -305,6 +308,7 @@ impl From<CreateError> for Problem {
         match error {
             CreateError::NameTaken => Self::conflict("name_taken", "An authority of this name exists."),
             CreateError::NoParent => Self::field("parent_ca_id", "there is no such authority"),
+            CreateError::NoToken => Self::field("token", error),
             CreateError::ParentNotStanding(error) => error.into(),
             CreateError::SubjectOfAncestor(_) => Self::field("common_name", error),
             CreateError::PathLengthExhausted => Self::field("parent_ca_id", error),

@@ -1,4 +1,4 @@
-//! What anybody may ask: health and metrics. Neither names an object of the appliance.
+//! What anybody may ask: health and metrics. Neither names an object of the appliance but its tokens, as the configuration calls them.
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
@@ -6,7 +6,8 @@ use axum::http::{Response, StatusCode};
 use super::call::Call;
 use super::pki::present;
 use super::problem::Problem;
-use crate::api::admin::Health;
+use crate::api::admin::{Health, TokenHealth};
+use crate::token::WorkerHealth;
 
 /// 200 when the appliance can sign and write, 503 when it cannot.
 pub async fn health(call: Call) -> Result<Response<Body>, Problem> {
@@ -21,10 +22,20 @@ pub async fn health(call: Call) -> Result<Response<Body>, Problem> {
     let body = Health {
         status: if is_well { "ok" } else { "failing" }.to_owned(),
         token: if token.reachable { "ok" } else { "unreachable" }.to_owned(),
+        tokens: call.app.token.workers().iter().map(of_worker).collect(),
         storage: storage_text.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     present::json(if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
+}
+
+fn of_worker(worker: &WorkerHealth) -> TokenHealth {
+    let status = match (worker.health.reachable, worker.lacks_key) {
+        (false, _) => "unreachable",
+        (true, true) => "incomplete",
+        (true, false) => "ok",
+    };
+    TokenHealth { name: worker.token.to_string(), status: status.to_owned() }
 }
 
 /// The metrics in the text form of Prometheus.

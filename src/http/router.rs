@@ -12,11 +12,16 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::app::App;
 use super::dispatch;
 use super::problem::Problem;
-use super::routes::{RELYING_PARTY_PATHS, ROUTES, Route};
+use super::routes::{RELYING_PARTY_PATHS, ROUTES, Route, Side};
 
 /// Every endpoint.
-pub fn api(app: &Arc<App>) -> Router {
+pub fn whole(app: &Arc<App>) -> Router {
     router(app, ROUTES.iter())
+}
+
+/// Every endpoint but those of administration, which are elsewhere then.
+pub fn without_administration(app: &Arc<App>) -> Router {
+    router(app, ROUTES.iter().filter(|route| route.side == Side::Service))
 }
 
 /// Only what relying parties fetch by the URLs in certificates.

@@ -11,6 +11,7 @@
 //! is away. So is everything else when no worker has come back for a while.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,10 +22,10 @@ use tokio::sync::oneshot;
 use super::connection::{Connection, NotConnected, Open};
 use super::error::{FailedCall, TokenError};
 use super::health::TokenHealth;
+use super::lock;
 use super::request::{Answer, Ask};
 use super::wire::frame::Frames;
 use super::wire::{self, FromWorker, State as TokenState};
-use super::{TokenConfig, lock};
 
 /// How long requests wait for a worker that is being replaced.
 const REPLACED_WITHIN: Duration = Duration::from_secs(2);
@@ -41,7 +42,9 @@ type Outcome = Result<Answer, TokenError>;
 
 /// One worker, as the daemon sees it.
 pub struct Client {
-    config: TokenConfig,
+    name: String,
+    socket: PathBuf,
+    queue: usize,
     next_id: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
@@ -82,7 +85,7 @@ struct Waiting<'a> {
 
 impl Client {
     /// Starts connecting.
-    pub fn start(config: TokenConfig) -> Result<Arc<Self>, TokenError> {
+    pub fn start(name: &str, socket: PathBuf, queue: usize) -> Result<Arc<Self>, TokenError> {
         let state = State {
             connection: None,
             away_since: Instant::now(),
@@ -90,9 +93,10 @@ impl Client {
             is_other_version: false,
             pending: HashMap::new(),
         };
-        let name = format!("token-{}", config.name);
         let client = Arc::new(Self {
-            config,
+            name: name.to_owned(),
+            socket,
+            queue,
             next_id: AtomicU64::new(1),
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -102,7 +106,7 @@ impl Client {
             failures: AtomicU64::new(0),
         });
         let reader = client.clone();
-        std::thread::Builder::new().name(name).spawn(move || reader.keep_connected()).map_err(TokenError::NoThread)?;
+        std::thread::Builder::new().name(format!("token-{name}")).spawn(move || reader.keep_connected()).map_err(TokenError::NoThread)?;
         Ok(client)
     }
 
@@ -192,7 +196,7 @@ impl Client {
         let mut frame = Vec::with_capacity(160);
         wire::write_request(&mut frame, id, ask).map_err(|_| TokenError::TooLong)?;
         let mut state = lock(&self.state);
-        if state.pending.len() >= self.config.queue {
+        if state.pending.len() >= self.queue {
             self.failed();
             return Err(TokenError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS });
         }
@@ -239,13 +243,13 @@ impl Client {
 
     /// Connects, and serves until the connection ends. False when there was none.
     fn serve_once(&self) -> bool {
-        let Open { connection, mut frames, writer } = match Connection::open(&self.config.socket) {
+        let Open { connection, mut frames, writer } = match Connection::open(&self.socket) {
             Ok(open) => open,
             Err(error) => {
                 let mut state = lock(&self.state);
                 if matches!(error, NotConnected::NotAWorker) != state.is_other_version {
                     state.is_other_version = !state.is_other_version;
-                    tracing::warn!(token = self.config.name, %error, "no connection to the token's worker");
+                    tracing::warn!(token = self.name, %error, "no connection to the token's worker");
                 }
                 drop(state);
                 self.give_up_waiting();
@@ -273,7 +277,7 @@ impl Client {
                     continue;
                 }
                 Err(error) => {
-                    tracing::warn!(token = self.config.name, %error, "the connection to the token's worker failed");
+                    tracing::warn!(token = self.name, %error, "the connection to the token's worker failed");
                     return;
                 }
             };
@@ -290,7 +294,7 @@ impl Client {
                 }
                 Ok(FromWorker::State(token)) => self.token_is(connection, token),
                 Err(error) => {
-                    tracing::error!(token = self.config.name, %error, "the token's worker sends what is no message");
+                    tracing::error!(token = self.name, %error, "the token's worker sends what is no message");
                     return;
                 }
             }
@@ -317,7 +321,7 @@ impl Client {
         state.is_other_version = false;
         self.is_hung.store(false, Ordering::Relaxed);
         if state.connection.is_none() && !matches!(state.token, TokenState::Opening) {
-            tracing::info!(token = self.config.name, "connected to the token's worker");
+            tracing::info!(token = self.name, "connected to the token's worker");
             connection.wait_for_ever();
             state.connection = Some(connection.clone());
             let mut frames = Vec::new();
@@ -342,7 +346,7 @@ impl Client {
         let given_up: Vec<_> = given_up.collect();
         if !is_over {
             let repeated = state.pending.len();
-            tracing::warn!(token = self.config.name, repeated, given_up = given_up.len(), "the token's worker is gone");
+            tracing::warn!(token = self.name, repeated, given_up = given_up.len(), "the token's worker is gone");
         }
         drop(state);
         for (_, pending) in given_up {

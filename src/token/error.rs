@@ -72,6 +72,34 @@ pub enum TokenError {
     TooLong,
 }
 
+impl TokenError {
+    /// Whether an equal token may do what this one did not.
+    pub fn may_be_one_token_s(&self) -> bool {
+        match self {
+            Self::Busy { .. }
+            | Self::Unavailable(_)
+            | Self::PinRefused
+            | Self::NoPin
+            | Self::KeyMissing(_)
+            | Self::KeyMismatch(_)
+            | Self::BadSignature
+            | Self::Refused(_)
+            | Self::NoSuchToken
+            | Self::AmbiguousToken
+            | Self::NotAWorker
+            | Self::NoThread(_) => true,
+            Self::KeyExists(_)
+            | Self::Unsupported(_)
+            | Self::AttributeIgnored { .. }
+            | Self::TokenExists
+            | Self::NoFreeSlot
+            | Self::BadLabel
+            | Self::AnotherModule
+            | Self::TooLong => false,
+        }
+    }
+}
+
 /// One failed call into the module, or of the worker that calls it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FailedCall {

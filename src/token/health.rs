@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::error_class::ErrorClass;
 
 /// The state of the token at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenHealth {
     /// Whether the token answered when it was last asked.
     pub reachable: bool,
@@ -19,6 +19,25 @@ pub struct TokenHealth {
     pub failures: u64,
     /// The class of the last call that failed, if any did.
     pub last_error_class: Option<ErrorClass>,
+}
+
+impl TokenHealth {
+    /// Of two equal tokens one is enough.
+    pub fn or_equal(self, other: Self) -> Self {
+        Self { reachable: self.reachable || other.reachable, ..self.and_another(other) }
+    }
+
+    /// Of two tokens with different keys both are needed.
+    pub fn and_another(self, other: Self) -> Self {
+        Self {
+            reachable: self.reachable && other.reachable,
+            sessions: self.sessions + other.sessions,
+            queue_depth: self.queue_depth + other.queue_depth,
+            signatures: self.signatures + other.signatures,
+            failures: self.failures + other.failures,
+            last_error_class: self.last_error_class.max(other.last_error_class),
+        }
+    }
 }
 
 /// Counts without a lock; each is right by itself, together they are a snapshot only roughly.

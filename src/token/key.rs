@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::x509::key::PublicKey;
 
@@ -13,6 +14,8 @@ pub struct KeyId([u8; 16]);
 /// the certificate names and not with whatever the token holds by now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRef {
+    /// The name of the token that holds it; None for the first that is configured.
+    pub token: Option<Arc<str>>,
     pub id: KeyId,
     pub public: PublicKey,
 }

@@ -22,14 +22,16 @@ pub mod error_class;
 pub mod health;
 pub mod keeper;
 pub mod key;
+mod member;
 pub mod process;
 pub mod request;
 pub mod softhsm;
 pub mod wire;
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -41,8 +43,8 @@ pub use request::{KeyProfile, StoredKey};
 
 use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
 use crate::x509::key::PublicKey;
-use client::Client;
 use keeper::Keeper;
+use member::Member;
 use request::{Answer, Ask};
 
 /// A token that does not answer a short request within this time hangs.
@@ -50,42 +52,86 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// RSA-4096 on a smart card takes minutes.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(300);
 
-/// Where a token's worker is and how much may be asked of it at once.
-#[derive(Clone, Debug)]
+/// One token by its name, or several that hold the same keys.
+#[derive(Debug)]
 pub struct TokenConfig {
     /// What the configuration calls the token.
     pub name: String,
-    /// The worker's socket.
-    pub socket: PathBuf,
-    /// How many requests may be under way before the next is turned away.
+    /// The workers of those that are equal; the first that can is asked.
+    pub workers: Vec<Place>,
+    /// How many requests may be under way to each before the next is turned away.
     pub queue: usize,
 }
 
-/// A token. Clones share the connection to its worker.
-#[derive(Clone)]
-pub struct Token {
-    owner: Arc<Owner>,
+/// Where a worker is.
+#[derive(Debug)]
+pub enum Place {
+    /// It listens there.
+    Socket(PathBuf),
+    /// Ours: it ends with the last [`Token`].
+    Kept(Keeper),
 }
 
-/// Ends the connection with the last token, and then the keeper, if it is ours.
-struct Owner {
-    client: Arc<Client>,
-    _keeper: Option<Keeper>,
+/// The tokens of the appliance, of which one is the default. Clones share the connections to the workers.
+#[derive(Clone)]
+pub struct Token {
+    sets: Arc<[Set]>,
+    default: usize,
+}
+
+/// How one worker's token is.
+#[derive(Clone, Debug)]
+pub struct WorkerHealth {
+    /// What the configuration calls the token.
+    pub token: Arc<str>,
+    pub health: TokenHealth,
+    /// Whether it lacked a key that an equal token has.
+    pub lacks_key: bool,
+}
+
+/// Equal tokens.
+struct Set {
+    name: Arc<str>,
+    members: Vec<Member>,
 }
 
 impl Token {
-    /// Connects, and waits until the worker has logged in or says why not. A worker that comes later is found by itself, so an error here
-    /// is for a start that should rather fail than serve without its token.
-    pub fn open(config: TokenConfig, keeper: Option<Keeper>, patience: Duration) -> Result<Self, TokenError> {
-        let owner = Owner { client: Client::start(config)?, _keeper: keeper };
-        owner.client.await_open(patience)?;
-        Ok(Self { owner: Arc::new(owner) })
+    /// Connects, and waits until the worker of at least one token has logged in. Workers that come later are found by themselves, so an
+    /// error here is for a start that should rather fail than serve without any token.
+    pub fn open(tokens: Vec<TokenConfig>, patience: Duration) -> Result<Self, TokenError> {
+        let sets: Vec<Set> = tokens.into_iter().map(Set::start).collect::<Result<_, _>>()?;
+        let deadline = Instant::now() + patience;
+        let mut outcome = Err(TokenError::NoSuchToken);
+        for set in &sets {
+            match set.await_open(deadline) {
+                Ok(()) => outcome = Ok(()),
+                Err(error) => {
+                    tracing::error!(token = %set.name, %error, "a token cannot be used");
+                    outcome = outcome.or(Err(error));
+                }
+            }
+        }
+        outcome.map(|()| Self { sets: sets.into(), default: 0 })
     }
 
-    /// Makes the key pair of a CA. Its attributes were read back; a token that did not keep one of them is refused.
+    /// The same, with the token of that name as the default.
+    pub fn named(&self, name: &str) -> Option<Self> {
+        let default = self.sets.iter().position(|set| &*set.name == name)?;
+        Some(Self { sets: self.sets.clone(), default })
+    }
+
+    /// The name of the default token.
+    pub fn name(&self) -> Option<Arc<str>> {
+        self.sets.get(self.default).map(|set| set.name.clone())
+    }
+
+    /// Makes the key pair of a CA in the default token: in the first that answers where several are equal. Its attributes were read back; a
+    /// token that did not keep one of them is refused.
     pub async fn generate(&self, id: KeyId, label: &str, key_type: KeyType) -> Result<GeneratedKey, TokenError> {
         let ask = Ask::Generate { id, label: label.to_owned(), profile: KeyProfile::AuthoritySigning(key_type) };
-        match self.owner.client.ask(ask, WRITTEN_WITHIN).await? {
+        // One try: whoever did not answer may have made it all the same.
+        let member = self.default_set()?.in_order().next().ok_or(TokenError::NoSuchToken)?;
+        match member.client.ask(ask, WRITTEN_WITHIN).await? {
             Answer::Generated(made) if made.public.key_type() == key_type => Ok(made),
             _ => Err(TokenError::NotAWorker),
         }
@@ -94,83 +140,176 @@ impl Token {
     /// Signs, in X.509's form. What is returned verifies with the public key of `key`.
     pub async fn sign(&self, key: &KeyRef, algorithm: SignatureAlgorithm, message: impl Into<Bytes>) -> Result<Vec<u8>, TokenError> {
         let message = message.into();
-        let answer = self.owner.client.ask(signing(key, algorithm, &message)?, ANSWER_WITHIN).await?;
-        self.verified(key, algorithm, &message, answer)
+        let ask = signing(key, algorithm, &message)?;
+        let mut outcome = Err(TokenError::NoSuchToken);
+        let set = self.set_of(key)?;
+        for member in set.in_order() {
+            let answer = member.client.ask(ask.clone(), set.patience()).await;
+            outcome = answer.and_then(|answer| member.verified(key, algorithm, &message, answer));
+            if !set.is_worth_another(member, &outcome) {
+                break;
+            }
+        }
+        outcome
     }
 
     /// As [`sign`](Self::sign), for a thread that may wait.
     pub fn sign_blocking(&self, key: &KeyRef, algorithm: SignatureAlgorithm, message: impl Into<Bytes>) -> Result<Vec<u8>, TokenError> {
         let message = message.into();
-        let answer = self.owner.client.ask_blocking(signing(key, algorithm, &message)?, ANSWER_WITHIN)?;
-        self.verified(key, algorithm, &message, answer)
+        let ask = signing(key, algorithm, &message)?;
+        let mut outcome = Err(TokenError::NoSuchToken);
+        let set = self.set_of(key)?;
+        for member in set.in_order() {
+            let answer = member.client.ask_blocking(ask.clone(), set.patience());
+            outcome = answer.and_then(|answer| member.verified(key, algorithm, &message, answer));
+            if !set.is_worth_another(member, &outcome) {
+                break;
+            }
+        }
+        outcome
     }
 
-    /// `length` random bytes of the token, at most 4,096.
+    /// `length` random bytes, at most 4,096, of the default token, or of another while that is away.
     pub async fn random(&self, length: u32) -> Result<Vec<u8>, TokenError> {
-        match self.owner.client.ask(Ask::Random { length }, ANSWER_WITHIN).await? {
-            Answer::Bytes(bytes) if u32::try_from(bytes.len()) == Ok(length) => Ok(bytes),
-            _ => Err(TokenError::NotAWorker),
+        let others = self.sets.iter().enumerate().filter(|(place, _)| *place != self.default).map(|(_, set)| set);
+        let mut outcome = Err(TokenError::NoSuchToken);
+        for set in self.sets.get(self.default).into_iter().chain(others) {
+            for member in set.in_order() {
+                outcome = match member.client.ask(Ask::Random { length }, ANSWER_WITHIN).await {
+                    Ok(Answer::Bytes(bytes)) if u32::try_from(bytes.len()) == Ok(length) => return Ok(bytes),
+                    Ok(_) => Err(TokenError::NotAWorker),
+                    Err(error) => Err(error),
+                };
+            }
         }
+        outcome
     }
 
-    /// The public key of the pair of that id, when the token holds its private half.
+    /// The public key of the pair of that id, when the default token holds its private half.
     pub async fn find(&self, id: KeyId) -> Result<Option<PublicKey>, TokenError> {
-        match self.owner.client.ask(Ask::Find { id }, ANSWER_WITHIN).await? {
-            Answer::Found(found) => Ok(found),
-            _ => Err(TokenError::NotAWorker),
+        let mut outcome = Err(TokenError::NoSuchToken);
+        for member in self.default_set()?.in_order() {
+            outcome = match member.client.ask(Ask::Find { id }, ANSWER_WITHIN).await {
+                Ok(Answer::Found(Some(public))) => return Ok(Some(public)),
+                Ok(Answer::Found(None)) => Ok(None),
+                Ok(_) => Err(TokenError::NotAWorker),
+                Err(error) => Err(error),
+            };
         }
+        outcome
     }
 
-    /// That the token holds exactly this pair: `KeyMissing` or `KeyMismatch` otherwise.
+    /// That the key's token holds exactly this pair: `KeyMissing` or `KeyMismatch` otherwise. Where several are equal each is asked, and
+    /// one is enough; of the others it is said in their health.
     pub async fn check(&self, key: &KeyRef) -> Result<(), TokenError> {
-        done(self.owner.client.ask(Ask::Check { key: key.into() }, ANSWER_WITHIN).await?)
+        let mut outcome = Err(TokenError::NoSuchToken);
+        let set = self.set_of(key)?;
+        for member in set.in_order() {
+            let answer = member.client.ask(Ask::Check { key: key.into() }, ANSWER_WITHIN).await.and_then(done);
+            set.is_worth_another(member, &answer);
+            outcome = outcome.or(answer);
+        }
+        outcome
     }
 
-    /// Destroys the pair of that id, when there is one. For what a failed creation left behind; a CA's key is gone after it.
+    /// Destroys the pair of that id in the default token, when there is one. For what a failed creation left behind; a CA's key is gone
+    /// after it.
     pub async fn destroy(&self, id: KeyId) -> Result<(), TokenError> {
-        done(self.owner.client.ask(Ask::Destroy { id }, WRITTEN_WITHIN).await?)
+        let mut outcome = Ok(());
+        for member in self.default_set()?.in_order() {
+            outcome = outcome.and(member.client.ask(Ask::Destroy { id }, WRITTEN_WITHIN).await.and_then(done));
+        }
+        outcome
     }
 
-    /// Every private key of the token, whoever made it.
+    /// Every private key of the default token, whoever made it.
     pub async fn inventory(&self) -> Result<Vec<StoredKey>, TokenError> {
-        match self.owner.client.ask(Ask::Inventory, WRITTEN_WITHIN).await? {
+        let member = self.default_set()?.in_order().next().ok_or(TokenError::NoSuchToken)?;
+        match member.client.ask(Ask::Inventory, WRITTEN_WITHIN).await? {
             Answer::Inventory(keys) => Ok(keys),
             _ => Err(TokenError::NotAWorker),
         }
     }
 
-    /// How the token is. Looks, does not ask: [`random`](Self::random) asks.
+    /// How the tokens are together: reachable when of each name one is. Looks, does not ask: [`random`](Self::random) asks.
     pub fn health(&self) -> TokenHealth {
-        self.owner.client.health()
+        let of_each = self.sets.iter().map(|set| set.members.iter().map(|member| member.client.health()).reduce(TokenHealth::or_equal));
+        of_each.flatten().reduce(TokenHealth::and_another).unwrap_or_default()
     }
 
-    /// A wrong signature, even one that is never released, can give an RSA or ECDSA key away; and a worker is not believed.
-    fn verified(&self, key: &KeyRef, algorithm: SignatureAlgorithm, message: &[u8], answer: Answer) -> Result<Vec<u8>, TokenError> {
-        match answer {
-            Answer::Bytes(signature) if key.public.verify(algorithm, message, &signature) => {
-                self.owner.client.signed();
-                Ok(signature)
-            }
-            Answer::Bytes(_) => {
-                tracing::error!(key = %key.id, %algorithm, "the token gave a signature that does not verify");
-                self.owner.client.failed();
-                self.owner.client.tell(&Ask::Forget { id: key.id });
-                Err(TokenError::BadSignature)
-            }
-            _ => Err(TokenError::NotAWorker),
+    /// How each worker's token is.
+    pub fn workers(&self) -> Vec<WorkerHealth> {
+        let of = |set: &Set, member: &Member| WorkerHealth {
+            token: set.name.clone(),
+            health: member.client.health(),
+            lacks_key: member.lacks_key.load(Ordering::Relaxed),
+        };
+        self.sets.iter().flat_map(|set| set.members.iter().map(move |member| of(set, member))).collect()
+    }
+
+    fn default_set(&self) -> Result<&Set, TokenError> {
+        self.sets.get(self.default).ok_or(TokenError::NoSuchToken)
+    }
+
+    /// A key whose token is configured no more cannot be used: another token's key of the same id is another key.
+    fn set_of(&self, key: &KeyRef) -> Result<&Set, TokenError> {
+        match &key.token {
+            None => self.sets.first(),
+            Some(name) => self.sets.iter().find(|set| set.name == *name),
         }
-    }
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        self.client.end();
+        .ok_or(TokenError::NoSuchToken)
     }
 }
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Token").field("health", &self.health()).finish_non_exhaustive()
+    }
+}
+
+impl Set {
+    fn start(config: TokenConfig) -> Result<Self, TokenError> {
+        let TokenConfig { name, workers, queue } = config;
+        let name: Arc<str> = name.into();
+        let members = workers.into_iter().map(|place| Member::start(&name, place, queue)).collect::<Result<_, _>>()?;
+        Ok(Self { name, members })
+    }
+
+    /// Waits for one of them.
+    fn await_open(&self, deadline: Instant) -> Result<(), TokenError> {
+        let mut outcome = Err(TokenError::NoSuchToken);
+        for member in &self.members {
+            let answer = member.client.await_open(deadline.saturating_duration_since(Instant::now()));
+            if answer.is_ok() {
+                return Ok(());
+            }
+            outcome = answer;
+        }
+        outcome
+    }
+
+    /// Those that can be reached first, otherwise as they are configured.
+    fn in_order(&self) -> impl Iterator<Item = &Member> {
+        let reachable = |member: &&Member| self.members.len() == 1 || member.client.health().reachable;
+        let (first, then): (Vec<_>, Vec<_>) = self.members.iter().partition(reachable);
+        first.into_iter().chain(then)
+    }
+
+    /// How long one of them may take, so that there is time for the next.
+    fn patience(&self) -> Duration {
+        if self.members.len() == 1 { ANSWER_WITHIN } else { ANSWER_WITHIN / 3 }
+    }
+
+    /// Whether an equal token might do what this one did not; and a note when it lacks a key.
+    fn is_worth_another<T>(&self, member: &Member, outcome: &Result<T, TokenError>) -> bool {
+        let Err(error) = outcome else { return false };
+        if self.members.len() == 1 {
+            return false;
+        }
+        if matches!(error, TokenError::KeyMissing(_) | TokenError::KeyMismatch(_)) && !member.lacks_key.swap(true, Ordering::Relaxed) {
+            tracing::error!(token = %self.name, %error, "one of the equal tokens lacks a key");
+        }
+        error.may_be_one_token_s()
     }
 }
 

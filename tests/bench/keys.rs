@@ -9,7 +9,7 @@ use chancery::token::engine::pin::PinFile;
 use chancery::token::engine::{self, Engine, EngineConfig};
 use chancery::token::keeper::Keeper;
 use chancery::token::request::{Answer, Ask};
-use chancery::token::{KeyId, KeyProfile, KeyRef, Token, TokenConfig, softhsm};
+use chancery::token::{KeyId, KeyProfile, KeyRef, Place, Token, TokenConfig, softhsm};
 use chancery::x509::algorithm::KeyType;
 
 use crate::settings::Settings;
@@ -34,7 +34,7 @@ pub fn make(settings: &Settings) -> Keys {
         let id = KeyId::random().expect("random bytes");
         let ask = Ask::Generate { id, label: "bench".to_owned(), profile: KeyProfile::AuthoritySigning(kind) };
         let Answer::Generated(made) = engine.ask(ask).expect("a key") else { panic!("another answer than a key") };
-        (kind, KeyRef { id, public: made.public })
+        (kind, KeyRef { token: None, id, public: made.public })
     });
     Keys { keys: keys.collect(), engine }
 }
@@ -58,6 +58,6 @@ pub fn worker() -> Token {
     let text = format!("module = {MODULE:?}\nlabel = {LABEL:?}\npin_file = {:?}\n", pin_file());
     std::fs::write(&file, text).expect("the worker's configuration");
     let keeper = Keeper::start(Path::new(env!("CARGO_BIN_EXE_chanceryd")), &file, &std::env::temp_dir()).expect("a keeper");
-    let config = TokenConfig { name: "bench".to_owned(), socket: keeper.socket(), queue: 1_024 };
-    Token::open(config, Some(keeper), Duration::from_secs(60)).expect("the worker logs in")
+    let config = TokenConfig { name: "bench".to_owned(), workers: vec![Place::Kept(keeper)], queue: 1_024 };
+    Token::open(vec![config], Duration::from_secs(60)).expect("the worker logs in")
 }

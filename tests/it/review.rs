@@ -26,6 +26,25 @@ fn a_slow_body_is_judged_by_the_role_and_authority_of_its_end() {
 }
 
 #[test]
+fn a_token_that_is_revoked_while_its_body_is_sent_does_nothing() {
+    let appliance = Appliance::start();
+    let ca = appliance.root("root", "ec", 256);
+    appliance.role("web", &ca, json!({}));
+    let made = appliance.call("POST", "/v1/admin/tokens", Some(json!({"name": "t", "scopes": ["pki:admin"], "ttl": "1h"}))).expect(201);
+    let (id, secret) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+    let issue = Slow::begin_as(secret, &appliance, "/v1/pki/issue/web", r#"{"common_name": "www.example.com"}"#);
+    let token = Slow::begin_as(secret, &appliance, "/v1/admin/tokens", r#"{"name": "heir", "scopes": ["pki:admin"], "ttl": "1h"}"#);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(appliance.call("DELETE", &format!("/v1/admin/tokens/{id}"), None).status, 204);
+    assert_eq!((issue.end(), token.end()), (401, 401));
+    let actions: Vec<_> = audit(&appliance).iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect();
+    let intended = actions.iter().filter(|action| *action == "certificate.intend").count();
+    assert_eq!(intended, 1, "the root's own and no other: {actions:?}");
+    assert_eq!(actions.iter().filter(|action| *action == "request.refused").count(), 2);
+    assert_eq!(appliance.call("GET", "/v1/admin/tokens", None).expect(200)["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn nothing_is_issued_behind_the_revocation_of_its_authority() {
     let appliance = Appliance::start();
     let root = appliance.root("root", "ec", 256);
@@ -232,10 +251,14 @@ struct Slow {
 
 impl Slow {
     fn begin(appliance: &Appliance, path: &str, body: &str) -> Self {
+        Self::begin_as(&appliance.admin_token(), appliance, path, body)
+    }
+
+    fn begin_as(token: &str, appliance: &Appliance, path: &str, body: &str) -> Self {
         let mut client = Command::new("curl");
         client.args(["--silent", "--insecure", "--http1.1", "--no-buffer", "--output", "/dev/null", "--write-out", "%{http_code}"]);
         client.args(["--request", "POST", "--upload-file", ".", "--header", "Expect:"]);
-        client.args(["--header", &format!("Authorization: Bearer {}", appliance.admin_token())]);
+        client.args(["--header", &format!("Authorization: Bearer {token}")]);
         client.args(["--header", "Content-Type: application/json"]).arg(format!("{}{path}", appliance.base_url()));
         let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (first, rest) = body.split_at(body.len() / 2);

@@ -4,7 +4,9 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nix::unistd::{Uid, dup};
 use serde_json::json;
 use tempfile::TempDir;
@@ -115,5 +117,11 @@ fn the_appliance_works_when_a_denied_call_would_end_it() {
         appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": serial}))).expect(200);
     }
     assert_eq!(appliance.call("GET", &format!("/v1/pki/ca/{ca}/crl"), None).status, 200);
+    // A debugger, a terminal or a snapshot of the machine stops it for a while: waits that were interrupted are begun anew.
+    appliance.signal(Signal::SIGSTOP);
+    std::thread::sleep(Duration::from_millis(200));
+    appliance.signal(Signal::SIGCONT);
+    appliance.signal(Signal::SIGHUP);
+    appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "c.example.com"}))).expect(201);
     assert!(appliance.stop(), "{}", appliance.log());
 }

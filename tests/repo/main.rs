@@ -14,6 +14,7 @@ mod manifest;
 mod panics;
 mod rows;
 mod size;
+mod system_calls;
 mod tree;
 
 /// Fails with one line for each place that breaks a rule.

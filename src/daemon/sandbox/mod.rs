@@ -45,7 +45,7 @@ pub struct HalfClosed(Settings);
 pub fn reach(config: &Config, path: &Path) -> Result<Reach, SandboxError> {
     let mut read = Vec::new();
     // Folders and not the files: certificates are renewed by putting a new file in the old one's place.
-    for file in [path, &config.tls.certificate, &config.tls.key] {
+    for file in std::iter::once(path).chain(config.tls.files()) {
         let folder = resolved(file)?.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
         if !read.contains(&folder) {
             read.push(folder);

@@ -153,6 +153,8 @@ pub const SYSTEM_CALLS: &[SystemCall] = &[
     any(libc::SYS_sched_yield, "lets another thread go first"),
     any(libc::SYS_gettid, "the number of a thread"),
     any(libc::SYS_getpid, "the number of this process"),
+    any(libc::SYS_wait4, "learns that the keeper of the token's worker has ended; there is no other child"),
+    any(libc::SYS_waitid, "the same by its other name"),
     any(libc::SYS_exit, "the end of a thread"),
     any(libc::SYS_exit_group, "the end of the process"),
     // Signals.

@@ -4,12 +4,13 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use jiff::Timestamp;
 
-use crate::access::{LONGEST_TOKEN_LIFE, Scope, Token, TokenRequest};
+use crate::access::{Credential, LONGEST_TOKEN_LIFE, Scope, Token, TokenRequest};
 use crate::api::admin as wire;
 use crate::api::pki::Page;
 use crate::api::problem::Violation;
 use crate::base::clock::rfc3339;
 use crate::base::duration::Span;
+use crate::base::text::is_printable;
 use crate::http::call::Call;
 use crate::http::pki::present;
 use crate::http::problem::Problem;
@@ -17,7 +18,10 @@ use crate::http::problem::Problem;
 pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
     let request = read(call.read().await?, &call)?;
     let made = call.app.tokens.create(request, &call.caller).await?;
-    let body = wire::CreatedToken { details: view(&made.token, call.app.clock.now()), token: made.secret.expose().to_owned() };
+    let body = wire::CreatedToken {
+        details: view(&made.token, call.app.clock.now()),
+        token: made.secret.map(|secret| secret.expose().to_owned()),
+    };
     present::json(StatusCode::CREATED, &body)
 }
 
@@ -41,7 +45,7 @@ pub async fn revoke(call: Call) -> Result<Response<Body>, Problem> {
 
 fn read(body: wire::CreateToken, call: &Call) -> Result<TokenRequest, Problem> {
     let mut violations = Vec::new();
-    if body.name.is_empty() || body.name.chars().count() > 128 || body.name.chars().any(char::is_control) {
+    if body.name.is_empty() || body.name.chars().count() > 128 || !is_printable(&body.name) {
         violations.push(Violation::new("name", "1 to 128 printable characters".to_owned()));
     }
     let mut scopes = Vec::new();
@@ -69,8 +73,16 @@ fn read(body: wire::CreateToken, call: &Call) -> Result<TokenRequest, Problem> {
             None
         }
     };
+    let client_spki_sha256 = body.client_spki_sha256.and_then(|text| {
+        let mut hash = [0; 32];
+        let read = hex::decode_to_slice(text.replace(':', ""), &mut hash);
+        if read.is_err() {
+            violations.push(Violation::new("client_spki_sha256", "64 hexadecimal digits".to_owned()));
+        }
+        read.ok().map(|()| hash)
+    });
     match ttl {
-        Some(ttl) if violations.is_empty() => Ok(TokenRequest { name: body.name, scopes, ttl: Some(ttl) }),
+        Some(ttl) if violations.is_empty() => Ok(TokenRequest { name: body.name, scopes, ttl: Some(ttl), client_spki_sha256 }),
         _ => Err(Problem::invalid(violations)),
     }
 }
@@ -83,5 +95,9 @@ fn view(token: &Token, now: Timestamp) -> wire::Token {
         created_at: rfc3339(token.created_at),
         expires_at: token.expires_at.map(rfc3339),
         is_active: token.is_active(now),
+        client_spki_sha256: match token.credential {
+            Credential::Secret { .. } => None,
+            Credential::ClientKey { spki_sha256 } => Some(hex::encode(spki_sha256)),
+        },
     }
 }

@@ -9,6 +9,7 @@ use super::present;
 use crate::api::pki as wire;
 use crate::api::problem::Violation;
 use crate::base::id::CertId;
+use crate::base::text::is_printable;
 use crate::ca::Authority;
 use crate::http::app::App;
 use crate::http::call::Call;
@@ -128,16 +129,15 @@ fn read_time(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Vi
 
 fn label_violations(body: &wire::UpdateCertificate) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let printable = |text: &str| !text.chars().any(char::is_control);
     for (i, tag) in body.tags.iter().flatten().enumerate() {
-        if tag.is_empty() || tag.chars().count() > LONGEST_TAG || !printable(tag) {
+        if tag.is_empty() || tag.chars().count() > LONGEST_TAG || !is_printable(tag) {
             violations.push(Violation::new(&format!("tags[{i}]"), format!("1 to {LONGEST_TAG} printable characters")));
         }
     }
     if body.tags.as_ref().is_some_and(|tags| tags.len() > MOST_TAGS) {
         violations.push(Violation::new("tags", format!("at most {MOST_TAGS}")));
     }
-    if body.description.as_ref().is_some_and(|text| text.chars().count() > LONGEST_DESCRIPTION || !printable(text)) {
+    if body.description.as_ref().is_some_and(|text| text.chars().count() > LONGEST_DESCRIPTION || !is_printable(text)) {
         violations.push(Violation::new("description", format!("at most {LONGEST_DESCRIPTION} printable characters")));
     }
     violations

@@ -18,13 +18,13 @@ pub async fn current(call: Call) -> Result<Response<Body>, Problem> {
     let id = call.id("id", "authority")?;
     // Who takes both gets the form that is everybody's (RFC 5280, 4.2.1.13).
     let as_pem = call.wants_pem() && !call.accepts("application/pkix-crl");
-    respond(&call.app, &call.headers, id, as_pem)
+    respond(&call.app, &call.approach.headers, id, as_pem)
 }
 
 /// `/crl/{id}.crl`, as the distribution point in certificates names it: DER (RFC 5280, 4.2.1.13).
 pub async fn by_file(call: Call) -> Result<Response<Body>, Problem> {
     let id = call.parameter("file").strip_suffix(".crl").and_then(|id| id.parse().ok());
-    respond(&call.app, &call.headers, id.ok_or_else(|| Problem::not_found("authority"))?, false)
+    respond(&call.app, &call.approach.headers, id.ok_or_else(|| Problem::not_found("authority"))?, false)
 }
 
 pub async fn publish(call: Call) -> Result<Response<Body>, Problem> {

@@ -25,6 +25,7 @@ use super::error::CallError;
 use super::module::{Entry, Module, Seat, Selection};
 use super::pin::PinFile;
 use super::worker::Fault;
+use crate::base::secret::SecretString;
 use crate::token::error::TokenError;
 use crate::token::error_class::ErrorClass;
 use crate::token::health::Counters;
@@ -191,22 +192,30 @@ impl Link {
             tracing::error!(%error, "there is no PIN to log in to the token with");
             TokenError::NoPin
         })?;
+        if self.pin.was_refused(&pin, info.serial_number()) {
+            tracing::error!(token = info.label(), "the token refused this PIN to a worker before; it is not tried again");
+            self.module.remember_refusal(info.serial_number());
+            return Err(TokenError::PinRefused);
+        }
         let keeper = entry.open(slot, false)?;
         match keeper.session.login(UserType::User, Some(&pin)) {
             // The login belongs to the process: sessions of workers may have kept it alive.
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok((keeper, slot)),
             Err(error) => {
                 entry.close(keeper);
-                Err(self.login_failure(error, &info))
+                Err(self.login_failure(error, &info, &pin))
             }
         }
     }
 
-    fn login_failure(&self, error: Error, info: &TokenInfo) -> TokenError {
+    fn login_failure(&self, error: Error, info: &TokenInfo, pin: &SecretString) -> TokenError {
         use RvError::{PinExpired, PinIncorrect, PinInvalid, PinLenRange, PinLocked};
         match error {
             Error::Pkcs11(value @ (PinIncorrect | PinInvalid | PinLenRange | PinLocked | PinExpired), _) => {
                 self.module.remember_refusal(info.serial_number());
+                if let Err(error) = self.pin.remember_refusal(pin, info.serial_number()) {
+                    tracing::error!(%error, "it cannot be noted for the next worker that the PIN was refused");
+                }
                 tracing::error!(answer = ?value, token = info.label(), "the token refused the PIN; it is not tried again");
                 TokenError::PinRefused
             }

@@ -19,6 +19,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use super::lock;
 
 /// The name of a worker's socket in the keeper's directory.
@@ -38,6 +40,12 @@ pub enum KeeperError {
     Start { program: PathBuf, source: io::Error },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").field("directory", &self.directory).finish_non_exhaustive()
+    }
 }
 
 /// A keeper that runs, and is started again when it ends. Dropped, it ends with its worker.
@@ -79,13 +87,13 @@ impl Keeper {
     }
 
     /// Starts the thread that starts another keeper when this one ends. Apart from [`start`](Self::start), which a daemon with one thread
-    /// calls before it closes its sandbox: a thread that began before would stay outside.
-    pub fn watch(&mut self) -> Result<(), KeeperError> {
+    /// calls before it closes its sandbox: a thread that began before would stay outside. `lost` is told when none can be started any more.
+    pub fn watch(&mut self, lost: Arc<Notify>) -> Result<(), KeeperError> {
         let Some(first) = self.first.take() else { return Ok(()) };
         let watched = self.shared.clone();
         let failed = |source| KeeperError::Start { program: self.shared.program.clone(), source };
         let thread = std::thread::Builder::new().name("token-keeper".to_owned());
-        self.watching = Some(thread.spawn(move || watched.watch(first)).map_err(failed)?);
+        self.watching = Some(thread.spawn(move || watched.watch(first, &lost)).map_err(failed)?);
         Ok(())
     }
 
@@ -125,7 +133,7 @@ impl Shared {
         Ok(child)
     }
 
-    fn watch(&self, mut child: Child) {
+    fn watch(&self, mut child: Child, lost: &Notify) {
         let mut pause = FIRST_PAUSE;
         loop {
             let begun = Instant::now();
@@ -145,7 +153,8 @@ impl Shared {
                 Ok(child) => child,
                 Err(error) => {
                     // A sandbox that forbids starting programs forbids it for good.
-                    tracing::error!(%error, "the token's keeper cannot be started again; restart the daemon to have the token back");
+                    tracing::error!(%error, "the token's keeper cannot be started again");
+                    lost.notify_one();
                     return;
                 }
             };

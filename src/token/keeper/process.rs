@@ -17,6 +17,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
+use crate::token::engine::pin;
 use crate::token::process::settings::{Settings, SettingsError};
 
 /// A worker that lived for so long died of something new.
@@ -95,7 +96,7 @@ pub fn run(program: &Path, config: &Path, socket: &Path) -> Result<(), KeepError
 /// Removes what a keeper leaves in its directory, and that.
 pub fn clear(directory: &Path) {
     // Whatever is gone already, or is not a keeper's, stays as it is.
-    for name in [super::SOCKET, "notify.sock"] {
+    for name in [super::SOCKET, "notify.sock", pin::NOTES] {
         drop(std::fs::remove_file(directory.join(name)));
     }
     drop(std::fs::remove_dir(directory));
@@ -138,6 +139,9 @@ impl Keeper {
         let mut command = Command::new(&self.program);
         command.arg("token-worker").arg("--config").arg(&self.config).arg("--keeper").arg(std::process::id().to_string());
         command.env("NOTIFY_SOCKET", &self.notices_path).env("WATCHDOG_USEC", self.watchdog.as_micros().to_string());
+        if let Some(directory) = self.notices_path.parent() {
+            command.env(pin::DIRECTORY_VARIABLE, directory);
+        }
         command.env_remove("WATCHDOG_PID").env_remove("LISTEN_FDS").env_remove("LISTEN_PID");
         command.stdin(Stdio::from(listener)).stdout(Stdio::null());
         command.spawn()

@@ -72,6 +72,11 @@ impl Clients {
         }
     }
 
+    /// Has a token that is away looked for.
+    pub fn look(&self) {
+        self.opening.look();
+    }
+
     /// Says how the token is to everybody who was told otherwise.
     pub fn tell_state(&self) {
         let state = self.opening.token();

@@ -9,12 +9,14 @@ use super::connection::Clients;
 use crate::token::engine::calls::Calls;
 
 const LOOK: Duration = Duration::from_millis(100);
+/// A token that is away is no load, and is back soon enough.
+const LOOK_FOR_TOKEN: Duration = Duration::from_secs(1);
 
 /// Starts the thread that looks.
 pub fn start(calls: Calls, clients: Arc<Clients>) -> std::io::Result<()> {
     let sign = sd_notify::watchdog_enabled().map(|within| within / 3);
     let watching = move || {
-        let mut signed = Instant::now();
+        let (mut signed, mut looked) = (Instant::now(), Instant::now());
         notify(NotifyState::Ready);
         loop {
             std::thread::sleep(LOOK);
@@ -22,6 +24,10 @@ pub fn start(calls: Calls, clients: Arc<Clients>) -> std::io::Result<()> {
                 end(limit);
             }
             clients.tell_state();
+            if looked.elapsed() >= LOOK_FOR_TOKEN {
+                looked = Instant::now();
+                clients.look();
+            }
             if sign.is_some_and(|sign| signed.elapsed() >= sign) {
                 signed = Instant::now();
                 notify(NotifyState::Watchdog);

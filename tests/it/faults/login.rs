@@ -1,11 +1,14 @@
 //! A PIN that the token refuses is sent once: hardware counts, and locks itself.
 
+use std::process::Command;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use super::shim::Shim;
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, run};
 
 #[test]
 fn a_refused_pin_is_sent_once_and_the_appliance_says_so() {
@@ -59,11 +62,27 @@ fn a_worker_that_comes_after_a_refused_pin_does_not_send_it_again() {
     shim.set("C_Sign always before 0x101\nC_Login always before 0xA0\n");
     issue().refused(503);
     std::thread::sleep(Duration::from_secs(1));
+    let end_worker = || kill(Pid::from_raw(shim.last_process()), Signal::SIGKILL).expect("the worker is there");
     for _ in 0..3 {
-        let worker = shim.last_process();
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker), nix::sys::signal::Signal::SIGKILL).expect("the worker is there");
+        end_worker();
         std::thread::sleep(Duration::from_secs(3));
         assert_eq!(issue().refused(503).0, "token_pin_refused");
     }
     assert_eq!(shim.calls("C_Login") - tried, 1, "{}", shim.last_calls(30));
+
+    // Another PIN is another matter: the administrator's, who has mended the file.
+    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
+    let mut change = Command::new("pkcs11-tool");
+    change.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).arg("--module").arg(Shim::real_module());
+    change.args(["--login", "--pin", pin.trim(), "--change-pin", "--new-pin", "another-pin"]);
+    run(&mut change);
+    std::fs::write(appliance.path("token.pin"), "another-pin\n").unwrap();
+    shim.set("");
+    end_worker();
+    let begun = std::time::Instant::now();
+    while issue().status != 201 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}", appliance.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(shim.calls("C_Login") - tried, 2);
 }

@@ -51,7 +51,7 @@ async fn a_generated_key_is_kept_as_it_was_asked_for() {
         assert_eq!(made.attributes, wanted);
         assert_eq!(made.public.key_type(), key_type);
         assert_eq!(token.find(id).await.unwrap(), Some(made.public.clone()));
-        token.check(&KeyRef { id, public: made.public }).await.unwrap();
+        token.check(&KeyRef { token: None, id, public: made.public }).await.unwrap();
         // An id names one pair: a second one of the same id would make both unusable.
         assert!(matches!(token.generate(id, "again", key_type).await, Err(TokenError::KeyExists(taken)) if taken == id));
     }
@@ -84,12 +84,12 @@ async fn a_key_that_is_not_there_or_another_is_told_apart() {
     let other = new_key(&token, KeyType::P256).await;
     let algorithm = SignatureAlgorithm::Ecdsa(Hash::Sha256);
 
-    let missing = KeyRef { id: KeyId::random().unwrap(), public: key.public.clone() };
+    let missing = KeyRef { token: None, id: KeyId::random().unwrap(), public: key.public.clone() };
     assert!(matches!(token.sign(&missing, algorithm, MESSAGE).await, Err(TokenError::KeyMissing(id)) if id == missing.id));
     assert!(matches!(token.check(&missing).await, Err(TokenError::KeyMissing(_))));
     assert_eq!(token.find(missing.id).await.unwrap(), None);
 
-    let swapped = KeyRef { id: key.id, public: other.public.clone() };
+    let swapped = KeyRef { token: None, id: key.id, public: other.public.clone() };
     assert!(matches!(token.sign(&swapped, algorithm, MESSAGE).await, Err(TokenError::KeyMismatch(id)) if id == key.id));
     assert!(matches!(token.check(&swapped).await, Err(TokenError::KeyMismatch(_))));
 

@@ -147,7 +147,7 @@ pub fn secret(text: &str) -> SecretString {
 pub async fn new_key(token: &Token, key_type: KeyType) -> KeyRef {
     let id = KeyId::random().unwrap();
     let made = token.generate(id, "test key", key_type).await.unwrap();
-    KeyRef { id, public: made.public }
+    KeyRef { token: None, id, public: made.public }
 }
 
 /// Runs as many tasks as asked, each with its number.

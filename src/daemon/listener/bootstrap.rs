@@ -1,4 +1,5 @@
-//! The listener's certificate of a development appliance: an issuer made for this one signature and then forgotten.
+//! A listener's certificate while no authority issues one: of a development appliance, and of one whose authority is still to
+//! be created. Its issuer is made for this one signature and then forgotten.
 
 use std::net::IpAddr;
 
@@ -32,13 +33,13 @@ pub struct ListenerCertificate {
 #[error("the listener's certificate cannot be made")]
 pub struct NotMade;
 
-/// A certificate for this address and localhost, good for a year, and its issuer. The issuer's key is dropped here, so
-/// nothing else can ever be signed by what clients are told to trust.
-pub fn make(address: IpAddr, now: Timestamp) -> Result<ListenerCertificate, NotMade> {
+/// A certificate for these names, good for a year, and its issuer. The issuer's key is dropped here, so nothing else can ever
+/// be signed by what clients are told to trust. `kind` says in its name whose it is.
+pub fn make(kind: &str, names: &[SubjectAltName], now: Timestamp) -> Result<ListenerCertificate, NotMade> {
     let issuer_key = private_key::generate(KeyType::P256).map_err(|_| NotMade)?;
     let server_key = private_key::generate(KeyType::P256).map_err(|_| NotMade)?;
-    let issuer = DistinguishedName::common_name("Chancery development listener CA").map_err(|_| NotMade)?;
-    let subject = DistinguishedName::common_name("Chancery development listener").map_err(|_| NotMade)?;
+    let issuer = DistinguishedName::common_name(&format!("Chancery {kind} listener CA")).map_err(|_| NotMade)?;
+    let subject = DistinguishedName::common_name(&format!("Chancery {kind} listener")).map_err(|_| NotMade)?;
     let span = (from_seconds(now.as_second() - 300), from_seconds(now.as_second() + 365 * 86_400));
     let of_issuer = Extensions {
         basic_constraints: BasicConstraints { ca: true, path_len: Some(0) },
@@ -50,7 +51,7 @@ pub fn make(address: IpAddr, now: Timestamp) -> Result<ListenerCertificate, NotM
         basic_constraints: BasicConstraints::default(),
         key_usage: KeyUsage::DIGITAL_SIGNATURE,
         extended_key_usage: vec![ExtendedKeyUsage::ServerAuth],
-        alt_names: names(address)?,
+        alt_names: names.to_vec(),
         authority_key_id: issuer_key.public.key_identifier().to_vec(),
         ..Extensions::default()
     };
@@ -63,7 +64,8 @@ pub fn make(address: IpAddr, now: Timestamp) -> Result<ListenerCertificate, NotM
     })
 }
 
-fn names(address: IpAddr) -> Result<Vec<SubjectAltName>, NotMade> {
+/// The names of this machine for itself, and this address.
+pub fn local_names(address: IpAddr) -> Result<Vec<SubjectAltName>, NotMade> {
     let mut names = vec![
         SubjectAltName::Dns(DnsName::parse("localhost").map_err(|_| NotMade)?),
         SubjectAltName::Ip(IpAddr::from([127, 0, 0, 1])),
