@@ -74,6 +74,9 @@ pub struct Health {
     #[serde(default)]
     pub tokens: Vec<TokenHealth>,
     pub storage: String,
+    /// How many keys in the tokens are not as the records say, by what is wrong; absent when none is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub key_faults: BTreeMap<String, usize>,
     pub version: String,
 }
 

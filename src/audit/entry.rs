@@ -130,6 +130,7 @@ numbered! {
         CaRevoke = 2 "ca.revoke",
         CaUpdate = 3 "ca.update",
         KeyGenerate = 4 "key.generate",
+        KeyFinding = 5 "key.finding",
         RoleCreate = 10 "role.create",
         RoleUpdate = 11 "role.update",
         RoleDelete = 12 "role.delete",

@@ -9,7 +9,9 @@ use tokio::sync::Notify;
 use crate::access::{AccessError, Tokens};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
-use crate::ca::{Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource, SubjectKeys};
+use crate::ca::{
+    self, Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource, SubjectKeys,
+};
 use crate::config::{Config, ConfigError, TokenPlace};
 use crate::http::app::App;
 use crate::http::metrics::Metrics;
@@ -69,7 +71,7 @@ pub async fn assemble(
     let ledger = Ledger::new(storage.clone());
     let token = open_tokens(tokens, lost)?;
     let authorities = Authorities::load(&storage)?;
-    report_missing_keys(&authorities, &token).await;
+    let key_faults = ca::reconcile(&authorities, &token, &ledger, &clock).await;
     let serials = SerialSource::seeded_by(&token).await?;
     let issuer = Issuer::new(authorities.clone(), storage.clone(), ledger.clone(), token.clone(), clock.clone(), serials);
     let certificates = Certificates::new(storage.clone(), ledger.clone(), clock.clone());
@@ -97,6 +99,7 @@ pub async fn assemble(
         ledger,
         storage,
         token,
+        key_faults,
         clock,
         metrics: Metrics::default(),
     }))
@@ -161,13 +164,4 @@ fn open_tokens(mut tokens: Vec<TokenConfig>, lost: &Arc<Notify>) -> Result<Token
 fn runtime_directory() -> PathBuf {
     let named = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
     named.into_iter().find(|directory| directory.is_dir()).unwrap_or_else(std::env::temp_dir)
-}
-
-/// An authority whose key is gone or changed is said at the start and not first when it should sign.
-async fn report_missing_keys(authorities: &Authorities, token: &Token) {
-    for authority in authorities.all() {
-        if let Err(error) = token.check(&authority.key).await {
-            tracing::error!(ca = %authority.id, name = authority.name, key = %authority.key.id, %error, "an authority's key cannot be used");
-        }
-    }
 }

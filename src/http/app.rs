@@ -1,12 +1,13 @@
 //! What the handlers work with.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::metrics::Metrics;
 use crate::access::Tokens;
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
-use crate::ca::{Authorities, Creator, CrlPublisher, Issuer, SubjectKeys};
+use crate::ca::{Authorities, Creator, CrlPublisher, Issuer, KeyFault, SubjectKeys};
 use crate::inventory::{Certificates, TrustAnchors};
 use crate::lifecycle::Revoker;
 use crate::profiles::Roles;
@@ -28,6 +29,8 @@ pub struct App {
     pub ledger: Ledger,
     pub storage: Storage,
     pub token: Token,
+    /// How many keys were found at the start not to be as the records say.
+    pub key_faults: BTreeMap<KeyFault, usize>,
     pub clock: Clock,
     pub metrics: Metrics,
 }

@@ -1,5 +1,6 @@
 //! Counters for Prometheus. Labels are routes and classes of status, never names or ids.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::routes::Route;
+use crate::ca::KeyFault;
 use crate::storage::Health;
 use crate::token::TokenHealth;
 
@@ -25,6 +27,7 @@ pub struct Metrics {
     signature_failures: Counter<u64, AtomicU64>,
     token_reachable: Gauge,
     token_queue: Gauge,
+    key_faults: Family<FaultLabels, Gauge>,
     storage_failed: Gauge,
     storage_full: Gauge,
     storage_free: Gauge,
@@ -44,6 +47,11 @@ struct RouteLabels {
     path: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FaultLabels {
+    fault: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("chancery");
@@ -54,6 +62,7 @@ impl Default for Metrics {
             signature_failures: Counter::default(),
             token_reachable: Gauge::default(),
             token_queue: Gauge::default(),
+            key_faults: Family::default(),
             storage_failed: Gauge::default(),
             storage_full: Gauge::default(),
             storage_free: Gauge::default(),
@@ -66,6 +75,7 @@ impl Default for Metrics {
         registry.register("token_failures", "Calls of the token that failed", metrics.signature_failures.clone());
         registry.register("token_reachable", "1 when the token answers", metrics.token_reachable.clone());
         registry.register("token_queue_depth", "Jobs waiting for the token", metrics.token_queue.clone());
+        registry.register("key_faults", "Keys in the tokens that are not as the records say", metrics.key_faults.clone());
         registry.register("storage_failed", "1 when nothing can be written durably any more", metrics.storage_failed.clone());
         registry.register("storage_full", "1 when new issuance is refused for want of space", metrics.storage_full.clone());
         registry.register_with_unit("storage_free", "Free space of the data directory", Unit::Bytes, metrics.storage_free.clone());
@@ -88,7 +98,11 @@ impl Metrics {
     }
 
     /// The text a scraper reads.
-    pub fn render(&self, token: &TokenHealth, storage: &Health) -> Result<String, std::fmt::Error> {
+    pub fn render(&self, token: &TokenHealth, storage: &Health, key_faults: &BTreeMap<KeyFault, usize>) -> Result<String, std::fmt::Error> {
+        for fault in KeyFault::ALL {
+            let count = key_faults.get(&fault).copied().unwrap_or_default();
+            self.key_faults.get_or_create(&FaultLabels { fault: fault.name() }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
         self.signatures.inner().store(token.signatures, std::sync::atomic::Ordering::Relaxed);
         self.signature_failures.inner().store(token.failures, std::sync::atomic::Ordering::Relaxed);
         self.token_reachable.set(token.reachable.into());

@@ -24,6 +24,7 @@ pub async fn health(call: Call) -> Result<Response<Body>, Problem> {
         token: if token.reachable { "ok" } else { "unreachable" }.to_owned(),
         tokens: call.app.token.workers().iter().map(of_worker).collect(),
         storage: storage_text.to_owned(),
+        key_faults: call.app.key_faults.iter().map(|(fault, count)| (fault.name().to_owned(), *count)).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     present::json(if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
@@ -40,6 +41,7 @@ fn of_worker(worker: &WorkerHealth) -> TokenHealth {
 
 /// The metrics in the text form of Prometheus.
 pub async fn metrics(call: Call) -> Result<Response<Body>, Problem> {
-    let text = call.app.metrics.render(&call.app.token.health(), &call.app.storage.health()).map_err(Problem::internal)?;
+    let text =
+        call.app.metrics.render(&call.app.token.health(), &call.app.storage.health(), &call.app.key_faults).map_err(Problem::internal)?;
     present::bytes_of(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
 }

@@ -28,9 +28,10 @@ pub mod request;
 pub mod softhsm;
 pub mod wire;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -77,6 +78,8 @@ pub enum Place {
 pub struct Token {
     sets: Arc<[Set]>,
     default: usize,
+    /// Keys that were found not to be what they should be. Empty until the start has compared them.
+    forbidden: Arc<OnceLock<HashSet<KeyId>>>,
 }
 
 /// How one worker's token is.
@@ -111,13 +114,30 @@ impl Token {
                 }
             }
         }
-        outcome.map(|()| Self { sets: sets.into(), default: 0 })
+        outcome.map(|()| Self { sets: sets.into(), default: 0, forbidden: Arc::default() })
     }
 
     /// The same, with the token of that name as the default.
     pub fn named(&self, name: &str) -> Option<Self> {
         let default = self.sets.iter().position(|set| &*set.name == name)?;
-        Some(Self { sets: self.sets.clone(), default })
+        Some(Self { default, ..self.clone() })
+    }
+
+    /// The names of all tokens, as the configuration has them in order.
+    pub fn names(&self) -> Vec<Arc<str>> {
+        self.sets.iter().map(|set| set.name.clone()).collect()
+    }
+
+    /// Whether the key belongs to the token of that name.
+    pub fn is_of(&self, key: &KeyRef, name: &str) -> bool {
+        self.set_of(key).is_ok_and(|set| &*set.name == name)
+    }
+
+    /// Uses these keys no more, for as long as this process runs. Said once, at the start.
+    pub fn forbid(&self, keys: HashSet<KeyId>) {
+        if self.forbidden.set(keys).is_err() {
+            tracing::error!("which keys are forbidden was said before");
+        }
     }
 
     /// The name of the default token.
@@ -253,6 +273,9 @@ impl Token {
 
     /// A key whose token is configured no more cannot be used: another token's key of the same id is another key.
     fn set_of(&self, key: &KeyRef) -> Result<&Set, TokenError> {
+        if self.forbidden.get().is_some_and(|forbidden| forbidden.contains(&key.id)) {
+            return Err(TokenError::KeyMismatch(key.id));
+        }
         match &key.token {
             None => self.sets.first(),
             Some(name) => self.sets.iter().find(|set| set.name == *name),

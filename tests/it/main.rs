@@ -11,6 +11,7 @@ mod every_route;
 mod faults;
 mod first_certificate;
 mod interop;
+mod key_faults;
 mod listener;
 mod load;
 mod memory;

@@ -1,0 +1,66 @@
+//! At each start the keys in the token are held against the records: what is missing, another, doubled or left over is told of and not used.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::appliance::{Appliance, run};
+
+/// pkcs11-tool, logged in to the appliance's token.
+fn tool(appliance: &Appliance, arguments: &[&str]) {
+    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
+    let mut command = Command::new("pkcs11-tool");
+    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf"));
+    command.args(["--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "chancery-dev", "--login", "--pin", pin.trim()]);
+    run(command.args(arguments));
+}
+
+/// The CKA_ID of an authority's key, as the audit trail tells it.
+fn key_of(appliance: &Appliance, ca: &str) -> String {
+    let trail = appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
+    let made = trail["data"].as_array().unwrap().iter().find(|entry| entry["action"] == "key.generate" && entry["object"] == ca);
+    made.unwrap_or_else(|| panic!("{ca}: {trail}"))["details"]["key_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn keys_that_are_not_as_the_records_say_are_told_of_and_not_used() {
+    let mut appliance = Appliance::start();
+    let [good, missing, changed, doubled] = ["good", "missing", "changed", "doubled"].map(|name| {
+        let ca = appliance.root(name, "ec", 256);
+        appliance.role(name, &ca, json!({}));
+        ca
+    });
+    let well = appliance.call_as(None, "GET", "/healthz", None).expect(200);
+    assert!(well.get("key_faults").is_none(), "{well}");
+    let ids = [&missing, &changed, &doubled].map(|ca| key_of(&appliance, ca));
+    assert!(appliance.stop());
+
+    for id in &ids[..2] {
+        tool(&appliance, &["--delete-object", "--type", "privkey", "--id", id]);
+        tool(&appliance, &["--delete-object", "--type", "pubkey", "--id", id]);
+    }
+    let orphan = "ca_0123456789abcdef0123456789abcdef";
+    for (id, label) in [(ids[1].as_str(), "other"), (&ids[2], "second"), ("0badcafe", orphan)] {
+        tool(&appliance, &["--keypairgen", "--key-type", "EC:prime256v1", "--usage-sign", "--id", id, "--label", label]);
+    }
+
+    let again = Appliance::start_in(appliance.dir());
+    let health = again.call_as(None, "GET", "/healthz", None).expect(200);
+    assert_eq!(health["key_faults"], json!({"missing": 1, "changed": 1, "ambiguous": 1, "orphaned": 1}));
+    let metrics = again.call("GET", "/metrics", None).text();
+    for line in ["chancery_key_faults{fault=\"missing\"} 1", "chancery_key_faults{fault=\"exposed\"} 0"] {
+        assert!(metrics.contains(line), "no {line} in\n{metrics}");
+    }
+    let issue = |role: &str| again.call("POST", &format!("/v1/pki/issue/{role}"), Some(json!({"common_name": "www.example.com"})));
+    issue("good").expect(201);
+    for role in ["missing", "changed", "doubled"] {
+        assert_eq!(issue(role).refused(503).0, "key_missing", "{role}");
+    }
+    let trail = again.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
+    let findings = trail["data"].as_array().unwrap().iter().filter(|entry| entry["action"] == "key.finding");
+    let mut findings: Vec<(Value, Value)> = findings.map(|entry| (entry["details"]["fault"].clone(), entry["object"].clone())).collect();
+    findings.sort_by_key(|(fault, _)| fault.to_string());
+    let wanted = [("ambiguous", doubled.as_str()), ("changed", &changed), ("missing", &missing), ("orphaned", orphan)];
+    assert_eq!(findings, wanted.map(|(fault, ca)| (json!(fault), json!(ca))));
+    assert!(!good.is_empty());
+}
