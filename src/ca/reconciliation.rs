@@ -66,9 +66,15 @@ pub async fn reconcile(authorities: &Authorities, token: &Token, ledger: &Ledger
     let mut found = Vec::new();
     for name in token.names() {
         let Some(one) = token.named(&name) else { continue };
-        match one.inventory().await {
-            Ok(keys) => found.extend(compare(authorities, &keys, |key| token.is_of(key, &name))),
+        match one.inventories().await {
+            Ok(members) => found.extend(compare(authorities, &members, |key| token.is_of(key, &name))),
             Err(error) => tracing::warn!(token = %name, %error, "the keys of a token cannot be compared with the records"),
+        }
+    }
+    // Of equal tokens that lack a key it is said in their health; the others sign with it.
+    for authority in authorities.all() {
+        if let Err(error) = token.check(&authority.key).await {
+            tracing::error!(ca = %authority.id, name = authority.name, key = %authority.key.id, %error, "an authority's key cannot be used");
         }
     }
     let mut counts = BTreeMap::new();
@@ -87,13 +93,13 @@ pub async fn reconcile(authorities: &Authorities, token: &Token, ledger: &Ledger
     counts
 }
 
-fn compare(authorities: &Authorities, keys: &[StoredKey], is_here: impl Fn(&KeyRef) -> bool) -> Vec<Finding> {
+/// `members` are the lists of equal tokens: a key has to be right wherever it is, and is missing when it is nowhere.
+fn compare(authorities: &Authorities, members: &[Vec<StoredKey>], is_here: impl Fn(&KeyRef) -> bool) -> Vec<Finding> {
     let mut found = Vec::new();
     let all = authorities.all();
     for authority in all.iter().filter(|authority| is_here(&authority.key)) {
         let id = authority.key.id.as_bytes().as_slice();
-        let held: Vec<_> = keys.iter().filter(|key| key.id == id).collect();
-        let fault = match held.as_slice() {
+        let of_member = |keys: &Vec<StoredKey>| match keys.iter().filter(|key| key.id == id).collect::<Vec<_>>().as_slice() {
             [] => Some(KeyFault::Missing),
             // A token that shows no public half cannot be compared here; every signature is verified all the same.
             [only] if only.public.as_ref().is_some_and(|public| *public != authority.key.public) => Some(KeyFault::Changed),
@@ -101,11 +107,19 @@ fn compare(authorities: &Authorities, keys: &[StoredKey], is_here: impl Fn(&KeyR
             [_] => None,
             _ => Some(KeyFault::Ambiguous),
         };
+        let faults: Vec<_> = members.iter().map(of_member).collect();
+        let is_missing = faults.iter().all(|fault| *fault == Some(KeyFault::Missing));
+        let fault = faults.into_iter().flatten().find(|fault| is_missing || *fault != KeyFault::Missing);
         found.extend(fault.map(|fault| Finding { fault, key: id.to_vec(), ca: authority.id }));
     }
     // Keys of authorities are labelled with their ids. What others keep in the same token is not ours to judge.
-    let labelled = keys.iter().filter_map(|key| Some((key, key.label.parse::<CaId>().ok()?)));
+    let labelled = members.iter().flatten().filter_map(|key| Some((key, key.label.parse::<CaId>().ok()?)));
     let orphans = labelled.filter(|(key, _)| !all.iter().any(|authority| authority.key.id.as_bytes().as_slice() == key.id));
-    found.extend(orphans.map(|(key, ca)| Finding { fault: KeyFault::Orphaned, key: key.id.clone(), ca }));
+    for (key, ca) in orphans {
+        let finding = Finding { fault: KeyFault::Orphaned, key: key.id.clone(), ca };
+        if !found.contains(&finding) {
+            found.push(finding);
+        }
+    }
     found
 }

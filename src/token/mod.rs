@@ -242,13 +242,17 @@ impl Token {
         outcome
     }
 
-    /// Every private key of the default token, whoever made it.
-    pub async fn inventory(&self) -> Result<Vec<StoredKey>, TokenError> {
-        let member = self.default_set()?.in_order().next().ok_or(TokenError::NoSuchToken)?;
-        match member.client.ask(Ask::Inventory, WRITTEN_WITHIN).await? {
-            Answer::Inventory(keys) => Ok(keys),
-            _ => Err(TokenError::NotAWorker),
+    /// Every private key of the default token, whoever made it: a list from each of the equal tokens that answers.
+    pub async fn inventories(&self) -> Result<Vec<Vec<StoredKey>>, TokenError> {
+        let (mut found, mut outcome) = (Vec::new(), Err(TokenError::NoSuchToken));
+        for member in self.default_set()?.in_order() {
+            match member.client.ask(Ask::Inventory, WRITTEN_WITHIN).await {
+                Ok(Answer::Inventory(keys)) => found.push(keys),
+                Ok(_) => outcome = Err(TokenError::NotAWorker),
+                Err(error) => outcome = Err(error),
+            }
         }
+        if found.is_empty() { outcome } else { Ok(found) }
     }
 
     /// How the tokens are together: reachable when of each name one is. Looks, does not ask: [`random`](Self::random) asks.
