@@ -69,3 +69,9 @@ impl TestKey {
         Certificate::from_der(&der).unwrap()
     }
 }
+
+/// A tool of the tests' own Python environment, or of the machine.
+pub(super) fn python_tool(name: &str) -> String {
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin").join(name);
+    if own.exists() { own.display().to_string() } else { name.to_owned() }
+}

@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use num_bigint::BigUint;
 use proptest::prelude::*;
 
@@ -218,24 +216,4 @@ proptest! {
         let n = BigUint::from_bytes_be(&bytes) | (BigUint::from(1u32) << 2047);
         let _ = rsa_key(&n, &BigUint::from_bytes_be(&e)).weaknesses();
     }
-}
-
-/// Prints what a check costs: `cargo test --release --lib weak_key -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn measure() {
-    for bits in [1024, 1536, 2048] {
-        let key = rsa_key(&(stream(60, bits) * stream(61, bits)), &65_537u32.into());
-        let start = Instant::now();
-        for _ in 0..1000 {
-            std::hint::black_box(std::hint::black_box(&key).weaknesses());
-        }
-        println!("RSA-{}: {:?} a check", bits * 2, start.elapsed() / 1000);
-    }
-    let key = openssl_public_key(&["ED25519"]);
-    let start = Instant::now();
-    for _ in 0..1000 {
-        std::hint::black_box(std::hint::black_box(&key).weaknesses());
-    }
-    println!("Ed25519: {:?} a check", start.elapsed() / 1000);
 }

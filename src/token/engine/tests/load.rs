@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::setup::{Home, Token, new_key, processor_time, tasks};
+use super::setup::{Home, Token, new_key, tasks};
 use crate::token::TokenError;
-use crate::token::engine::rate::raw_sign_rate_with;
 use crate::token::engine::worker::{Reply, Ticket};
 use crate::token::request::Ask;
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
@@ -133,47 +132,4 @@ async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
         std::task::Poll::Pending => std::task::Poll::Ready(None),
     })
     .await
-}
-
-/// Prints what the token does by itself and what it does through us, also in processor time, which says the same on a busy machine.
-/// Meant for the release profile: `cargo nextest run --release --run-ignored only --no-capture token::tests::load::rates`.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement, not a test"]
-async fn rates() {
-    let home = Home::new();
-    let token = home.open();
-    for key_type in [KeyType::P256, KeyType::Rsa2048] {
-        let key = new_key(&token, key_type).await;
-        let algorithm = key_type.default_algorithm();
-        let report = |what: &str, count: u64, elapsed: Duration, used: Duration| {
-            let count = f64::from(u32::try_from(count).unwrap());
-            let (rate, cost) = (count / elapsed.as_secs_f64(), used.as_secs_f64() * 1e6 / count);
-            println!("{key_type} {what}: {rate:.0}/s, {cost:.1} us of processor time each");
-        };
-        for sessions in [1, 2] {
-            let before = processor_time();
-            let rate = tokio::task::block_in_place(|| raw_sign_rate_with(&token.engine, &key, sessions, Duration::from_secs(3))).unwrap();
-            report(&format!("raw, {sessions} sessions"), rate.signatures, rate.elapsed, processor_time() - before);
-        }
-        let message = [7; 600];
-        let signature = token.sign(&key, algorithm, message.to_vec()).await.unwrap();
-        let (before, started) = (processor_time(), Instant::now());
-        for _ in 0..5_000 {
-            assert!(key.public.verify(algorithm, &message, &signature));
-        }
-        report("verification", 5_000, started.elapsed(), processor_time() - before);
-        for count in [1, 64] {
-            let signatures = token.health().signatures;
-            let (before, started) = (processor_time(), Instant::now());
-            tasks(count, &token, &key, |_, token, key| async move {
-                let started = Instant::now();
-                while started.elapsed() < Duration::from_secs(3) {
-                    token.sign(&key, key.public.key_type().default_algorithm(), vec![7; 600]).await.unwrap();
-                }
-            })
-            .await;
-            let signatures = token.health().signatures - signatures;
-            report(&format!("token.sign, {count} tasks"), signatures, started.elapsed(), processor_time() - before);
-        }
-    }
 }
