@@ -34,8 +34,8 @@ AUDIT := cargo-audit@0.22.2
 AUDITABLE := cargo-auditable@0.7.7
 DEB := cargo-deb@3.8.0
 
-.PHONY: help run deps test deps-test lint fuzz crash faults bench check deps-check dependencies \
-	deb deps-deb lintian piuparts install-test powercut-test newer reproduce
+.PHONY: help run deps test deps-test lint fuzz crash faults portability slow-attacks testssl bench check deps-check dependencies \
+	deb deps-deb lintian piuparts install-test install-test-dev powercut-test newer reproduce
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -54,7 +54,8 @@ test: deps-test lint dependencies ## run every test: formatting, lints, dependen
 
 deps-test: deps ## install what the tests need and the machine has not
 	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace systemd-analyze:systemd unshare:util-linux \
-		/usr/include/p11-kit-1/p11-kit/pkcs11.h:libp11-kit-dev certutil:libnss3-tools module=ensurepip:python3-venv
+		/usr/include/p11-kit-1/p11-kit/pkcs11.h:libp11-kit-dev certutil:libnss3-tools module=ensurepip:python3-venv \
+		ocsptool:gnutls-bin /usr/sbin/nginx:nginx-light
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked $(NEXTEST)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked $(FUZZ)
 	@$(MAKE) --silent --no-print-directory target/venv/installed
@@ -74,10 +75,25 @@ fuzz: deps-test ## run every fuzz target FUZZ_RUNS times
 	@RUNS=$(FUZZ_RUNS) tests/fuzz/run
 
 crash: deps-test ## kill the daemon CRASH_ROUNDS times while it issues, and look for what was lost
-	CHANCERY_CRASH_ROUNDS=$(CRASH_ROUNDS) cargo nextest run --locked --cargo-profile release --profile crash --test it crash
+	CHANCERY_CRASH_ROUNDS=$(CRASH_ROUNDS) cargo nextest run --locked --cargo-profile release --profile crash --test it crash::
 
 faults: deps-test ## make the token's module fail in every way for FAULT_SECONDS each, and crash and hang under FAULT_ISSUES issues
 	CHANCERY_FAULT_SECONDS=$(FAULT_SECONDS) CHANCERY_FAULT_ISSUES=$(FAULT_ISSUES) cargo nextest run --locked --profile faults --test it faults::
+
+portability: deps-test ## build Kryoptic's PKCS#11 module and run the token's tests over it, and NSS behind p11-kit's proxy
+	@packaging/install-missing.sh /usr/include/openssl/ssl.h:libssl-dev /usr/lib/llvm-14/lib/libclang.so:libclang-14-dev \
+		/usr/lib/x86_64-linux-gnu/libsoftokn3.so:libnss3 /usr/lib/x86_64-linux-gnu/libp11-kit.so.0:libp11-kit0
+	@tests/portability/run
+
+slow-attacks: deps ## attack an appliance slowly, from one address and from many, while a healthy client asks
+	@packaging/install-missing.sh slowhttptest python3
+	cargo build --release --locked --bins
+	python3 tests/attacks/slow.py
+
+testssl: deps ## have testssl.sh look at an appliance's TLS; nothing at medium or above may be found
+	@packaging/install-missing.sh testssl:testssl.sh python3
+	cargo build --release --locked --bins
+	python3 tests/attacks/testssl.py
 
 bench: deps ## measure the token, the journal and signing over the API
 	cargo bench --locked --bench '*'
@@ -117,6 +133,13 @@ piuparts: newer ## install, upgrade and purge the packages in a bare Debian, and
 install-test: newer ## install, run, kill, upgrade, remove and purge the packages on a Debian 12 that is booted for it; takes root
 	@packaging/install-missing.sh mmdebstrap systemd-nspawn:systemd-container
 	packaging/install-test.sh target/debian target/debian-newer
+
+install-test-dev: deps deps-deb ## the install test with packages of the development build, which the tests build anyway; CI runs it
+	@packaging/install-missing.sh mmdebstrap systemd-nspawn:systemd-container
+	cargo build --locked --bins --tests
+	PROFILE=dev packaging/deb.sh target/debian-dev
+	PROFILE=dev packaging/deb.sh target/debian-dev-newer "$$(dpkg-deb --field target/debian-dev/chanceryd_*.deb Version)+test"
+	packaging/install-test.sh target/debian-dev target/debian-dev-newer
 
 powercut-test: deb ## cut the power of a virtual machine that issues, ROUNDS times; takes root
 	@packaging/install-missing.sh mmdebstrap mke2fs:e2fsprogs qemu-system-x86_64:qemu-system-x86 python3

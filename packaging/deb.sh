@@ -4,11 +4,18 @@
 #     packaging/deb.sh FOLDER [VERSION]
 #
 # The version is the crate's unless it is given. The same binaries and the same commit give the same packages, byte for byte.
+# PROFILE=dev packs what the tests have built in the place of a release: the same files, for trying out what becomes of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 folder=$1
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/package}
+profile=${PROFILE:-release}
+case $profile in
+release) built=target/package artefacts=release ;;
+dev) built=target artefacts=debug ;;
+*) echo "There are packages of the profiles release and dev, not of $profile." >&2; exit 2 ;;
+esac
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/$built}
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 # What tar and the file system note of who built it.
@@ -18,10 +25,10 @@ share=target/package/share
 rm -rf "$share"
 mkdir -p "$share" "$folder"
 rm -f "$folder"/*.deb
-"$CARGO_TARGET_DIR/release/chanceryd" manual --out "$share"
+"$CARGO_TARGET_DIR/$artefacts/chanceryd" manual --out "$share"
 packaging/bill-of-materials.sh >"$share/bill-of-materials.json"
 
-arguments=(--no-build --locked --quiet --no-dbgsym --strip --output "$folder")
+arguments=(--no-build --profile "$profile" --locked --quiet --no-dbgsym --strip --output "$folder")
 if [[ $# -gt 1 ]]; then arguments+=(--deb-version "$2"); fi
 cargo deb "${arguments[@]}"
 cargo deb "${arguments[@]}" --variant softhsm

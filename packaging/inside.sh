@@ -44,6 +44,71 @@ first_certificate() {
     openssl verify -x509_strict -verify_hostname first.install.test -CAfile /root/root.pem /root/first/cert.pem
 }
 
+issue_one() {
+    chancery issue web --common-name one.install.test --ttl 24h --out "/root/one-$RANDOM" >/dev/null
+}
+
+# The socket for the day on which every token is lost; without it administration is on the API again.
+break_glass() {
+    # A socket is handed over at the daemon's start, so it is not running when systemd binds it.
+    systemctl stop chanceryd.service
+    systemctl start chanceryd-break-glass.socket chanceryd.service
+    wait_until_ready
+    [[ $(stat --format '%a %U:%G' /run/chancery) == "750 root:chancery" ]]
+    [[ $(stat --format '%a %U:%G' /run/chancery/admin.sock) == "600 root:root" ]]
+    chancery --socket /run/chancery/admin.sock token create --name recovered --scope pki:read --ttl 1d --out /root/recovered.token >/dev/null
+    if chancery token list >/dev/null 2>&1; then
+        echo "Administration is on the API although it has a socket of its own." >&2
+        return 1
+    fi
+    systemctl stop chanceryd-break-glass.socket
+    systemctl restart chanceryd.service
+    wait_until_ready
+    chancery token list | grep -q recovered
+}
+
+# A webhook's message gets out when [outbound] and the unit's drop-in both let it, and not before.
+outbound() {
+    printf '\n[outbound]\nenabled = true\nallow = ["127.0.0.0/8"]\nports = [8444]\nresolvers = ["127.0.0.1:53"]\n' >>"$configuration"
+    systemctl restart chanceryd.service
+    wait_until_ready
+    chancery webhook create https://127.0.0.1:8444/hook --event ca.revoked --receiver-ca /etc/chancery/tls.pem --out /root/webhook.secret
+    chancery --json webhook list | grep -o '"id": *"[^"]*"' | head -n 1 | cut -d'"' -f4 >/root/webhook
+    test_webhook false
+    mkdir -p /etc/systemd/system/chanceryd.service.d
+    cp /usr/share/doc/chanceryd/examples/outbound.conf /etc/systemd/system/chanceryd.service.d/
+    systemctl daemon-reload
+    systemd-analyze verify --man=no chanceryd.service
+    systemctl restart chanceryd.service
+    wait_until_ready
+    test_webhook true
+    grep -qi '^webhook-signature: v1,' /run/received
+}
+
+# Whether a receiver on the machine gets a message. It answers by hand, when it has read it.
+test_webhook() {
+    rm -f /run/answer /run/received
+    mkfifo /run/answer
+    openssl s_server -quiet -accept 127.0.0.1:8444 -cert /etc/chancery/tls.pem -key /etc/chancery/tls.key \
+        </run/answer >/run/received 2>/run/receiver.log &
+    local receiver=$! answering outcome
+    exec 3>/run/answer
+    until [[ -n $(ss --no-header --listening --tcp --numeric 'sport = :8444') ]]; do sleep 0.1; done
+    {
+        until grep -qi '^webhook-signature:' /run/received; do sleep 0.1; done
+        printf 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' >&3
+    } &
+    answering=$!
+    outcome=$(chancery --json webhook test "$(cat /root/webhook)" || true)
+    exec 3>&-
+    kill "$answering" "$receiver" 2>/dev/null || true
+    wait "$answering" "$receiver" || true
+    if ! grep -q "\"delivered\": *$1" <<<"$outcome"; then
+        echo "A message should have been delivered: $1. It was: $outcome" >&2
+        return 1
+    fi
+}
+
 # Issues until the file /root/stop is there. What was answered goes into /root/acknowledged, an id on a line; what was not into
 # /root/refused.
 load() {

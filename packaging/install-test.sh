@@ -24,8 +24,12 @@ main() {
     step "start" inside start
     step "issue" inside first_certificate
     step "kill -9" kill_and_return
+    step "a module that crashes again and again" crash_again_and_again
+    step "break-glass" inside break_glass
+    step "outgoing connections" inside outbound
     step "upgrade under load" upgrade_under_load
     step "an upgrade that cannot serve" refused_upgrade
+    step "an upgrade that cannot read the store" refused_store
     step "remove" remove
     step "purge, nobody asked" purge_unasked
     step "purge, data given up" purge_asked
@@ -114,6 +118,19 @@ kill_and_return() {
     end_load
 }
 
+# More often and faster than systemd would start a unit without being told otherwise.
+crash_again_and_again() {
+    local crash worker
+    for crash in {1..15}; do
+        worker=$(enter systemctl show --property MainPID --value chancery-token@trial.service)
+        if [[ $worker != 0 ]]; then enter kill -SEGV "$worker" || true; fi
+        sleep 0.5
+    done
+    inside wait_until_ready
+    echo "the worker was ended $crash times"
+    inside issue_one
+}
+
 upgrade_under_load() {
     local before
     before=$(main_pid)
@@ -170,6 +187,26 @@ refused_upgrade() {
     enter sed -i 1d /etc/chancery/chancery.toml
     enter dpkg --configure chanceryd
     inside wait_until_ready
+}
+
+# A dry run reads the store before the daemon is restarted, and what it cannot read leaves the old one serving.
+refused_store() {
+    local before journal=/var/lib/chancery/journal/0000000001.log
+    before=$(main_pid)
+    enter dd if="$journal" of=/root/good-byte bs=1 skip=300 count=1 status=none
+    enter bash -c "tr '\\000-\\377' '\\001-\\377\\000' </root/good-byte | dd of=$journal bs=1 seek=300 conv=notrunc status=none"
+    if enter bash -c 'dpkg --install /newer/chanceryd_*.deb' >"$work/refused-store.log" 2>&1; then
+        echo "The upgrade went through with a journal that is damaged." >&2
+        exit 1
+    fi
+    grep -q 'the journal is damaged in segment 1' "$work/refused-store.log"
+    grep -q 'The daemon was not restarted' "$work/refused-store.log"
+    [[ $(main_pid) == "$before" ]]
+    inside wait_until_ready
+    enter dd if=/root/good-byte of="$journal" bs=1 seek=300 conv=notrunc status=none
+    enter dpkg --configure chanceryd
+    inside wait_until_ready
+    enter chanceryd migrate --dry-run
 }
 
 remove() {

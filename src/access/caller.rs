@@ -2,15 +2,18 @@
 
 use std::fmt;
 
-use super::{Scope, Token};
+use super::{Grant, Holder, Rights, Scope};
 use crate::audit::{Actor, Field, Origin};
-use crate::base::id::RequestId;
+use crate::base::id::{CaId, OrgId, ProjectId, RequestId, UserId};
 
-/// Who asks. It is made by authentication or by the daemon for its own work, and handed down to whatever is done.
+/// Who asks, in which organisation. It is made by authentication or by the daemon for its own work, and handed down to whatever is done.
 #[derive(Clone, Debug)]
 pub struct Caller {
     origin: Origin,
-    scopes: Vec<Scope>,
+    organization: OrgId,
+    project: Option<ProjectId>,
+    user: Option<UserId>,
+    rights: Rights,
 }
 
 impl fmt::Display for Caller {
@@ -21,24 +24,33 @@ impl fmt::Display for Caller {
 
 impl Caller {
     /// The bearer of an API token, or the holder of the key that stands for one.
-    pub fn token(token: &Token, request: RequestId) -> Self {
+    pub fn token(holder: &Holder, request: RequestId) -> Self {
+        let Holder { token, rights } = holder;
         let actor = Actor::Token { id: token.id, name: token.name.clone() };
-        Self { origin: Origin::request(actor, request), scopes: token.scopes.clone() }
+        Self {
+            origin: Origin::request(actor, request).within(token.organization),
+            organization: token.organization,
+            project: token.project,
+            user: token.user,
+            rights: rights.clone(),
+        }
     }
 
-    /// Somebody without a token; may do only what is public.
+    /// Somebody without a token; may do only what is public, and belongs nowhere.
     pub fn anonymous(request: RequestId) -> Self {
-        Self { origin: Origin::request(Actor::Anonymous, request), scopes: Vec::new() }
+        let origin = Origin::request(Actor::Anonymous, request);
+        Self { origin, organization: OrgId::NOBODY, project: None, user: None, rights: Rights::default() }
     }
 
     /// A process of this machine that came through the break-glass socket: every right, and no secret was shown for it.
     pub fn break_glass(user: u32, process: i32, request: RequestId) -> Self {
-        Self { origin: Origin::request(Actor::BreakGlass { user, process }, request), scopes: Scope::ALL.to_vec() }
+        let origin = Origin::request(Actor::BreakGlass { user, process }, request).within(OrgId::DEFAULT);
+        Self { origin, organization: OrgId::DEFAULT, project: None, user: None, rights: Rights::all() }
     }
 
     /// The daemon itself.
     pub fn system() -> Self {
-        Self { origin: Origin::system(), scopes: Scope::ALL.to_vec() }
+        Self { origin: Origin::system(), organization: OrgId::DEFAULT, project: None, user: None, rights: Rights::all() }
     }
 
     /// The same, with something that all audit entries of its deeds shall tell.
@@ -48,9 +60,49 @@ impl Caller {
         self
     }
 
-    /// Whether it holds the scope, by name or by a wider one.
+    /// The organisation it belongs to: what it makes is owned there, and what is owned elsewhere does not exist for it.
+    pub fn organization(&self) -> OrgId {
+        self.organization
+    }
+
+    /// The project that what it makes is booked on.
+    pub fn project(&self) -> Option<ProjectId> {
+        self.project
+    }
+
+    /// The user whose token it has shown, when it is somebody's.
+    pub fn user(&self) -> Option<UserId> {
+        self.user
+    }
+
+    /// Whether it holds the scope in its whole organisation, by name or by a wider one.
     pub fn holds(&self, asked: Scope) -> bool {
-        self.scopes.iter().any(|scope| scope.includes(asked))
+        self.rights.holds(asked)
+    }
+
+    /// Whether it holds the capability on that authority of its organisation.
+    pub fn holds_on(&self, asked: Scope, ca: CaId) -> bool {
+        self.rights.holds_on(asked, ca)
+    }
+
+    /// Whether it holds the capability on any authority.
+    pub fn holds_somewhere(&self, asked: Scope) -> bool {
+        self.rights.holds_somewhere(asked)
+    }
+
+    /// Whether it may administer that organisation's projects, users and tokens: its own, or all with the system right.
+    pub fn reaches(&self, organization: OrgId) -> bool {
+        organization == self.organization || self.holds(Scope::System)
+    }
+
+    /// Whether it may give a right to others: nobody gives more than they have.
+    pub fn may_give(&self, grant: &Grant) -> bool {
+        self.may_give_all(&Rights::of_grants(std::slice::from_ref(grant)))
+    }
+
+    /// The same of many rights.
+    pub fn may_give_all(&self, rights: &Rights) -> bool {
+        self.rights.include(rights)
     }
 
     /// What the audit entries of its deeds begin with.

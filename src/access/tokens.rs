@@ -1,35 +1,33 @@
-//! API tokens: `chy_` and 256 random bits, kept as a SHA-256 only, with an expiry. A token may have the key of a client
-//! certificate in the place of its secret.
+//! API tokens: a secret with an expiry, or the key of a client certificate in its place.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
 use super::record::TokenRecord;
-use super::{Caller, Scope};
-use crate::audit::{self, Action, Field, Ledger};
-use crate::base::clock::{Clock, from_seconds, rfc3339};
+use super::secret::{Secret, hash};
+use super::{AccessError, Caller, Directory, Grant, Holder, Kind, Rights};
+use crate::audit::{Action, Entry, Field};
+use crate::base::clock::{from_seconds, rfc3339};
 use crate::base::duration::Span;
-use crate::base::id::TokenId;
-use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
-use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
+use crate::base::id::{OrgId, ProjectId, TokenId, UserId};
+use crate::storage::{Change, Class, Table};
 
 /// The longest life of a token: it must be renewed by somebody once a year.
 pub const LONGEST_TOKEN_LIFE: Span = Span::days(366);
-
-const PREFIX: &str = "chy_";
 
 /// A token without its secret.
 #[derive(Clone, Debug)]
 pub struct Token {
     pub id: TokenId,
+    pub organization: OrgId,
+    /// Whose it is: it can do no more than the user can.
+    pub user: Option<UserId>,
+    /// What its certificates are booked on.
+    pub project: Option<ProjectId>,
     pub name: String,
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<Grant>,
     pub credential: Credential,
     pub created_at: Timestamp,
     /// None for the development token only.
@@ -45,14 +43,14 @@ pub enum Credential {
     ClientKey { spki_sha256: [u8; 32] },
 }
 
-/// The text a caller presents.
-pub struct Secret(SecretString);
-
 /// What a new token shall be.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
+    pub organization: OrgId,
+    pub user: Option<UserId>,
+    pub project: Option<ProjectId>,
     pub name: String,
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<Grant>,
     /// None only where the daemon makes the development token.
     pub ttl: Option<Span>,
     /// The key of the client certificates that stand for it; with none it gets a secret.
@@ -65,69 +63,39 @@ pub struct NewToken {
     pub secret: Option<Secret>,
 }
 
-/// Why an operation on tokens failed.
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    #[error("no such token")]
-    NotFound,
-    #[error("that key stands for another token, {0}")]
-    KeyTaken(TokenId),
-    #[error("the operating system gave no random bytes")]
-    NoRandomness,
-    #[error("a token record cannot be read")]
-    Record,
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-}
-
-/// All tokens of the appliance. They are few and every request needs one, so all are in memory.
-pub struct Tokens {
-    ledger: Ledger,
-    clock: Clock,
-    by_credential: RwLock<HashMap<Credential, Arc<Token>>>,
-    /// One change at a time, so that a key stands for one token and memory follows the store's order.
-    changing: tokio::sync::Mutex<()>,
-}
-
-impl Tokens {
-    /// Reads them from the store.
-    pub fn load(storage: &Storage, ledger: Ledger, clock: Clock) -> Result<Self, AccessError> {
-        let mut by_credential = HashMap::new();
-        for item in storage.scan(Table::Tokens, &[], None) {
-            let (key, value) = item?;
-            let id = TokenId::from_slice(&key).ok_or(AccessError::Record)?;
-            let token = TokenRecord::decode(id, &value).ok_or(AccessError::Record)?;
-            by_credential.insert(token.credential, Arc::new(token));
-        }
-        Ok(Self { ledger, clock, by_credential: RwLock::new(by_credential), changing: tokio::sync::Mutex::new(()) })
-    }
-
-    /// The token of this secret; none when it is unknown or has expired.
-    pub fn of_secret(&self, secret: &str) -> Option<Arc<Token>> {
+impl Directory {
+    /// The holder of this secret; none when it is unknown or has expired.
+    pub fn of_secret(&self, secret: &str) -> Option<Holder> {
         let shown = hash(secret);
-        let token = self.active(Credential::Secret { sha256: shown })?;
-        match token.credential {
-            Credential::Secret { sha256 } => bool::from(sha256.ct_eq(&shown)).then_some(token),
+        let holder = self.active(Credential::Secret { sha256: shown })?;
+        match holder.token.credential {
+            Credential::Secret { sha256 } => bool::from(sha256.ct_eq(&shown)).then_some(holder),
             Credential::ClientKey { .. } => None,
         }
     }
 
-    /// The token that this key of a client certificate stands for; none when there is none or it has expired. That the client
-    /// has the key, and a certificate that counts, is for the caller of this to know.
-    pub fn of_client_key(&self, spki_sha256: [u8; 32]) -> Option<Arc<Token>> {
+    /// The holder of the token that this key of a client certificate stands for; none when there is none or it has expired. That
+    /// the client has the key, and a certificate that counts, is for the caller of this to know.
+    pub fn of_client_key(&self, spki_sha256: [u8; 32]) -> Option<Holder> {
         self.active(Credential::ClientKey { spki_sha256 })
     }
 
-    fn active(&self, credential: Credential) -> Option<Arc<Token>> {
-        let tokens = self.by_credential.read().unwrap_or_else(PoisonError::into_inner);
-        tokens.get(&credential).filter(|token| token.is_active(self.clock.now())).cloned()
+    /// A token that is good, with what it may do now: what it was given, and of that no more than its user has.
+    fn active(&self, credential: Credential) -> Option<Holder> {
+        let state = self.read();
+        let token = state.tokens.get(&credential).filter(|token| token.is_active(self.clock.now()))?;
+        let given = Rights::of_grants(&token.scopes);
+        let rights = match token.user {
+            None => given,
+            Some(user) => given.and(&state.users.get(&user)?.rights()),
+        };
+        Some(Holder { token: token.clone(), rights })
     }
 
     /// Makes a token.
-    pub async fn create(&self, request: TokenRequest, caller: &Caller) -> Result<NewToken, AccessError> {
+    pub async fn create_token(&self, request: TokenRequest, caller: &Caller) -> Result<NewToken, AccessError> {
         let _one_at_a_time = self.changing.lock().await;
+        self.check_request(&request, caller)?;
         let (credential, secret) = match request.client_spki_sha256 {
             None => {
                 let secret = Secret::random()?;
@@ -135,56 +103,99 @@ impl Tokens {
             }
             Some(spki_sha256) => (Credential::ClientKey { spki_sha256 }, None),
         };
-        if let Some(holder) = self.active(credential) {
-            return Err(AccessError::KeyTaken(holder.id));
+        let holder = self.read().tokens.get(&credential).cloned();
+        if let Some(holder) = holder.as_ref().filter(|holder| holder.is_active(self.clock.now())) {
+            return Err(AccessError::KeyTaken(caller.reaches(holder.organization).then_some(holder.id)));
         }
-        let now = from_seconds(self.clock.now().as_second());
+        let now = self.now();
+        let TokenRequest { organization, user, project, name, scopes, ttl, client_spki_sha256: _ } = request;
         let token = Token {
             id: TokenId::new(),
-            name: request.name,
-            scopes: request.scopes,
+            organization,
+            user,
+            project,
+            name,
+            scopes,
             credential,
             created_at: now,
-            expires_at: request.ttl.map(|ttl| from_seconds(now.as_second() + ttl.as_seconds() as i64)),
+            expires_at: ttl.map(|ttl| from_seconds(now.as_second() + ttl.as_seconds() as i64)),
         };
         let value = TokenRecord::encode(&token).map_err(|_| AccessError::Record)?;
-        let scopes = token.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ");
-        let mut entry =
-            caller.origin().entry(Action::TokenCreate, now).object(token.id).detail(Field::Name, &token.name).detail(Field::Scope, scopes);
+        let key = token.id.as_bytes();
+        let mut change = Change::new(Class::Normal).expect_absent(Table::Tokens, key).put(Table::Tokens, key, &value);
+        // One that has expired gives way, or nobody could ever revoke the right one of the two.
+        if let Some(expired) = holder {
+            change = change.delete(Table::Tokens, expired.id.as_bytes());
+        }
+        let kept = Arc::new(token.clone());
+        self.commit(change, self.told(&token, caller), move |state| drop(state.tokens.insert(credential, kept))).await?;
+        Ok(NewToken { token, secret })
+    }
+
+    /// The tokens of an organisation, oldest first.
+    pub fn tokens(&self, organization: OrgId) -> Vec<Arc<Token>> {
+        let mut all: Vec<_> = self.read().tokens.values().filter(|token| token.organization == organization).cloned().collect();
+        all.sort_by_key(|token| token.id);
+        all
+    }
+
+    /// One token of an organisation that the caller reaches.
+    pub fn token(&self, id: TokenId, caller: &Caller) -> Option<Arc<Token>> {
+        self.read().tokens.values().find(|token| token.id == id && caller.reaches(token.organization)).cloned()
+    }
+
+    /// Ends a token at once.
+    pub async fn revoke_token(&self, id: TokenId, caller: &Caller) -> Result<(), AccessError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let token = self.read().tokens.values().find(|token| token.id == id && caller.reaches(token.organization)).cloned();
+        let token = token.ok_or(AccessError::NotFound(Kind::Token))?;
+        let entry = self.entry(caller, Action::TokenRevoke, token.organization, id, &token.name);
+        // Taking a right away must not fail for want of space.
+        let change = Change::new(Class::Essential).delete(Table::Tokens, id.as_bytes());
+        self.commit(change, entry, |state| drop(state.tokens.remove(&token.credential))).await
+    }
+
+    /// The change, and with it the end of the tokens that are meant.
+    pub(super) fn without_tokens(&self, change: Change, meant: impl Fn(&Token) -> bool) -> Change {
+        let state = self.read();
+        state.tokens.values().filter(|token| meant(token)).fold(change, |change, token| change.delete(Table::Tokens, token.id.as_bytes()))
+    }
+
+    /// That what the token names is there, and that its maker has all it gives.
+    fn check_request(&self, request: &TokenRequest, caller: &Caller) -> Result<(), AccessError> {
+        let organization = request.organization;
+        self.organization(organization, caller).map_err(|_| AccessError::Unknown(Kind::Organization))?;
+        let state = self.read();
+        let knows_user = |id| state.users.get(&id).is_some_and(|user| user.organization == organization);
+        let knows_project = |id| state.projects.get(&id).is_some_and(|project| project.organization == organization);
+        if !request.user.is_none_or(knows_user) {
+            return Err(AccessError::Unknown(Kind::User));
+        }
+        if !request.project.is_none_or(knows_project) {
+            return Err(AccessError::Unknown(Kind::Project));
+        }
+        match caller.may_give_all(&Rights::of_grants(&request.scopes)) {
+            true => Ok(()),
+            false => Err(AccessError::Escalation),
+        }
+    }
+
+    fn told(&self, token: &Token, caller: &Caller) -> Entry {
+        let scopes = token.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let mut entry = self.entry(caller, Action::TokenCreate, token.organization, token.id, &token.name).detail(Field::Scope, scopes);
         if let Some(expires_at) = token.expires_at {
             entry = entry.detail(Field::Expires, rfc3339(expires_at));
         }
         if let Credential::ClientKey { spki_sha256 } = token.credential {
             entry = entry.detail(Field::SpkiSha256, hex::encode(spki_sha256));
         }
-        let key = token.id.as_bytes();
-        let mut change = Change::new(Class::Normal).expect_absent(Table::Tokens, key).put(Table::Tokens, key, &value);
-        // One that has expired gives way, or nobody could ever revoke the right one of the two.
-        if let Some(expired) = self.by_credential.read().unwrap_or_else(PoisonError::into_inner).get(&credential) {
-            change = change.delete(Table::Tokens, expired.id.as_bytes());
+        if let Some(user) = token.user {
+            entry = entry.detail(Field::User, user);
         }
-        self.ledger.commit(audit::Change::new(change, entry)).await?;
-        self.by_credential.write().unwrap_or_else(PoisonError::into_inner).insert(credential, Arc::new(token.clone()));
-        Ok(NewToken { token, secret })
-    }
-
-    /// Every token, oldest first.
-    pub fn list(&self) -> Vec<Arc<Token>> {
-        let mut all: Vec<_> = self.by_credential.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        all.sort_by_key(|token| token.id);
-        all
-    }
-
-    /// Ends a token at once.
-    pub async fn revoke(&self, id: TokenId, caller: &Caller) -> Result<(), AccessError> {
-        let _one_at_a_time = self.changing.lock().await;
-        let token = self.list().into_iter().find(|token| token.id == id).ok_or(AccessError::NotFound)?;
-        let entry = caller.origin().entry(Action::TokenRevoke, self.clock.now()).object(id).detail(Field::Name, &token.name);
-        // Taking a right away must not fail for want of space.
-        let change = Change::new(Class::Essential).delete(Table::Tokens, id.as_bytes());
-        self.ledger.commit(audit::Change::new(change, entry)).await?;
-        self.by_credential.write().unwrap_or_else(PoisonError::into_inner).remove(&token.credential);
-        Ok(())
+        match token.project {
+            Some(project) => entry.detail(Field::Project, project),
+            None => entry,
+        }
     }
 }
 
@@ -193,43 +204,4 @@ impl Token {
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end)
     }
-}
-
-impl Secret {
-    fn random() -> Result<Self, AccessError> {
-        let mut bytes = Zeroizing::new([0u8; 32]);
-        aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| AccessError::NoRandomness)?;
-        Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes.as_slice())).into()))
-    }
-
-    /// The text itself, for the one answer or file it is written to.
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-}
-
-/// A text from outside as it may be kept: secrets of tokens that stand in it by mistake are taken out, and all of it is when a
-/// private key is in it.
-pub fn without_secrets(text: &str) -> String {
-    if text.contains("PRIVATE KEY-----") {
-        return "[withheld: there was a private key in it]".to_owned();
-    }
-    let mut kept = String::with_capacity(text.len());
-    let mut parts = text.split(PREFIX);
-    kept.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c)).unwrap_or(part.len());
-        let (secret, rest) = part.split_at(end);
-        kept.push_str(PREFIX);
-        // A short word behind the prefix is no secret: one has 43 characters.
-        kept.push_str(if secret.len() < 20 { secret } else { "[withheld]" });
-        kept.push_str(rest);
-    }
-    kept
-}
-
-fn hash(secret: &str) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
-    hash
 }

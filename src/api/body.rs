@@ -20,10 +20,12 @@ pub enum Kind {
     Boolean,
     TextList,
     TextMap,
+    /// An object with these members.
+    Object(&'static [FieldSpec]),
 }
 
 /// One field of a request body.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldSpec {
     pub name: &'static str,
     pub kind: Kind,
@@ -66,7 +68,7 @@ impl<T: WireValue> WireValue for Option<T> {
 macro_rules! request_body {
     ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
 
@@ -77,19 +79,39 @@ macro_rules! request_body {
                 required: <$type as $crate::api::body::WireValue>::REQUIRED,
             },)*];
         }
+
+        impl $crate::api::body::WireValue for $name {
+            const KIND: $crate::api::body::Kind = $crate::api::body::Kind::Object(<$name as $crate::api::body::Body>::FIELDS);
+        }
     };
 }
 pub(crate) use request_body;
 
 /// Reads a body, or says everything that is wrong with it.
 pub fn read<T: Body>(bytes: &[u8]) -> Result<T, Vec<Violation>> {
-    serde_json::from_slice(bytes).map_err(|error| diagnose(T::FIELDS, bytes, &error))
+    // serde would read an array into the fields by their order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(vec![Violation::new("", not_an_object(bytes))]);
+    }
+    let body = serde_json::from_slice(bytes).map_err(|error| diagnose(T::FIELDS, bytes, &error))?;
+    // The same would happen to an array in the place of an object inside.
+    let inside: Vec<_> = T::FIELDS.iter().filter(|field| matches!(field.kind, Kind::Object(_))).collect();
+    if !inside.is_empty()
+        && let Ok(Entries(entries)) = serde_json::from_slice(bytes)
+    {
+        let of = |(name, value): &(String, Value)| inside.iter().find(|field| field.name == name).map(|field| mismatch(field, value));
+        let violations: Vec<_> = entries.iter().filter_map(of).flatten().collect();
+        if !violations.is_empty() {
+            return Err(violations);
+        }
+    }
+    Ok(body)
 }
 
 fn diagnose(fields: &[FieldSpec], bytes: &[u8], error: &serde_json::Error) -> Vec<Violation> {
     let Entries(entries) = match serde_json::from_slice(bytes) {
         Ok(entries) => entries,
-        Err(syntax) => return vec![Violation::new("", not_an_object(bytes, &syntax))],
+        Err(syntax) => return vec![Violation::new("", format!("a JSON object is wanted: {syntax}"))],
     };
     let mut violations = Vec::new();
     for (position, (name, value)) in entries.iter().enumerate() {
@@ -126,12 +148,33 @@ fn mismatch(field: &FieldSpec, value: &Value) -> Vec<Violation> {
             let bad = map.iter().filter(|(_, item)| !item.is_string());
             bad.map(|(key, item)| wrong(&format!("{}.{}", field.name, shown(key)), &Kind::Text, item)).collect()
         }
+        (Kind::Object(members), Value::Object(map)) => within(field.name, members, map),
         _ => vec![wrong(field.name, &field.kind, value)],
     }
 }
 
-fn not_an_object(bytes: &[u8], error: &serde_json::Error) -> String {
-    if bytes.is_empty() { "a JSON object is wanted; the body is empty".to_owned() } else { format!("a JSON object is wanted: {error}") }
+/// What is wrong inside an object that is a field, told with the names of both.
+fn within(name: &str, members: &[FieldSpec], map: &serde_json::Map<String, Value>) -> Vec<Violation> {
+    let path = |member: &str| format!("{name}.{}", shown(member));
+    let mut violations = Vec::new();
+    for (member, value) in map {
+        match members.iter().find(|known| known.name == member) {
+            None => violations.push(Violation::new(&path(member), format!("unknown field; known are {}", names(members)))),
+            Some(known) => {
+                let found = mismatch(known, value).into_iter();
+                violations.extend(found.map(|violation| Violation { field: path(&violation.field), ..violation }));
+            }
+        }
+    }
+    for missing in members.iter().filter(|known| known.required && !map.contains_key(known.name)) {
+        violations.push(Violation::new(&path(missing.name), format!("required; {}", missing.kind)));
+    }
+    violations
+}
+
+fn not_an_object(bytes: &[u8]) -> String {
+    let found = if bytes.is_empty() { "the body is empty" } else { "it is something else" };
+    format!("a JSON object is wanted; {found}")
 }
 
 fn names(fields: &[FieldSpec]) -> String {
@@ -163,6 +206,7 @@ impl fmt::Display for Kind {
             Self::Boolean => "true or false",
             Self::TextList => "a list of texts",
             Self::TextMap => "an object of texts",
+            Self::Object(_) => "an object",
         })
     }
 }

@@ -2,5 +2,10 @@
 
 pub mod admin;
 pub mod body;
+pub mod crl;
+pub mod doctor;
+pub mod events;
+pub mod import;
 pub mod pki;
 pub mod problem;
+pub mod secrets;

@@ -4,9 +4,18 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::body::request_body;
+use super::crl::{CrlSettings, SetCrl};
+
+mod requests;
+
+pub use requests::{
+    ApproveSigningRequest, CreateSigningRequest, ImportSigningRequest, RejectSigningRequest, SignSigningRequest, SigningRequest,
+    SigningRequestDetails,
+};
 
 request_body! {
     /// `POST /v1/pki/ca`.
@@ -16,12 +25,14 @@ request_body! {
         /// The subject's common name.
         pub common_name: String,
         /// `root` or `intermediate`.
+        #[schemars(extend("enum" = ["root", "intermediate"]))]
         pub ca_type: String,
         /// The issuer; required for intermediates, refused for roots.
         pub parent_ca_id: Option<String>,
         /// The configured token that is to hold its key; the first unless given.
         pub token: Option<String>,
         /// `rsa` (default), `ec` or `ed25519`.
+        #[schemars(extend("enum" = ["rsa", "ec", "ed25519", null]))]
         pub key_type: Option<String>,
         /// Bits: 2048, 3072 or 4096 for `rsa`; 256, 384 or 521 for `ec`.
         pub key_size: Option<u32>,
@@ -41,11 +52,17 @@ request_body! {
         pub crl_urls: Option<Vec<String>>,
         /// Where its certificate is fetched from, written into what it issues.
         pub issuer_urls: Option<Vec<String>>,
+        /// Whether its OCSP responder answers, and its URL is written into what it issues; true unless given.
+        pub ocsp: Option<bool>,
+        /// Where its OCSP responder is, written into what it issues; that of the appliance unless given.
+        pub ocsp_urls: Option<Vec<String>>,
+        /// How its CRLs are made.
+        pub crl: Option<SetCrl>,
     }
 }
 
 /// One authority.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Authority {
     pub id: String,
     pub name: String,
@@ -69,10 +86,13 @@ pub struct Authority {
     pub revoked_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation_reason: Option<String>,
+    /// How its CRLs are made.
+    #[serde(default)]
+    pub crl: CrlSettings,
 }
 
 /// `GET /v1/pki/ca/{id}/certificate` as JSON.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AuthorityCertificate {
     pub certificate_pem: String,
 }
@@ -86,7 +106,7 @@ request_body! {
 }
 
 /// `POST /v1/pki/ca/{id}/crl`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CrlPublished {
     pub crl_pem: String,
     pub crl_number: u64,
@@ -110,12 +130,19 @@ request_body! {
         /// The longest lifetime, and the one given when a request names none; 2160h unless given.
         pub max_ttl: Option<String>,
         /// `rsa`, `ec` (default) or `ed25519`.
+        #[schemars(extend("enum" = ["rsa", "ec", "ed25519", null]))]
         pub key_type: Option<String>,
         /// Bits; 2048 for `rsa` and 256 for `ec` unless given.
         pub key_bits: Option<u32>,
         /// Whether a CSR without a common name is refused; true unless given.
         pub require_cn: Option<bool>,
+        /// Whether private keys that issuing makes are kept, to be retrieved later.
         pub store_private_keys: Option<bool>,
+        /// How they are kept: `token` (default, objects of the token) or `wrapped` (sealed by it).
+        pub key_storage: Option<String>,
+        /// Whether certificates say that there is no revocation information about them, and carry neither the URL of a CRL nor of an
+        /// OCSP responder (RFC 9608); only with a `max_ttl` of at most 7 days.
+        pub no_rev_avail: Option<bool>,
     }
 }
 
@@ -130,12 +157,86 @@ request_body! {
         pub key_type: Option<String>,
         pub key_bits: Option<u32>,
         pub require_cn: Option<bool>,
+        /// Whether private keys that issuing makes are kept, to be retrieved later.
         pub store_private_keys: Option<bool>,
+        /// How they are kept: `token` (default, objects of the token) or `wrapped` (sealed by it).
+        pub key_storage: Option<String>,
+        /// Whether certificates say that there is no revocation information about them, and carry neither the URL of a CRL nor of an
+        /// OCSP responder (RFC 9608); only with a `max_ttl` of at most 7 days.
+        pub no_rev_avail: Option<bool>,
+    }
+}
+
+impl CreateRole {
+    /// The name and the authority of the role, and its rules.
+    pub fn into_parts(self) -> (String, String, UpdateRole) {
+        let Self {
+            name,
+            ca_id,
+            allowed_domains,
+            allow_subdomains,
+            allow_ip_sans,
+            max_ttl,
+            key_type,
+            key_bits,
+            require_cn,
+            store_private_keys,
+            key_storage,
+            no_rev_avail,
+        } = self;
+        (
+            name,
+            ca_id,
+            UpdateRole {
+                ca_id: None,
+                allowed_domains,
+                allow_subdomains,
+                allow_ip_sans,
+                max_ttl,
+                key_type,
+                key_bits,
+                require_cn,
+                store_private_keys,
+                key_storage,
+                no_rev_avail,
+            },
+        )
+    }
+
+    /// A role with these rules; the authority that they may name is not looked at.
+    pub fn from_parts(name: String, ca_id: String, rules: UpdateRole) -> Self {
+        let UpdateRole {
+            ca_id: _,
+            allowed_domains,
+            allow_subdomains,
+            allow_ip_sans,
+            max_ttl,
+            key_type,
+            key_bits,
+            require_cn,
+            store_private_keys,
+            key_storage,
+            no_rev_avail,
+        } = rules;
+        Self {
+            name,
+            ca_id,
+            allowed_domains,
+            allow_subdomains,
+            allow_ip_sans,
+            max_ttl,
+            key_type,
+            key_bits,
+            require_cn,
+            store_private_keys,
+            key_storage,
+            no_rev_avail,
+        }
     }
 }
 
 /// One role.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Role {
     pub name: String,
     pub ca_id: String,
@@ -147,6 +248,12 @@ pub struct Role {
     pub key_bits: u32,
     pub require_cn: bool,
     pub store_private_keys: bool,
+    /// Present when private keys are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_storage: Option<String>,
+    /// Whether certificates carry noRevAvail (RFC 9608).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_rev_avail: bool,
     pub created_at: String,
     pub updated_at: String,
 }
@@ -160,6 +267,7 @@ request_body! {
         pub ip_sans: Option<Vec<String>>,
         pub ttl: Option<String>,
         /// `traditional` (default: SEC1 or PKCS#1 by key type) or `pkcs8`.
+        #[schemars(extend("enum" = ["traditional", "pkcs8", null]))]
         pub private_key_format: Option<String>,
     }
 }
@@ -175,7 +283,7 @@ request_body! {
 }
 
 /// What issuing and signing answer. `Debug` shows no private key.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct IssuedCertificate {
     pub id: String,
     pub certificate: String,
@@ -207,35 +315,67 @@ impl fmt::Debug for IssuedCertificate {
 }
 
 /// One certificate in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CertificateSummary {
     pub id: String,
     pub common_name: String,
+    /// The authority of the appliance that signed it; empty for one that was imported and signed elsewhere.
     pub issuer_ca_id: String,
     pub serial_number: String,
     pub valid_from: String,
     pub valid_until: String,
     pub is_revoked: bool,
+    /// What it is booked on; absent when it is booked on nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<String>,
 }
 
 /// One certificate in full.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
     #[serde(flatten)]
     pub summary: CertificateSummary,
+    /// The issuer's name (RFC 4514), where `issuer_ca_id` does not say who that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Empty for one that was signed by approval.
     pub role: String,
+    /// The request that was approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr_id: Option<String>,
+    /// The certificate in whose place it was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed_from: Option<String>,
+    /// The newest that was issued in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed_by: Option<String>,
     pub alt_names: Vec<String>,
     pub ip_sans: Vec<String>,
     pub key_type: String,
     pub key_bits: u32,
     pub fingerprint_sha256: String,
     pub created_at: String,
+    /// Whether `POST /v1/pki/certificates/{id}/private-key` returns its private key.
+    #[serde(default)]
+    pub has_private_key: bool,
     pub tags: Vec<String>,
     pub description: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation_reason: Option<String>,
+}
+
+request_body! {
+    /// `POST /v1/pki/certificates/{id}/renew`.
+    pub struct Renew {
+        pub ttl: Option<String>,
+        /// A request whose key the new certificate is for; no other names than the old one's.
+        pub csr_pem: Option<String>,
+        /// `traditional` (default: SEC1 or PKCS#1 by key type) or `pkcs8`.
+        #[schemars(extend("enum" = ["traditional", "pkcs8", null]))]
+        pub private_key_format: Option<String>,
+    }
 }
 
 request_body! {
@@ -247,11 +387,37 @@ request_body! {
 }
 
 request_body! {
-    /// `POST /v1/pki/revoke`: one of `serial_number` and `certificate_id` is required.
+    /// `POST /v1/pki/certificates/{id}/private-key`; it may be left out.
+    pub struct RetrievePrivateKey {
+        /// `traditional` (default: SEC1 or PKCS#1 by key type) or `pkcs8`.
+        pub private_key_format: Option<String>,
+    }
+}
+
+/// What `POST /v1/pki/certificates/{id}/private-key` answers. `Debug` shows no private key.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+pub struct KeptPrivateKey {
+    /// The certificate's.
+    pub id: String,
+    pub serial_number: String,
+    pub private_key: String,
+}
+
+impl fmt::Debug for KeptPrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, serial_number, private_key: _ } = self;
+        f.debug_struct("KeptPrivateKey").field("id", id).field("serial_number", serial_number).field("private_key", &"[REDACTED]").finish()
+    }
+}
+
+request_body! {
+    /// `POST /v1/pki/revoke`: one of `serial_number`, `certificate_id` and `certificate_pem` is required.
     pub struct Revoke {
         /// With or without colons, in either case.
         pub serial_number: Option<String>,
         pub certificate_id: Option<String>,
+        /// The certificate itself.
+        pub certificate_pem: Option<String>,
         /// A reason of RFC 5280, 5.3.1, as `key_compromise` or `keyCompromise`; `unspecified` unless given.
         pub reason: Option<String>,
         /// When the key is thought to have been lost (RFC 5280, 5.3.2), RFC 3339.
@@ -272,7 +438,7 @@ request_body! {
 }
 
 /// One trust anchor.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TrustAnchor {
     pub id: String,
     pub name: String,
@@ -292,13 +458,17 @@ request_body! {
         pub certificate_pem: String,
         /// Intermediate certificates in any order.
         pub chain_pem: Option<String>,
-        /// Whether a revocation status that is not known here is told as a warning. The appliance's own records are looked at always.
+        /// CRLs of authorities elsewhere. Where they say nothing, those the certificates name are fetched, when that is asked for.
+        pub crl_pem: Option<String>,
+        /// Whether the status of certificates that authorities elsewhere issued is looked for. The appliance's own records are looked at always.
         pub check_revocation: Option<bool>,
+        /// Whether a status that cannot be found out is an error; a warning unless given. Needs `check_revocation`.
+        pub revocation_required: Option<bool>,
     }
 }
 
 /// What validation answers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Validation {
     /// All of the following hold.
     pub valid: bool,
@@ -319,7 +489,7 @@ pub struct Validation {
 }
 
 /// A page of a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Page<T> {
     pub data: Vec<T>,
     /// What to pass as `cursor` for the next page.
@@ -329,7 +499,7 @@ pub struct Page<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::IssuedCertificate;
+    use super::{IssuedCertificate, KeptPrivateKey};
 
     #[test]
     fn a_private_key_is_not_shown_by_debug() {
@@ -343,6 +513,9 @@ mod tests {
             warnings: Vec::new(),
         };
         let shown = format!("{issued:?} {issued:#?}");
+        assert!(!shown.contains("SECRET") && shown.contains("[REDACTED]"), "{shown}");
+        let kept = KeptPrivateKey { id: String::new(), serial_number: String::new(), private_key: "-----BEGIN SECRET-----".to_owned() };
+        let shown = format!("{kept:?}");
         assert!(!shown.contains("SECRET") && shown.contains("[REDACTED]"), "{shown}");
     }
 }

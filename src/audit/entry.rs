@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::base::id::{RequestId, TokenId};
+use crate::base::id::{OrgId, RequestId, TokenId};
 
 /// One line of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Entry {
     pub time: Timestamp,
     /// The request that led to it; none for what the daemon does by itself.
     pub request: Option<RequestId>,
+    /// Whose affair it is; none for the appliance's own.
+    pub organization: Option<OrgId>,
     pub actor: Actor,
     pub action: Action,
     /// The id of what was acted on.
@@ -23,7 +25,7 @@ pub struct Entry {
 impl Entry {
     /// An entry of something that was done, without object and details.
     pub fn done(time: Timestamp, actor: Actor, action: Action) -> Self {
-        Self { time, request: None, actor, action, object: None, outcome: Outcome::Done, details: Vec::new() }
+        Self { time, request: None, organization: None, actor, action, object: None, outcome: Outcome::Done, details: Vec::new() }
     }
 
     /// An entry of something that was refused.
@@ -34,6 +36,12 @@ impl Entry {
     /// With the request that led to it.
     pub fn request(mut self, request: RequestId) -> Self {
         self.request = Some(request);
+        self
+    }
+
+    /// As an affair of that organisation, whoever acts.
+    pub fn of(mut self, organization: OrgId) -> Self {
+        self.organization = Some(organization);
         self
     }
 
@@ -131,6 +139,9 @@ numbered! {
         CaUpdate = 3 "ca.update",
         KeyGenerate = 4 "key.generate",
         KeyFinding = 5 "key.finding",
+        KeyImport = 6 "key.import",
+        KeyExport = 7 "key.export",
+        KeyDestroy = 8 "key.destroy",
         RoleCreate = 10 "role.create",
         RoleUpdate = 11 "role.update",
         RoleDelete = 12 "role.delete",
@@ -138,16 +149,125 @@ numbered! {
         CertificateIssue = 21 "certificate.issue",
         CertificateUpdate = 22 "certificate.update",
         CertificateRevoke = 23 "certificate.revoke",
+        CertificateExpire = 24 "certificate.expire",
+        CertificateImport = 170 "certificate.import",
         CrlIntend = 30 "crl.intend",
         CrlPublish = 31 "crl.publish",
         TokenCreate = 40 "token.create",
         TokenRevoke = 41 "token.revoke",
         TrustAnchorCreate = 100 "trust_anchor.create",
         TrustAnchorDelete = 101 "trust_anchor.delete",
+        CsrImport = 110 "csr.import",
+        CsrGenerate = 111 "csr.generate",
+        CsrApprove = 112 "csr.approve",
+        CsrReject = 113 "csr.reject",
+        CsrDelete = 114 "csr.delete",
+        WebhookCreate = 180 "webhook.create",
+        WebhookUpdate = 181 "webhook.update",
+        WebhookDelete = 182 "webhook.delete",
         RequestRefused = 50 "request.refused",
+        SourceLockOut = 51 "source.lock_out",
         DaemonStart = 60 "daemon.start",
         DaemonStop = 61 "daemon.stop",
         BreakGlassUse = 70 "break_glass.use",
+        OrganizationCreate = 120 "organization.create",
+        OrganizationUpdate = 121 "organization.update",
+        OrganizationDelete = 122 "organization.delete",
+        ProjectCreate = 123 "project.create",
+        ProjectUpdate = 124 "project.update",
+        ProjectDelete = 125 "project.delete",
+        UserCreate = 126 "user.create",
+        UserUpdate = 127 "user.update",
+        UserDelete = 128 "user.delete",
+        SecretWrite = 190 "secret.write",
+        SecretRead = 191 "secret.read",
+        SecretDelete = 192 "secret.delete",
+        CertificateDelete = 233 "certificate.delete",
+        CertificateRenewalFail = 234 "certificate.renewal_fail",
+        KeyRelease = 235 "key.release",
+        CertificateUnrevoke = 193 "certificate.unrevoke",
+        CrlReject = 194 "crl.reject",
+        RevocationRestore = 195 "revocation.restore",
+    }
+}
+
+/// How much an entry asks to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Normal,
+    /// A secret left the appliance, a key is gone or not as it should be, an authority was made or ended, somebody came by another door.
+    High,
+}
+
+impl Severity {
+    /// The name outside.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
+impl Action {
+    /// How much it asks to be looked at, whatever its outcome.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::KeyExport
+            | Self::KeyDestroy
+            | Self::KeyFinding
+            | Self::CaCreate
+            | Self::CaRevoke
+            | Self::BreakGlassUse
+            | Self::SecretRead
+            | Self::SecretDelete
+            | Self::CertificateDelete
+            | Self::KeyRelease
+            | Self::CrlReject
+            | Self::RevocationRestore
+            | Self::OrganizationDelete => Severity::High,
+            Self::CaUpdate
+            | Self::KeyGenerate
+            | Self::KeyImport
+            | Self::RoleCreate
+            | Self::RoleUpdate
+            | Self::RoleDelete
+            | Self::CertificateIntend
+            | Self::CertificateIssue
+            | Self::CsrImport
+            | Self::CsrGenerate
+            | Self::CsrApprove
+            | Self::CsrReject
+            | Self::CsrDelete
+            | Self::CertificateUpdate
+            | Self::CertificateRevoke
+            | Self::CertificateUnrevoke
+            | Self::CertificateExpire
+            | Self::CertificateImport
+            | Self::CertificateRenewalFail
+            | Self::SourceLockOut
+            | Self::CrlIntend
+            | Self::CrlPublish
+            | Self::TokenCreate
+            | Self::TokenRevoke
+            | Self::TrustAnchorCreate
+            | Self::TrustAnchorDelete
+            | Self::OrganizationCreate
+            | Self::OrganizationUpdate
+            | Self::ProjectCreate
+            | Self::ProjectUpdate
+            | Self::ProjectDelete
+            | Self::UserCreate
+            | Self::UserUpdate
+            | Self::UserDelete
+            | Self::WebhookCreate
+            | Self::WebhookUpdate
+            | Self::WebhookDelete
+            | Self::SecretWrite
+            | Self::RequestRefused
+            | Self::DaemonStart
+            | Self::DaemonStop => Severity::Normal,
+        }
     }
 }
 
@@ -186,5 +306,19 @@ numbered! {
         Rules = 37 "rules",
         ClientCertificate = 38 "client_certificate",
         SpkiSha256 = 39 "spki_sha256",
+        KeyStorage = 40 "key_storage",
+        Days = 41 "days",
+        RenewedFrom = 66 "renewed_from",
+        User = 60 "user",
+        Project = 61 "project",
+        UserRole = 62 "user_role",
+        CsrId = 70 "csr_id",
+        RequestSha256 = 71 "request_sha256",
+        RequestedBy = 72 "requested_by",
+        Origin = 180 "origin",
+        Events = 181 "events",
+        Crl = 182 "crl",
+        BaseCrlNumber = 183 "base_crl_number",
+        Settings = 184 "settings",
     }
 }

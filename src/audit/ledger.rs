@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::{Action, Actor, Entry, Field, Outcome, record};
-use crate::base::id::TokenId;
+use crate::base::id::{OrgId, TokenId};
 use crate::journal::Chain;
 use crate::storage::{self, Class, CommitError, Committed, ReadError, RecordFault, Storage};
 
@@ -58,6 +58,8 @@ struct Pace {
 /// Which entries are wanted; an empty filter wants all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
+    /// The affairs of this organisation alone.
+    pub organization: Option<OrgId>,
     pub action: Option<Action>,
     pub token: Option<TokenId>,
     pub object: Option<String>,
@@ -186,12 +188,13 @@ fn collect(
 
 impl Filter {
     fn wants(&self, entry: &Entry) -> bool {
-        let Self { action, token, object, refused, since, until } = self;
+        let Self { organization, action, token, object, refused, since, until } = self;
         let actor = match &entry.actor {
             Actor::Token { id, .. } => Some(*id),
             Actor::Anonymous | Actor::System | Actor::BreakGlass { .. } => None,
         };
-        action.is_none_or(|action| entry.action == action)
+        organization.is_none_or(|organization| entry.organization == Some(organization))
+            && action.is_none_or(|action| entry.action == action)
             && token.is_none_or(|token| actor == Some(token))
             && object.as_ref().is_none_or(|object| entry.object.as_ref() == Some(object))
             && refused.is_none_or(|refused| matches!(entry.outcome, Outcome::Refused { .. }) == refused)

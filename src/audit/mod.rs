@@ -17,4 +17,4 @@ pub use entry::{Action, Actor, Entry, Field, Outcome};
 pub use ledger::{Change, Filter, Ledger, Listed, Listing, Start};
 pub use origin::Origin;
 pub use record::EntryFault;
-pub use verify::{Report, VerifyError, verify};
+pub use verify::{Report, VerifyError, verify, verify_with};

@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 
 use super::{Action, Actor, Entry, Field, Outcome};
-use crate::base::id::RequestId;
+use crate::base::id::{OrgId, RequestId};
 
 /// Who acts, and the request that made them. It begins the entries of all that is done.
 #[derive(Clone, Debug)]
 pub struct Origin {
     actor: Actor,
     request: Option<RequestId>,
+    organization: Option<OrgId>,
     /// What every entry tells besides: where the request came from.
     details: Vec<(Field, String)>,
 }
@@ -17,12 +18,19 @@ pub struct Origin {
 impl Origin {
     /// Somebody's request.
     pub fn request(actor: Actor, request: RequestId) -> Self {
-        Self { actor, request: Some(request), details: Vec::new() }
+        Self { actor, request: Some(request), organization: None, details: Vec::new() }
     }
 
     /// The daemon's own work.
     pub fn system() -> Self {
-        Self { actor: Actor::System, request: None, details: Vec::new() }
+        Self { actor: Actor::System, request: None, organization: None, details: Vec::new() }
+    }
+
+    /// On behalf of that organisation.
+    #[must_use]
+    pub fn within(mut self, organization: OrgId) -> Self {
+        self.organization = Some(organization);
+        self
     }
 
     /// Who acts.
@@ -39,7 +47,8 @@ impl Origin {
 
     /// An entry of something that is done.
     pub fn entry(&self, action: Action, now: Timestamp) -> Entry {
-        let entry = Entry { details: self.details.clone(), ..Entry::done(now, self.actor.clone(), action) };
+        let entry =
+            Entry { details: self.details.clone(), organization: self.organization, ..Entry::done(now, self.actor.clone(), action) };
         match self.request {
             Some(request) => entry.request(request),
             None => entry,

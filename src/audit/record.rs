@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Actor, Entry, Field, Outcome};
-use crate::base::id::{RequestId, TokenId};
+use crate::base::id::{OrgId, RequestId, TokenId};
 
 /// The longest text that is kept; more is cut off, and the cut is seen.
 pub(super) const LONGEST: usize = 512;
@@ -27,7 +27,10 @@ pub enum EntryFault {
 /// All forms there have been.
 #[derive(Serialize, Deserialize)]
 enum Stored {
+    /// From before there were organisations: the affairs of the default one.
     V1(EntryV1),
+    /// With the organisation.
+    V2(Option<[u8; 16]>, EntryV1),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,8 +55,9 @@ enum ActorV1 {
 
 /// The bytes of an entry.
 pub(super) fn encode(entry: Entry) -> Vec<u8> {
-    let Entry { time, request, actor, action, object, outcome, details } = entry;
-    let stored = Stored::V1(EntryV1 {
+    let Entry { time, request, organization, actor, action, object, outcome, details } = entry;
+    let organization = organization.map(|id| *id.as_bytes());
+    let entry = EntryV1 {
         microseconds: time.as_microsecond(),
         request: request.map(|id| *id.as_bytes()),
         actor: match actor {
@@ -69,9 +73,9 @@ pub(super) fn encode(entry: Entry) -> Vec<u8> {
             Outcome::Refused { code } => Some(clean(code)),
         },
         details: details.into_iter().take(MOST_DETAILS).map(|(field, value)| (field.number(), clean(value))).collect(),
-    });
+    };
     // postcard fails on sequences of unknown length only, and there is none here.
-    postcard::to_allocvec(&stored).unwrap_or_default()
+    postcard::to_allocvec(&Stored::V2(organization, entry)).unwrap_or_default()
 }
 
 /// The entry in those bytes.
@@ -80,10 +84,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Entry, EntryFault> {
     if !rest.is_empty() {
         return Err(EntryFault::Form);
     }
-    let Stored::V1(EntryV1 { microseconds, request, actor, action, object, refused, details }) = stored;
+    let (organization, entry) = match stored {
+        Stored::V1(entry) => (Some(OrgId::DEFAULT), entry),
+        Stored::V2(organization, entry) => (organization.map(OrgId::from_bytes), entry),
+    };
+    let EntryV1 { microseconds, request, actor, action, object, refused, details } = entry;
     Ok(Entry {
         time: Timestamp::from_microsecond(microseconds).map_err(|_| EntryFault::Time)?,
         request: request.map(RequestId::from_bytes),
+        organization,
         actor: match actor {
             ActorV1::Token { id, name } => Actor::Token { id: TokenId::from_bytes(id), name },
             ActorV1::Anonymous => Actor::Anonymous,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{EntryFault, record};
 use crate::journal::{self, Chain, JournalError};
-use crate::storage::{RecordFault, note_of};
+use crate::storage::{RecordFault, Table, read_record};
 
 /// What a valid log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +35,33 @@ pub enum VerifyError {
     Record { sequence: u64, segment: u32, offset: u32, fault: RecordFault },
     #[error("the entry of record {sequence} in segment {segment} at offset {offset}: {fault}")]
     Entry { sequence: u64, segment: u32, offset: u32, fault: EntryFault },
+    /// Damage would have been found by the checksums before, so a newer program wrote it.
+    #[error("record {sequence} in segment {segment} at offset {offset} puts into the table {table} what this version cannot read")]
+    Unreadable { sequence: u64, segment: u32, offset: u32, table: &'static str },
 }
 
 /// Reads the log of the store in a folder: every frame, the hash chain, the sequence, every entry.
 pub fn verify(dir: &Path) -> Result<Report, VerifyError> {
+    verify_with(dir, |_, _, _| true)
+}
+
+/// The same, and shows every write of every change to `reads`: its table, its key, and the value unless the key was deleted. What that cannot
+/// read ends the reading.
+pub fn verify_with(dir: &Path, mut reads: impl FnMut(Table, &[u8], Option<&[u8]>) -> bool) -> Result<Report, VerifyError> {
     let (mut entries, mut first_time, mut last_time) = (0, None, None);
     let summary = journal::verify(&dir.join("journal"), |frame| {
         for found in frame.records() {
             let (sequence, segment, offset) = (found.sequence, frame.segment, found.offset);
-            let note = note_of(&found).map_err(|fault| VerifyError::Record { sequence, segment, offset, fault })?;
+            let mut unreadable = None;
+            let each = |table: Table, key: &[u8], value: Option<&[u8]>| {
+                if !reads(table, key, value) {
+                    unreadable.get_or_insert(table.name());
+                }
+            };
+            let note = read_record(&found, each).map_err(|fault| VerifyError::Record { sequence, segment, offset, fault })?;
+            if let Some(table) = unreadable {
+                return Err(VerifyError::Unreadable { sequence, segment, offset, table });
+            }
             if note.is_empty() {
                 continue;
             }

@@ -78,10 +78,35 @@ ids! {
     CertId = "cert_";
     /// An API token (not its secret).
     TokenId = "tok_";
+    /// A certificate signing request.
+    CsrId = "csr_";
     /// A trust anchor.
     TrustAnchorId = "trust_anchor_";
+    /// An organisation: the owner of authorities, roles, certificates, trust anchors, users and tokens.
+    OrgId = "org_";
+    /// A project of an organisation.
+    ProjectId = "proj_";
+    /// A user of an organisation.
+    UserId = "usr_";
+    /// A webhook.
+    WebhookId = "webhook_";
     /// One request, as logs, audit entries and the `X-Request-Id` header name it.
     RequestId = "req_";
+}
+
+impl CaId {
+    /// Stands in an organisation's inventory for all authorities that are not the appliance's. No authority has this id: theirs are made of
+    /// time and chance, and an organisation's is one of those too.
+    pub fn elsewhere(organization: OrgId) -> Self {
+        Self(organization.0)
+    }
+}
+
+impl OrgId {
+    /// The organisation that is there from the start, and owns what was recorded before there were others.
+    pub const DEFAULT: Self = Self(Uuid::from_u128(1));
+    /// No organisation: where strangers belong. Nothing is ever owned by it.
+    pub const NOBODY: Self = Self(Uuid::nil());
 }
 
 fn parse(text: &str, prefix: &str) -> Result<Uuid, NotAnId> {

@@ -1,4 +1,4 @@
-//! What every other module may lean on: time, ids, durations, secrets, pages and texts. No I/O but the clock and the random source.
+//! What every other module may lean on: time, ids, durations, secrets, pages, texts and keys of names. No I/O but the clock and the random source.
 
 pub mod clock;
 pub mod duration;
@@ -6,6 +6,7 @@ pub mod id;
 pub mod object_name;
 pub mod page;
 pub mod secret;
+pub mod tenant;
 pub mod text;
 pub mod toml_fault;
 pub mod wiping;

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub const DEFAULT_LIMIT: usize = 100;
 /// The most a caller may ask for on /v1/pki.
 pub const MAX_LIMIT: usize = 1_000;
+/// The longest key of an item: the path of a secret.
+const LONGEST_KEY: usize = 256;
 
 /// One page, and where the next one begins.
 #[derive(Clone, Debug)]
@@ -38,7 +40,7 @@ impl Cursor {
     pub fn parse(text: &str, filter: &str) -> Result<Self, NotACursor> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| NotACursor)?;
         let (head, after) = bytes.split_first_chunk::<8>().ok_or(NotACursor)?;
-        if *head != mark(filter) || after.is_empty() || after.len() > 64 {
+        if *head != mark(filter) || after.is_empty() || after.len() > LONGEST_KEY {
             return Err(NotACursor);
         }
         Ok(Self { filter: *head, after: after.to_vec() })

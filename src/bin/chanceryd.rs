@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use chancery::access::{LONGEST_TOKEN_LIFE, Scope};
 use chancery::base::duration::Span;
@@ -12,12 +13,15 @@ use chancery::daemon::dev::Dev;
 use chancery::daemon::first_token;
 use chancery::daemon::log::{self, LogFilter};
 use chancery::daemon::manual;
+use chancery::daemon::migration;
 use chancery::daemon::run::{self, RunError, on_runtime};
 use chancery::daemon::sandbox::{self, SandboxError, probe};
 use chancery::daemon::surroundings::Surroundings;
+use chancery::token::engine::examination::Assignment;
+use chancery::token::engine::pin::PinFile;
 use chancery::token::process::settings::Settings;
 use chancery::token::process::{self, ProcessError};
-use chancery::token::{TokenError, keeper};
+use chancery::token::{TokenError, doctor, keeper};
 use clap::{CommandFactory, Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
@@ -60,7 +64,7 @@ enum Command {
         /// What or whom it is for.
         #[arg(long, default_value = "first administrator")]
         name: String,
-        /// What it may do: pki:admin, pki:issue or pki:read; a wider scope holds the narrower ones.
+        /// What it may do, such as pki:admin, pki:issue, pki:read or system; a wider scope holds the narrower ones.
         #[arg(long = "scope", value_name = "SCOPE", default_value = "pki:admin")]
         scopes: Vec<Scope>,
         /// How long it is good for, such as 90d; at most 366d.
@@ -70,10 +74,21 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Bring the store of an earlier version up to date, while no daemon serves it. A daemon does so itself when it is started.
+    Migrate {
+        #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
+        config: PathBuf,
+        /// Change nothing: read every record and the hash chain, and say what would be done. A daemon may serve meanwhile.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Close the sandbox of a configuration and try what it should refuse; serve nothing and change nothing.
     SandboxProbe {
         #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
         config: PathBuf,
+        /// The sandbox of a token's worker, which no configuration changes
+        #[arg(long, conflicts_with = "config")]
+        worker: bool,
     },
     /// Hold a PKCS#11 token and sign for the daemon. The daemon or the service manager starts this.
     TokenWorker {
@@ -97,6 +112,30 @@ enum Command {
         config: PathBuf,
         #[arg(long, value_name = "FILE")]
         socket: PathBuf,
+    },
+    /// Load a PKCS#11 module, try what the appliance asks of a token, and tell. `chancery doctor token` starts this.
+    #[command(hide = true)]
+    TokenDoctor {
+        #[arg(long, value_name = "FILE")]
+        module: PathBuf,
+        #[arg(long)]
+        label: Option<String>,
+        #[arg(long)]
+        serial: Option<String>,
+        #[arg(long, value_name = "FILE")]
+        pin_file: Option<String>,
+        /// The label of every object that is made.
+        #[arg(long, value_name = "LABEL")]
+        mark: String,
+        /// The part to begin with.
+        #[arg(long, value_name = "NUMBER")]
+        from: usize,
+        /// How long a rate is measured, in milliseconds.
+        #[arg(long, value_name = "NUMBER")]
+        measured_for: u64,
+        /// The process that started this one and whose end ends it.
+        #[arg(long, value_name = "PID")]
+        parent: i32,
     },
     /// Write manual pages and completions of both commands; the package is built with it.
     #[command(hide = true)]
@@ -159,12 +198,32 @@ fn execute(command: Command, surroundings: Surroundings, log: LogFilter) -> Resu
             println!("{}: holds the token", out.display());
             Ok(())
         }
+        Command::Migrate { config, dry_run: true } => {
+            println!("{}", migration::dry_run(&config)?);
+            Ok(())
+        }
+        Command::Migrate { config, dry_run: false } => on_runtime(async {
+            let (findings, moved) = migration::run(&config).await?;
+            println!("{findings}");
+            if moved > 0 {
+                println!("  done: {moved} places moved");
+            }
+            Ok(())
+        }),
         Command::TokenWorker { config, initialise, if_absent, keeper } => token_worker(&config, initialise, if_absent, keeper),
         Command::TokenKeeper { config, socket } => {
             let program = std::env::current_exe().map_err(|source| RunError::Prepare { what: "the path of this program", source })?;
             Ok(keeper::process::run(&program, &config, &socket)?)
         }
-        Command::SandboxProbe { config } => probe_sandbox(&config),
+        Command::TokenDoctor { module, label, serial, pin_file, mark, from, measured_for, parent } => {
+            let pin = pin_file.as_deref().map(PinFile::named).transpose().map_err(RunError::TokenDoctor)?;
+            let measured_for = Duration::from_millis(measured_for);
+            // What the worker may not do, a module that is examined may not do either, and fails here already if it needs it.
+            sandbox::worker::close().map_err(SandboxError::from)?;
+            Ok(doctor::child::run(Assignment { module, label, serial, pin, mark, from, measured_for }, parent)?)
+        }
+        Command::SandboxProbe { worker: false, config } => tell_of(probe::run(&config)?),
+        Command::SandboxProbe { worker: true, .. } => tell_of(probe::run_as_worker()?),
         Command::Manual { out } => manual::write(&out, Arguments::command(), cli::Cli::command())
             .map_err(|source| RunError::Prepare { what: "the manual", source }),
         Command::CheckConfig { config } => {
@@ -175,8 +234,8 @@ fn execute(command: Command, surroundings: Surroundings, log: LogFilter) -> Resu
     }
 }
 
-fn probe_sandbox(config: &Path) -> Result<(), RunError> {
-    for attempt in probe::run(config)? {
+fn tell_of(attempts: Vec<probe::Attempt>) -> Result<(), RunError> {
+    for attempt in attempts {
         let outcome = attempt.outcome.as_ref().map_or_else(ToString::to_string, |()| "possible".to_owned());
         let verdict = if attempt.is_as_meant() { "as meant" } else { "NOT AS MEANT" };
         println!("{verdict}\t{}\t{outcome}", attempt.what);

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::base::id::CaId;
-use crate::inventory::Revocation;
+use super::OcspSetting;
+use super::crl::{CrlForm, CrlName, CrlSettings};
+use crate::base::id::{CaId, OrgId};
+use crate::inventory::{CrlPart, Revocation};
 use crate::storage::{Change, Table};
 use crate::token::KeyRef;
 use crate::x509::algorithm::SignatureAlgorithm;
@@ -24,6 +26,9 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Authority {
     pub id: CaId,
+    /// Whose it is, and whose is all that it issues.
+    pub organization: OrgId,
+    /// Unique in the organisation.
     pub name: String,
     pub common_name: String,
     pub kind: Kind,
@@ -38,10 +43,14 @@ pub struct Authority {
     pub not_after: Timestamp,
     pub path_length: Option<u8>,
     pub created_at: Timestamp,
-    /// Where relying parties fetch its CRL.
+    /// Where relying parties fetch its CRL of everything; the URLs of its others follow from these.
     pub crl_urls: Vec<String>,
     /// Where relying parties fetch its certificate.
     pub issuer_urls: Vec<String>,
+    /// Whether its certificates are asked about by OCSP, and where.
+    pub ocsp: OcspSetting,
+    /// How its CRLs are made.
+    pub crl: CrlSettings,
     /// Its own revocation; an ancestor's counts as well, see [`Authority::revocation`].
     pub own_revocation: Option<Revocation>,
 }
@@ -95,6 +104,11 @@ impl Authority {
     pub(super) fn revoked_meanwhile(&self, key: &[u8]) -> NotStanding {
         let revoked = self.and_above().find(|authority| authority.id.as_bytes() == key).unwrap_or(self);
         NotStanding::Revoked(revoked.name.clone())
+    }
+
+    /// Where relying parties fetch one of its CRLs.
+    pub fn crl_urls_of(&self, part: CrlPart, form: CrlForm) -> Vec<String> {
+        CrlName { ca: self.id, part, form }.urls(&self.crl_urls)
     }
 
     /// The chain as PEM: its certificate first, the root's last.

@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::crl::CrlSettings;
 use super::issue::Intention;
+use super::ocsp::{OcspSetting, SettingRecord};
 use super::prepare::{AuthorityContent, Prepared};
-use super::record::AuthorityRecord;
+use super::record::{AuthorityRecord, CrlSettingsRecord};
 use super::serial_source::NoRandomness;
 use super::{Authorities, Authority, AuthorityRequest, IssueError, Issuer, Kind, NotStanding, PublicUrls};
-use crate::access::Caller;
+use crate::access::{self, Caller};
 use crate::audit::{self, Action, Field};
 use crate::base::clock::from_seconds;
-use crate::base::id::{CaId, CertId};
-use crate::inventory::{self, InventoryError, StoredCertificate};
+use crate::base::id::{CaId, CertId, OrgId};
+use crate::base::tenant;
+use crate::inventory::{self, CrlPart, InventoryError, KeyOrigin, StoredCertificate};
 use crate::policy::BACKDATE;
 use crate::storage::{Change, Class, CommitError, ReadError, Table};
 use crate::token::{KeyId, KeyRef, Token, TokenError};
@@ -37,6 +40,8 @@ pub enum CreateError {
     PathLengthExhausted,
     #[error("the parent's path length allows at most {0} below this authority")]
     PathLengthTooLong(u8),
+    #[error("its certificates would name no URL that a divided CRL is found by")]
+    NoCrlUrl,
     #[error("it would outlive its parent, which ends {0}")]
     OutlivesParent(Timestamp),
     #[error(transparent)]
@@ -74,7 +79,7 @@ impl Creator {
     /// Makes one authority. When it fails after its key was made, the key is destroyed again.
     pub async fn create(&self, request: AuthorityRequest, caller: &Caller) -> Result<Arc<Authority>, CreateError> {
         let now = from_seconds(self.issuer.clock.now().as_second());
-        let parent = self.parent(&request, now)?;
+        let parent = self.parent(&request, caller, now)?;
         let wanted = from_seconds(now.as_second() + i64::from(request.validity_days) * 86_400);
         let not_after = match &parent {
             Some(parent) if !request.validity_is_asked => wanted.min(parent.not_after),
@@ -87,10 +92,14 @@ impl Creator {
             Some(name) => self.issuer.token.named(name).ok_or(CreateError::NoToken)?,
             None => self.issuer.token.clone(),
         };
-        if self.issuer.storage.contains(Table::AuthorityNames, request.name.as_bytes())? {
+        if self.issuer.storage.contains(Table::AuthorityNames, &tenant::key(caller.organization(), &request.name))? {
             return Err(CreateError::NameTaken);
         }
         let id = CaId::new();
+        let has_url = request.crl_urls.as_ref().map_or(!self.urls.crl(id).is_empty(), |urls| !urls.is_empty());
+        if request.crl.shards > 0 && !has_url {
+            return Err(CreateError::NoCrlUrl);
+        }
         let key_id = KeyId::random().map_err(|_| IssueError::Serial(NoRandomness))?;
         // Should the daemon die while the token works, this entry says whose the key is that is found later.
         let entry = caller
@@ -136,9 +145,9 @@ impl Creator {
         }
     }
 
-    fn parent(&self, request: &AuthorityRequest, now: Timestamp) -> Result<Option<Arc<Authority>>, CreateError> {
+    fn parent(&self, request: &AuthorityRequest, caller: &Caller, now: Timestamp) -> Result<Option<Arc<Authority>>, CreateError> {
         let Some(id) = request.parent else { return Ok(None) };
-        let parent = self.authorities.get(id).ok_or(CreateError::NoParent)?;
+        let parent = self.authorities.get(caller.organization(), id).ok_or(CreateError::NoParent)?;
         parent.standing(now).map_err(CreateError::ParentNotStanding)?;
         // RFC 5280, 3.2 and 6.1: a certificate whose issuer has its own subject counts as self-issued, is left out of path
         // lengths, and leads clients that look for issuers by name in circles.
@@ -188,18 +197,27 @@ impl Creator {
         };
         let prepared =
             Prepared::authority(content, self.issuer.serials.next().map_err(IssueError::Serial)?).map_err(IssueError::Prepare)?;
-        let intention =
-            Intention { ca: parent.as_ref().map_or(id, |parent| parent.id), common_name: &request.common_name, role: "", now, caller };
+        let intention = Intention {
+            organization: caller.organization(),
+            ca: parent.as_ref().map_or(id, |parent| parent.id),
+            common_name: &request.common_name,
+            role: "",
+            now,
+            caller,
+            details: &[],
+            class: Class::Normal,
+        };
+        let part = prepared.crl_part();
         let signing_key = parent.as_ref().map_or(key, |parent| &parent.key);
         let certificate = self.issuer.sign(prepared, signing_key, intention).await?;
-        let authority = self.assemble(id, key.clone(), request, parent, certificate, now);
-        self.record(&authority, caller, now).await?;
+        let authority = self.assemble((id, caller.organization()), key.clone(), request, parent, certificate, now);
+        self.record(&authority, part, caller, now).await?;
         Ok(authority)
     }
 
     fn assemble(
         &self,
-        id: CaId,
+        (id, organization): (CaId, OrgId),
         key: KeyRef,
         request: &AuthorityRequest,
         parent: Option<Arc<Authority>>,
@@ -208,6 +226,7 @@ impl Creator {
     ) -> Authority {
         Authority {
             id,
+            organization,
             name: request.name.clone(),
             common_name: request.common_name.clone(),
             kind: if parent.is_some() { Kind::Intermediate } else { Kind::Root },
@@ -224,11 +243,17 @@ impl Creator {
             created_at: now,
             crl_urls: request.crl_urls.clone().unwrap_or_else(|| self.urls.crl(id)),
             issuer_urls: request.issuer_urls.clone().unwrap_or_else(|| self.urls.issuer(id)),
+            ocsp: match &request.ocsp_urls {
+                _ if !request.ocsp => OcspSetting::Off,
+                Some(urls) => OcspSetting::On { urls: urls.clone() },
+                None => OcspSetting::On { urls: self.urls.ocsp(id) },
+            },
+            crl: request.crl,
             own_revocation: None,
         }
     }
 
-    async fn record(&self, authority: &Authority, caller: &Caller, now: Timestamp) -> Result<(), CreateError> {
+    async fn record(&self, authority: &Authority, part: CrlPart, caller: &Caller, now: Timestamp) -> Result<(), CreateError> {
         let value = AuthorityRecord::encode(authority).map_err(|_| CreateError::Record)?;
         let mut entry = caller
             .origin()
@@ -241,16 +266,26 @@ impl Creator {
         if let Some(parent) = &authority.parent {
             entry = entry.detail(Field::CaId, parent.id);
         }
-        let mut change = Change::new(Class::Normal)
-            .expect_absent(Table::AuthorityNames, authority.name.as_bytes())
-            .put(Table::AuthorityNames, authority.name.as_bytes(), authority.id.as_bytes())
-            .put(Table::Authorities, authority.id.as_bytes(), &value);
+        let name = tenant::key(authority.organization, &authority.name);
+        let mut change = access::owned(Change::new(Class::Normal), authority.organization)
+            .expect_absent(Table::AuthorityNames, &name)
+            .put(Table::AuthorityNames, &name, authority.id.as_bytes())
+            .put(Table::Authorities, authority.id.as_bytes(), &value)
+            .put(Table::OcspSettings, authority.id.as_bytes(), &SettingRecord::encode(&authority.ocsp).map_err(|_| CreateError::Record)?);
+        if authority.crl != CrlSettings::default() {
+            let settings = CrlSettingsRecord::encode(&authority.crl).map_err(|_| CreateError::Record)?;
+            change = change.put(Table::CrlSettings, authority.id.as_bytes(), &settings);
+        }
         // What an authority signed for another is a certificate of its inventory like any other.
         if let Some(parent) = &authority.parent {
             let stored = StoredCertificate {
                 id: CertId::new(),
+                organization: authority.organization,
+                project: caller.project(),
                 ca: parent.id,
                 role: String::new(),
+                request: None,
+                key_origin: KeyOrigin::Authority,
                 common_name: authority.common_name.clone(),
                 serial: authority.serial,
                 not_before: authority.not_before,
@@ -258,7 +293,8 @@ impl Creator {
                 created_at: now,
                 der: authority.certificate.der().to_vec(),
             };
-            change = inventory::add(parent.unrevoked(change), &stored).map_err(|_: InventoryError| CreateError::Record)?;
+            let change_of_part = part.noted(change, stored.id);
+            change = inventory::add(parent.unrevoked(change_of_part), &stored).map_err(|_: InventoryError| CreateError::Record)?;
         }
         match self.issuer.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => Ok(()),

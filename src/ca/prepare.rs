@@ -6,14 +6,16 @@
 use jiff::Timestamp;
 
 use super::Authority;
+use super::crl::CrlForm;
+use crate::inventory::CrlPart;
 use crate::policy::{Approved, Warning};
 use crate::x509::algorithm::SignatureAlgorithm;
 use crate::x509::certificate::{Certificate, CertificateFault};
 use crate::x509::draft::{Draft, Extensions};
-use crate::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
+use crate::x509::extension::{self, BasicConstraints, ExtendedKeyUsage, KeyUsage, RevocationNotice};
 use crate::x509::key::PublicKey;
 use crate::x509::lint::{self, LintFault, Role};
-use crate::x509::name::DistinguishedName;
+use crate::x509::name::{AttributeType, DistinguishedName};
 use crate::x509::san::{RequestedName, SubjectAltName};
 use crate::x509::serial::Serial;
 use crate::x509::signed;
@@ -26,6 +28,7 @@ pub(super) struct Prepared {
     key_usage: KeyUsage,
     issuer: DistinguishedName,
     authority_key_id: Vec<u8>,
+    crl_part: CrlPart,
     warnings: Vec<Warning>,
 }
 
@@ -39,6 +42,7 @@ struct Content {
     not_after: Timestamp,
     extended_key_usage: Vec<ExtendedKeyUsage>,
     constraints: BasicConstraints,
+    revocation_notice: RevocationNotice,
 }
 
 /// Why nothing was prepared or assembled: each is a fault of this program and stops the certificate.
@@ -66,6 +70,15 @@ pub(super) struct AuthorityContent<'a> {
     pub issuer: Option<&'a Authority>,
 }
 
+/// What the certificate of an OCSP responder shall say.
+pub(super) struct ResponderContent<'a> {
+    pub authority: &'a Authority,
+    pub public_key: &'a PublicKey,
+    pub common_name: &'a str,
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
+}
+
 impl Prepared {
     /// An end-entity certificate. Its end is cut to the issuer's.
     pub fn leaf(authority: &Authority, approved: &Approved, public_key: &PublicKey, serial: Serial) -> Result<Self, PrepareError> {
@@ -84,11 +97,31 @@ impl Prepared {
             not_after,
             extended_key_usage: approved.extended_key_usage().to_vec(),
             constraints: BasicConstraints { ca: false, path_len: None },
+            revocation_notice: approved.revocation_notice(),
         };
         let issuer = Issuer { name: &authority.subject, algorithm: authority.algorithm, authority: Some(authority) };
         let mut prepared = Self::draft(content, approved.key_usage(), issuer, Role::Leaf)?;
         prepared.warnings = warnings;
         Ok(prepared)
+    }
+
+    /// The certificate of an authority's OCSP responder (RFC 6960, 4.2.2.2): good for that alone, and not itself asked about.
+    pub fn responder(wanted: ResponderContent<'_>, serial: Serial) -> Result<Self, PrepareError> {
+        let ResponderContent { authority, public_key, common_name, not_before, not_after } = wanted;
+        let subject = DistinguishedName::from_attributes(&[(AttributeType::CommonName, common_name.to_owned())]);
+        let content = Content {
+            serial,
+            subject: subject.map_err(|_| PrepareError::NotAsApproved("the name of the responder"))?,
+            alt_names: Vec::new(),
+            public_key: public_key.clone(),
+            not_before,
+            not_after,
+            extended_key_usage: vec![ExtendedKeyUsage::OcspSigning],
+            constraints: BasicConstraints { ca: false, path_len: None },
+            revocation_notice: RevocationNotice::NotChecked,
+        };
+        let issuer = Issuer { name: &authority.subject, algorithm: authority.algorithm, authority: Some(authority) };
+        Self::draft(content, KeyUsage::DIGITAL_SIGNATURE, issuer, Role::Leaf)
     }
 
     /// The certificate of an authority.
@@ -102,6 +135,7 @@ impl Prepared {
             not_after: wanted.not_after,
             extended_key_usage: Vec::new(),
             constraints: BasicConstraints { ca: true, path_len: wanted.path_length },
+            revocation_notice: RevocationNotice::Published,
         };
         let (issuer, role) = match wanted.issuer {
             None => (Issuer { name: wanted.subject, algorithm: wanted.algorithm, authority: None }, Role::Root),
@@ -111,6 +145,12 @@ impl Prepared {
     }
 
     fn draft(content: Content, key_usage: KeyUsage, issuer: Issuer<'_>, role: Role) -> Result<Self, PrepareError> {
+        // Where revocation is not looked for, it is not said where it would be (RFC 9608, 3).
+        let published = issuer.authority.filter(|_| content.revocation_notice == RevocationNotice::Published);
+        let is_authority = content.constraints.ca;
+        let part = issuer.authority.map(|authority| authority.crl.part_of(content.serial.as_bytes(), is_authority)).unwrap_or_default();
+        let crl_urls = |form| published.map(|authority| authority.crl_urls_of(part, form)).unwrap_or_default();
+        let has_delta = issuer.authority.is_some_and(|authority| authority.crl.delta);
         let extensions = Extensions {
             basic_constraints: content.constraints,
             key_usage,
@@ -121,9 +161,11 @@ impl Prepared {
                 Some(authority) => authority.certificate.subject_key_id().unwrap_or_default().to_vec(),
                 None => content.public_key.key_identifier().to_vec(),
             },
-            crl_urls: issuer.authority.map(|authority| authority.crl_urls.clone()).unwrap_or_default(),
+            crl_urls: crl_urls(CrlForm::Full),
+            delta_crl_urls: if has_delta { crl_urls(CrlForm::Delta) } else { Vec::new() },
             issuer_urls: issuer.authority.map(|authority| authority.issuer_urls.clone()).unwrap_or_default(),
-            ocsp_urls: Vec::new(),
+            ocsp_urls: published.map(|authority| authority.ocsp.urls().to_vec()).unwrap_or_default(),
+            revocation_notice: content.revocation_notice,
         };
         let draft = Draft {
             serial: &content.serial,
@@ -148,6 +190,7 @@ impl Prepared {
             key_usage,
             issuer: issuer.name.clone(),
             authority_key_id,
+            crl_part: part,
             warnings: Vec::new(),
         })
     }
@@ -164,6 +207,11 @@ impl Prepared {
 
     pub fn serial(&self) -> &Serial {
         &self.content.serial
+    }
+
+    /// Which of its issuer's CRLs it names.
+    pub fn crl_part(&self) -> CrlPart {
+        self.crl_part
     }
 
     pub fn warnings(&self) -> &[Warning] {
@@ -208,6 +256,13 @@ impl Prepared {
         }
         if !certificate.extended_key_usage().iter().copied().eq(wanted.extended_key_usage.iter().map(|usage| usage.oid())) {
             return differs("the extended key usage");
+        }
+        let has = |oid| certificate.extension_ids().iter().any(|(found, _)| *found == oid);
+        let is_noted = |notice| wanted.revocation_notice == notice;
+        if has(extension::OCSP_NO_CHECK) != is_noted(RevocationNotice::NotChecked)
+            || has(extension::NO_REV_AVAIL) != is_noted(RevocationNotice::NotAvailable)
+        {
+            return differs("what it says of its revocation");
         }
         if certificate.basic_constraints().unwrap_or_default() != wanted.constraints {
             return differs("the basic constraints");

@@ -2,14 +2,32 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Authority, Kind};
+use super::crl::CrlSettings;
+use super::{Authority, Kind, OcspSetting};
 use crate::base::clock::from_seconds;
-use crate::base::id::CaId;
+use crate::base::duration::Span;
+use crate::base::id::{CaId, OrgId};
 use crate::inventory::Revocation;
+use crate::storage::Table;
 use crate::token::{KeyId, KeyRef};
 use crate::x509::certificate::Certificate;
 use crate::x509::pem::{self, Label};
 use std::sync::Arc;
+
+/// Whether a value of one of this module's tables can be read.
+pub fn reads(table: Table, key: &[u8], value: &[u8]) -> bool {
+    match table {
+        // Whose parent it is and whether it was revoked stands in other records.
+        Table::Authorities => {
+            let record = || postcard::from_bytes::<AuthorityRecord>(value).ok();
+            CaId::from_slice(key).and_then(|id| record()?.decode(id, None, CrlSettings::default(), None, None)).is_some()
+        }
+        Table::OcspResponders | Table::OcspSettings => super::ocsp::reads(table, key, value),
+        Table::CrlState => postcard::from_bytes::<CrlRecord>(value).is_ok(),
+        Table::CrlSettings => CrlSettingsRecord::decode(value).is_some(),
+        _ => false,
+    }
+}
 
 /// An authority on disk; versions are added, never changed. What the certificate says is read from the certificate.
 #[derive(Serialize, Deserialize)]
@@ -38,17 +56,97 @@ pub enum AuthorityRecord {
         crl_urls: Vec<String>,
         issuer_urls: Vec<String>,
     },
+    /// With its organisation.
+    V3 {
+        organization: [u8; 16],
+        name: String,
+        common_name: String,
+        parent: Option<[u8; 16]>,
+        token: Option<String>,
+        key: [u8; 16],
+        algorithm: String,
+        certificate: Vec<u8>,
+        created_at: i64,
+        crl_urls: Vec<String>,
+        issuer_urls: Vec<String>,
+    },
 }
 
 /// The metadata of a published CRL on disk; the CRL itself is a file.
 #[derive(Serialize, Deserialize)]
 pub enum CrlRecord {
-    V1 { number: u64, this_update: i64, next_update: i64, sha256: [u8; 32], entries: u64 },
+    V1 {
+        number: u64,
+        this_update: i64,
+        next_update: i64,
+        sha256: [u8; 32],
+        entries: u64,
+    },
+    /// With what a delta CRL goes by, and the length of the file, whose name has the number.
+    V2 {
+        number: u64,
+        base: Option<u64>,
+        this_update: i64,
+        next_update: i64,
+        sha256: [u8; 32],
+        entries: u64,
+        length: u64,
+        seen: u64,
+    },
+}
+
+/// How the CRLs of an authority are made, on disk.
+#[derive(Serialize, Deserialize)]
+pub enum CrlSettingsRecord {
+    V1 {
+        period: Option<u64>,
+        validity: Option<u64>,
+        overlap: Option<u64>,
+        delta: bool,
+        delta_period: Option<u64>,
+        shards: u16,
+        publish_on_revocation: bool,
+        publish_within: Option<u64>,
+    },
+}
+
+impl CrlSettingsRecord {
+    pub fn encode(settings: &CrlSettings) -> Result<Vec<u8>, postcard::Error> {
+        let CrlSettings { period, validity, overlap, delta, delta_period, shards, publish_on_revocation, publish_within } = *settings;
+        let seconds = |span: Option<Span>| span.map(Span::as_seconds);
+        postcard::to_allocvec(&Self::V1 {
+            period: seconds(period),
+            validity: seconds(validity),
+            overlap: seconds(overlap),
+            delta,
+            delta_period: seconds(delta_period),
+            shards,
+            publish_on_revocation,
+            publish_within: seconds(publish_within),
+        })
+    }
+
+    pub fn decode(bytes: &[u8]) -> Option<CrlSettings> {
+        let Self::V1 { period, validity, overlap, delta, delta_period, shards, publish_on_revocation, publish_within } =
+            postcard::from_bytes(bytes).ok()?;
+        let span = |seconds: Option<u64>| seconds.map(Span::seconds);
+        Some(CrlSettings {
+            period: span(period),
+            validity: span(validity),
+            overlap: span(overlap),
+            delta,
+            delta_period: span(delta_period),
+            shards,
+            publish_on_revocation,
+            publish_within: span(publish_within),
+        })
+    }
 }
 
 impl AuthorityRecord {
     pub fn encode(authority: &Authority) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_allocvec(&Self::V2 {
+        postcard::to_allocvec(&Self::V3 {
+            organization: *authority.organization.as_bytes(),
             name: authority.name.clone(),
             common_name: authority.common_name.clone(),
             parent: authority.parent.as_ref().map(|parent| *parent.id.as_bytes()),
@@ -64,7 +162,7 @@ impl AuthorityRecord {
 
     /// The id of the parent, so that parents can be read before their children.
     pub fn parent(&self) -> Option<CaId> {
-        let (Self::V1 { parent, .. } | Self::V2 { parent, .. }) = self;
+        let (Self::V1 { parent, .. } | Self::V2 { parent, .. } | Self::V3 { parent, .. }) = self;
         parent.map(CaId::from_bytes)
     }
 
@@ -73,18 +171,47 @@ impl AuthorityRecord {
         match self {
             // Made when there was but one token.
             Self::V1 { .. } => None,
-            Self::V2 { token, .. } => token.as_deref().map(Arc::from),
+            Self::V2 { token, .. } | Self::V3 { token, .. } => token.as_deref().map(Arc::from),
+        }
+    }
+
+    fn organization(&self) -> OrgId {
+        match self {
+            // Made when there was but one organisation.
+            Self::V1 { .. } | Self::V2 { .. } => OrgId::DEFAULT,
+            Self::V3 { organization, .. } => OrgId::from_bytes(*organization),
         }
     }
 
     /// None when the certificate or algorithm cannot be read.
-    pub fn decode(self, id: CaId, parent: Option<Arc<Authority>>, own_revocation: Option<Revocation>) -> Option<Authority> {
-        let token = self.token();
+    pub fn decode(
+        self,
+        id: CaId,
+        parent: Option<Arc<Authority>>,
+        crl: CrlSettings,
+        ocsp: Option<OcspSetting>,
+        own_revocation: Option<Revocation>,
+    ) -> Option<Authority> {
+        let (token, organization) = (self.token(), self.organization());
         let (Self::V1 { name, common_name, parent: _, key, algorithm, certificate, created_at, crl_urls, issuer_urls }
-        | Self::V2 { name, common_name, parent: _, token: _, key, algorithm, certificate, created_at, crl_urls, issuer_urls }) = self;
+        | Self::V2 { name, common_name, parent: _, token: _, key, algorithm, certificate, created_at, crl_urls, issuer_urls }
+        | Self::V3 {
+            organization: _,
+            name,
+            common_name,
+            parent: _,
+            token: _,
+            key,
+            algorithm,
+            certificate,
+            created_at,
+            crl_urls,
+            issuer_urls,
+        }) = self;
         let certificate = Certificate::from_der(&certificate).ok()?;
         Some(Authority {
             id,
+            organization,
             name,
             common_name,
             kind: if parent.is_some() { Kind::Intermediate } else { Kind::Root },
@@ -101,6 +228,9 @@ impl AuthorityRecord {
             created_at: from_seconds(created_at),
             crl_urls,
             issuer_urls,
+            // What was recorded before there was OCSP has no record of it.
+            ocsp: ocsp.unwrap_or(OcspSetting::On { urls: Vec::new() }),
+            crl,
             own_revocation,
         })
     }
@@ -130,5 +260,6 @@ mod tests {
         let record: AuthorityRecord = postcard::from_bytes(&written).unwrap();
         assert_eq!(record.parent(), Some(CaId::from_bytes([1; 16])));
         assert_eq!(record.token(), None);
+        assert_eq!(record.organization(), OrgId::DEFAULT);
     }
 }

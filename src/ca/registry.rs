@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::Authority;
-use super::record::AuthorityRecord;
-use crate::base::id::CaId;
+use super::crl::CrlSettings;
+use super::ocsp::SettingRecord;
+use super::record::{AuthorityRecord, CrlSettingsRecord};
+use crate::base::id::{CaId, OrgId};
 use crate::inventory::{InventoryError, Revocation};
 use crate::storage::{CommitError, ReadError, Storage, Table};
 use crate::x509::key::PublicKey;
@@ -56,13 +58,19 @@ impl Authorities {
             let mut orphans = Vec::new();
             let before = waiting.len();
             for (id, record) in waiting {
-                let parent = record.parent().map(|parent| authorities.get(parent).ok_or(id)).transpose();
+                let parent = record.parent().map(|parent| authorities.of_any_organization(parent).ok_or(id)).transpose();
                 let Ok(parent) = parent else {
                     orphans.push((id, record));
                     continue;
                 };
                 let revocation = storage.get(Table::AuthorityState, id.as_bytes())?.map(|bytes| Revocation::decode(&bytes)).transpose()?;
-                authorities.insert(record.decode(id, parent, revocation).ok_or(AuthorityError::Record(id))?);
+                let ocsp = storage.get(Table::OcspSettings, id.as_bytes())?;
+                let ocsp = ocsp.map(|bytes| SettingRecord::decode(&bytes).ok_or(AuthorityError::Record(id))).transpose()?;
+                let settings = match storage.get(Table::CrlSettings, id.as_bytes())? {
+                    Some(bytes) => CrlSettingsRecord::decode(&bytes).ok_or(AuthorityError::Record(id))?,
+                    None => CrlSettings::default(),
+                };
+                authorities.insert(record.decode(id, parent, settings, ocsp, revocation).ok_or(AuthorityError::Record(id))?);
             }
             match orphans.first() {
                 Some((id, _)) if orphans.len() == before => return Err(AuthorityError::Record(*id)),
@@ -72,16 +80,30 @@ impl Authorities {
         Ok(authorities)
     }
 
-    /// One authority.
-    pub fn get(&self, id: CaId) -> Option<Arc<Authority>> {
+    /// One authority of an organisation.
+    pub fn get(&self, organization: OrgId, id: CaId) -> Option<Arc<Authority>> {
+        self.of_any_organization(id).filter(|authority| authority.organization == organization)
+    }
+
+    /// Every authority of an organisation, oldest first.
+    pub fn all(&self, organization: OrgId) -> Vec<Arc<Authority>> {
+        self.sorted(|authority| authority.organization == organization)
+    }
+
+    /// One authority, whosesoever it is: for what everybody may see, and the appliance's own work.
+    pub fn of_any_organization(&self, id: CaId) -> Option<Arc<Authority>> {
         self.read(|inner| inner.by_id.get(&id).cloned())
     }
 
-    /// Every authority, oldest first.
-    pub fn all(&self) -> Vec<Arc<Authority>> {
-        let mut all: Vec<_> = self.read(|inner| inner.by_id.values().cloned().collect());
-        all.sort_by_key(|authority| authority.id);
-        all
+    /// Every authority of the appliance, oldest first: for its own work.
+    pub fn of_all_organizations(&self) -> Vec<Arc<Authority>> {
+        self.sorted(|_| true)
+    }
+
+    fn sorted(&self, meant: impl Fn(&Authority) -> bool) -> Vec<Arc<Authority>> {
+        let mut found: Vec<_> = self.read(|inner| inner.by_id.values().filter(|authority| meant(authority)).cloned().collect());
+        found.sort_by_key(|authority| authority.id);
+        found
     }
 
     /// The authority whose certificate has this issuer and serial number.

@@ -1,5 +1,6 @@
 //! Reading the request for a new authority: every fault at once, a typed request otherwise.
 
+use super::crl::{CrlSchedule, CrlSettings};
 use crate::api::pki::CreateAuthority;
 use crate::api::problem::Violation;
 use crate::base::id::CaId;
@@ -27,6 +28,10 @@ pub struct AuthorityRequest {
     /// None to take those of the appliance.
     pub crl_urls: Option<Vec<String>>,
     pub issuer_urls: Option<Vec<String>>,
+    pub ocsp_urls: Option<Vec<String>>,
+    /// Whether its certificates are asked about by OCSP.
+    pub ocsp: bool,
+    pub crl: CrlSettings,
 }
 
 /// Where the appliance's public documents are fetched from; the CA's id is put in.
@@ -43,14 +48,18 @@ impl PublicUrls {
         self.base.iter().map(|base| format!("{base}/crl/{id}.crl")).collect()
     }
 
+    pub fn ocsp(&self, id: CaId) -> Vec<String> {
+        self.base.iter().map(|base| format!("{base}/ocsp/{id}")).collect()
+    }
+
     pub fn issuer(&self, id: CaId) -> Vec<String> {
         self.base.iter().map(|base| format!("{base}/ca/{id}.crt")).collect()
     }
 }
 
 impl AuthorityRequest {
-    /// Reads the wire form.
-    pub fn read(wire: CreateAuthority) -> Result<Self, Vec<Violation>> {
+    /// Reads the wire form; `schedule` is what CRLs are made by where it asks for nothing else.
+    pub fn read(wire: CreateAuthority, schedule: CrlSchedule) -> Result<Self, Vec<Violation>> {
         let mut faults = Faults(Vec::new());
         if !object_name::is_object_name(&wire.name) {
             faults.add("name", object_name::WANTED);
@@ -74,6 +83,15 @@ impl AuthorityRequest {
         });
         read_urls("crl_urls", wire.crl_urls.as_deref(), &mut faults);
         read_urls("issuer_urls", wire.issuer_urls.as_deref(), &mut faults);
+        read_urls("ocsp_urls", wire.ocsp_urls.as_deref(), &mut faults);
+        if wire.ocsp == Some(false) && wire.ocsp_urls.as_ref().is_some_and(|urls| !urls.is_empty()) {
+            faults.add("ocsp_urls", "only where OCSP is on");
+        }
+        let asked = wire.crl.clone().unwrap_or_default();
+        let crl = CrlSettings::default().changed(&asked, schedule).unwrap_or_else(|found| {
+            faults.0.extend(found);
+            CrlSettings::default()
+        });
         let subject = read_subject(&wire, &mut faults);
         match (key_type, algorithm, subject) {
             (Some(key_type), Some(algorithm), Some(subject)) if faults.0.is_empty() => Ok(Self {
@@ -89,6 +107,9 @@ impl AuthorityRequest {
                 path_length,
                 crl_urls: wire.crl_urls,
                 issuer_urls: wire.issuer_urls,
+                ocsp_urls: wire.ocsp_urls,
+                ocsp: wire.ocsp.unwrap_or(true),
+                crl,
             }),
             _ => Err(faults.0),
         }

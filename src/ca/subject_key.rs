@@ -1,4 +1,4 @@
-//! Keys the appliance makes for others: returned once, kept nowhere.
+//! Keys the appliance makes for others: returned once, and kept nowhere unless the role says so.
 //!
 //! An RSA key costs a good part of a second of a core, thousands of times what the request for it costs. So only as many are made at once
 //! as leave a core for everything else, a bounded number waits, and the next is turned away at once.
@@ -7,7 +7,12 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::access::Caller;
+use crate::base::secret::SecretBytes;
+use crate::inventory::{KeptKey, KeptKeyError, KeptKeys, KeyOwner};
+use crate::profiles::KeyKeeping;
 use crate::x509::algorithm::KeyType;
+use crate::x509::key::PublicKey;
 use crate::x509::private_key::{self, GeneratedKey};
 
 /// How many requests may wait for an RSA key: with two cores, about half a minute's work.
@@ -16,16 +21,44 @@ const WAITING: usize = 32;
 /// What a client that was turned away is told to wait.
 pub const RETRY_AFTER_SECONDS: u64 = 5;
 
+/// A key to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyOrder<'a> {
+    pub owner: KeyOwner,
+    pub key_type: KeyType,
+    pub keeping: KeyKeeping,
+    /// The token that is to keep it; the first when none.
+    pub token: Option<&'a Arc<str>>,
+    pub caller: &'a Caller,
+}
+
+/// A key that was made.
+#[derive(Debug)]
+pub struct SubjectKey {
+    pub public: PublicKey,
+    /// PKCS#8.
+    pub private: SecretBytes,
+    /// To be kept with what the key is for, or to be discarded.
+    pub kept: Option<KeptKey>,
+}
+
 /// Makes subject keys.
 #[derive(Clone)]
 pub struct SubjectKeys {
+    kept: KeptKeys,
+    generator: Generator,
+}
+
+/// Makes them in this process.
+#[derive(Clone)]
+struct Generator {
     /// Those that wait and those that are made.
     admitted: Arc<Semaphore>,
     at_once: Arc<Semaphore>,
 }
 
 /// Why no key was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SubjectKeyError {
     /// Enough requests wait for keys; come back later.
     #[error("{WAITING} requests wait for RSA keys already")]
@@ -33,22 +66,46 @@ pub enum SubjectKeyError {
     /// The random source or the library failed.
     #[error("a key could not be made")]
     Failed,
-}
-
-impl Default for SubjectKeys {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::bounded(cores.saturating_sub(1).max(1), WAITING)
-    }
+    #[error(transparent)]
+    Kept(#[from] KeptKeyError),
 }
 
 impl SubjectKeys {
+    pub fn new(kept: KeptKeys) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { kept, generator: Generator::bounded(cores.saturating_sub(1).max(1), WAITING) }
+    }
+
+    /// Makes a key. One that is to be an object of the token is made there; one that is sealed, or not kept, in this process.
+    pub async fn make(&self, order: KeyOrder<'_>) -> Result<SubjectKey, SubjectKeyError> {
+        let KeyOrder { owner, key_type, keeping, token, caller } = order;
+        let is_wrapped = match keeping {
+            KeyKeeping::None => None,
+            // Tokens do not wrap Ed25519 keys, so they would not come out again.
+            KeyKeeping::Token => Some(key_type == KeyType::Ed25519),
+            KeyKeeping::Wrapped => Some(true),
+        };
+        if is_wrapped == Some(false) {
+            let (kept, private) = self.kept.make(owner, key_type, token, caller).await?;
+            return Ok(SubjectKey { public: kept.public.clone(), private, kept: Some(kept) });
+        }
+        let GeneratedKey { public, pkcs8 } = self.generator.generate(key_type).await?;
+        let private = SecretBytes::from(pkcs8);
+        let kept = match is_wrapped {
+            Some(_) => Some(self.kept.seal(owner, private.clone(), token).await?),
+            None => None,
+        };
+        Ok(SubjectKey { public, private, kept })
+    }
+}
+
+impl Generator {
     fn bounded(at_once: usize, waiting: usize) -> Self {
         Self { admitted: Arc::new(Semaphore::new(at_once + waiting)), at_once: Arc::new(Semaphore::new(at_once)) }
     }
 
     /// A new key pair.
-    pub async fn generate(&self, key_type: KeyType) -> Result<GeneratedKey, SubjectKeyError> {
+    async fn generate(&self, key_type: KeyType) -> Result<GeneratedKey, SubjectKeyError> {
         match key_type {
             KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => generate(key_type),
             KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => {
@@ -75,7 +132,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn more_rsa_keys_than_may_wait_are_refused_and_curves_are_not() {
-        let keys = SubjectKeys::bounded(1, 1);
+        let keys = Generator::bounded(1, 1);
         let held = Arc::clone(&keys.at_once).acquire_owned().await.unwrap();
         let waiting: Vec<_> = (0..2)
             .map(|_| {
@@ -88,7 +145,7 @@ mod tests {
         while keys.admitted.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(keys.generate(KeyType::Rsa2048).await.err(), Some(SubjectKeyError::Busy));
+        assert!(matches!(keys.generate(KeyType::Rsa2048).await, Err(SubjectKeyError::Busy)));
         assert!(keys.generate(KeyType::P256).await.is_ok());
         drop(held);
         for task in waiting {

@@ -10,16 +10,24 @@ use super::authority::AuthorityCommand;
 use super::certificate::CertificateCommand;
 use super::connection::ConnectionArguments;
 use super::crl::CrlCommand;
+use super::doctor::DoctorCommand;
+use super::event::EventCommand;
 use super::issue::{IssueCommand, SignCommand};
+use super::organization::OrganizationCommand;
+use super::project::ProjectCommand;
+use super::request::RequestCommand;
 use super::role::RoleCommand;
+use super::secret::SecretCommand;
 use super::token::TokenCommand;
 use super::trust_anchor::AnchorCommand;
+use super::user::UserCommand;
+use super::webhook::WebhookCommand;
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0  done
-  1  refused by the server (a 4xx answer); for `audit verify`, the log is damaged
-  2  usage: the command line, the settings, or a local file that cannot be read or written
+  0  done; for `doctor`, all is there that the appliance uses
+  1  refused by the server (a 4xx answer); for `audit verify`, the log is damaged; for `doctor`, a feature is lacking
+  2  usage: the command line, the settings, or a local file that cannot be read or written; for `doctor`, not usable
   3  the server cannot be reached, or fails (a 5xx answer)
   4  not allowed: no token, a token that is not valid, or one without the scope (401, 403)
   5  not found (404)
@@ -57,20 +65,44 @@ pub(super) enum Command {
     /// Certificates that were issued
     #[command(subcommand)]
     Cert(CertificateCommand),
+    /// Certificate signing requests that somebody has to approve
+    #[command(subcommand)]
+    Csr(RequestCommand),
     /// Trust anchors: CA certificates of others that are believed
     #[command(subcommand)]
     Anchor(AnchorCommand),
     /// Certificate revocation lists
     #[command(subcommand)]
     Crl(CrlCommand),
+    /// Organizations: the tenants of the appliance
+    #[command(subcommand)]
+    Organization(OrganizationCommand),
+    /// Projects, which certificates are booked on
+    #[command(subcommand)]
+    Project(ProjectCommand),
+    /// Users, and what they may do
+    #[command(subcommand)]
+    User(UserCommand),
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Webhooks: where events are sent
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
+    /// Secrets: values the appliance needs elsewhere, sealed by the token
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// The audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// What has happened, and what happens
+    #[command(subcommand)]
+    Event(EventCommand),
     /// Ask whether the appliance is well
     Health,
+    /// Examine what an appliance is to be built on
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
     /// Write the completion script of a shell to standard output
     Completions { shell: Shell },
 }

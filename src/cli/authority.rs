@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
+use crate::api::crl::CrlSettings;
 use crate::api::pki::{Authority, CreateAuthority, RevokeAuthority};
 
-use super::crl::GetCrl;
+use super::crl::{CrlArguments, GetCrl};
 use super::failure::Failure;
 use super::files;
 use super::session::Session;
@@ -103,6 +104,14 @@ pub(super) struct CreateArguments {
     /// Where its certificate is fetched from, written into what it issues; may be repeated
     #[arg(long, value_name = "URL")]
     issuer_url: Option<Vec<String>>,
+    /// Where its OCSP responder is, written into what it issues; may be repeated
+    #[arg(long, value_name = "URL", conflicts_with = "no_ocsp")]
+    ocsp_url: Option<Vec<String>>,
+    /// Its OCSP responder does not answer
+    #[arg(long)]
+    no_ocsp: bool,
+    #[command(flatten)]
+    crl: CrlArguments,
 }
 
 impl AuthorityCommand {
@@ -170,6 +179,9 @@ impl CreateArguments {
             locality: self.locality,
             crl_urls: self.crl_url,
             issuer_urls: self.issuer_url,
+            ocsp: self.no_ocsp.then_some(false),
+            ocsp_urls: self.ocsp_url,
+            crl: self.crl.body(),
         })
     }
 }
@@ -196,7 +208,7 @@ fn list(authorities: &[Authority]) -> Rows {
     })
 }
 
-fn details(a: &Authority) -> Rows {
+pub(super) fn details(a: &Authority) -> Rows {
     Rows::fields([
         ("id", Some(a.id.clone())),
         ("name", Some(a.name.clone())),
@@ -214,5 +226,21 @@ fn details(a: &Authority) -> Rows {
         ("valid until", Some(a.valid_until.clone())),
         ("certificates issued", Some(a.certificates_issued.to_string())),
         ("created at", Some(a.created_at.clone())),
+        ("CRL", Some(crl(&a.crl)).filter(|_| !a.crl.period.is_empty())),
     ])
+}
+
+fn crl(settings: &CrlSettings) -> String {
+    let CrlSettings { period, validity, overlap, delta, delta_period, shards, publish_on_revocation, publish_within } = settings;
+    let mut text = format!("every {period}, good for {validity}, replaced {overlap} before its end");
+    if *delta {
+        text += &format!("; delta every {delta_period}");
+    }
+    if *shards > 0 {
+        text += &format!("; divided into {shards}");
+    }
+    if *publish_on_revocation {
+        text += &format!("; within {publish_within} of a revocation");
+    }
+    text
 }

@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use crate::api::pki::{Certificate, CertificateSummary, Revoke, UpdateCertificate};
+use crate::api::pki::{Certificate, CertificateSummary, Renew, RetrievePrivateKey, Revoke, UpdateCertificate};
 use crate::base::id::CertId;
+use crate::base::secret::ExposeSecret;
 use crate::client::CertificateFilter;
+use crate::x509::pem::Label;
 
 use super::arguments::duration;
+use super::certificate_import::ImportArguments;
 use super::failure::Failure;
-use super::files;
+use super::files::{self, NewFile, Readers};
+use super::issue::{Named, NewFiles};
 use super::session::Session;
 use super::table::{self, Rows};
 use super::trust_anchor::ValidateArguments;
@@ -33,6 +37,17 @@ pub(super) enum CertificateCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Retrieve the private key of a certificate, where its role has it kept
+    PrivateKey {
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        id: String,
+        /// traditional (SEC1 or PKCS#1, by the kind of key) or pkcs8; traditional unless given
+        #[arg(long, value_name = "FORMAT", value_parser = ["traditional", "pkcs8"])]
+        key_format: Option<String>,
+        /// Write it to this new file, for its owner alone
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Change a certificate's tags or description
     Update {
         #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -46,13 +61,31 @@ pub(super) enum CertificateCommand {
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
     },
+    /// Import a certificate that was issued elsewhere
+    Import(ImportArguments),
     /// Validate any certificate against our authorities and the trust anchors
     Validate(ValidateArguments),
+    /// Issue a new certificate for the same subject and names; the old one stays valid
+    Renew(RenewCommand),
+    /// Delete a certificate that expired, was revoked or is from elsewhere, and its kept private key, for good
+    Delete {
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        id: String,
+        /// Destroy its kept private key and leave the certificate
+        #[arg(long)]
+        only_private_key: bool,
+        /// Do not ask on a terminal
+        #[arg(long)]
+        yes: bool,
+    },
     /// Revoke a certificate
     Revoke {
         /// Its id or its serial number
-        #[arg(value_name = "ID|SERIAL", value_parser = NonEmptyStringValueParser::new())]
-        certificate: String,
+        #[arg(value_name = "ID|SERIAL", value_parser = NonEmptyStringValueParser::new(), required_unless_present = "file")]
+        certificate: Option<String>,
+        /// The certificate itself, in PEM or DER; `-` is standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
+        file: Option<PathBuf>,
         /// A reason of RFC 5280, 5.3.1, such as key_compromise or superseded
         #[arg(long)]
         reason: Option<String>,
@@ -60,6 +93,28 @@ pub(super) enum CertificateCommand {
         #[arg(long, value_name = "TIME")]
         invalidity_date: Option<String>,
     },
+    /// Lift the hold of a certificate that was revoked with the reason certificate_hold
+    Unrevoke {
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RenewCommand {
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    id: String,
+    /// How long it is valid, such as 168h or 30d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    ttl: Option<String>,
+    /// A request in PEM or DER whose key the new certificate is for; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// The form of a new private key; traditional (SEC1 or PKCS#1 by the key's type) unless given
+    #[arg(long, value_name = "FORMAT", value_parser = ["traditional", "pkcs8"])]
+    key_format: Option<String>,
+    #[command(flatten)]
+    files: Named,
 }
 
 #[derive(Debug, Args)]
@@ -89,7 +144,9 @@ impl CertificateCommand {
         let client = session.client.clone();
         match self {
             Self::List(arguments) => arguments.run(session).await,
+            Self::Import(arguments) => arguments.run(session).await,
             Self::Validate(arguments) => arguments.run(session).await,
+            Self::Renew(command) => command.run(session).await,
             Self::Show { id } => {
                 let certificate = session.wait("reading the certificate", client.certificate(&id)).await?;
                 session.print(&certificate, details)
@@ -101,17 +158,65 @@ impl CertificateCommand {
                     None => session.screen.line(pem.as_bytes()),
                 }
             }
+            Self::PrivateKey { id, key_format, out } => {
+                // Before it is asked for: a key that cannot be written must not leave the appliance.
+                let file = out.map(|path| NewFile::create(&path, Readers::Owner)).transpose()?;
+                let body = RetrievePrivateKey { private_key_format: key_format };
+                let answer = session.wait("retrieving the private key", client.private_key(&id, &body)).await?;
+                match file {
+                    Some(file) => {
+                        let path = file.write(answer.value.private_key.expose_secret().as_bytes())?;
+                        session.screen.note(&format!("the private key is in {}", path.display()));
+                        Ok(())
+                    }
+                    None if session.json => session.screen.line(answer.json()),
+                    None => session.screen.write(answer.value.private_key.expose_secret().as_bytes()),
+                }
+            }
             Self::Update { id, tag, no_tags, description } => {
                 let body = UpdateCertificate { tags: if no_tags { Some(Vec::new()) } else { tag }, description };
                 let certificate = session.wait("changing the certificate", client.update_certificate(&id, &body)).await?;
                 session.print(&certificate, details)
             }
-            Self::Revoke { certificate, reason, invalidity_date } => {
-                let body = revocation(certificate, reason, invalidity_date);
+            Self::Delete { id, only_private_key: true, yes } => {
+                if !yes {
+                    session.confirm(&format!("This destroys the private key that is kept for {id}."))?;
+                }
+                session.wait("destroying the private key", client.destroy_private_key(&id)).await?;
+                session.screen.note(&format!("destroyed the private key of {id}"));
+                Ok(())
+            }
+            Self::Delete { id, only_private_key: false, yes } => {
+                if !yes {
+                    session.confirm(&format!("This deletes {id}, and its private key where that is kept, for good."))?;
+                }
+                session.wait("deleting the certificate", client.delete_certificate(&id)).await?;
+                session.screen.note(&format!("deleted {id}"));
+                Ok(())
+            }
+            Self::Unrevoke { id } => {
+                let certificate = session.wait("lifting the hold", client.unrevoke(&id)).await?;
+                session.print(&certificate, details)
+            }
+            Self::Revoke { certificate, file, reason, invalidity_date } => {
+                let certificate_pem = file.as_deref().map(|path| files::read_pem(path, Label::Certificate)).transpose()?;
+                let body = Revoke { certificate_pem, reason, invalidity_date, ..named(certificate) };
                 let certificate = session.wait("revoking the certificate", client.revoke(&body)).await?;
                 session.print(&certificate, details)
             }
         }
+    }
+}
+
+impl RenewCommand {
+    async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let client = session.client.clone();
+        let Self { id, ttl, csr, key_format, files } = self;
+        let csr_pem = csr.as_deref().map(|path| files::read_pem(path, Label::CertificateRequest)).transpose()?;
+        let files = NewFiles::create(files)?;
+        let body = Renew { ttl, csr_pem, private_key_format: key_format };
+        let renewed = session.wait("renewing the certificate", client.renew(&id, &body)).await?;
+        files.fill(session, &renewed)
     }
 }
 
@@ -129,12 +234,10 @@ impl ListArguments {
     }
 }
 
-fn revocation(certificate: String, reason: Option<String>, invalidity_date: Option<String>) -> Revoke {
-    let (serial_number, certificate_id) = match certificate.parse::<CertId>() {
-        Ok(_) => (None, Some(certificate)),
-        Err(_) => (Some(certificate), None),
-    };
-    Revoke { serial_number, certificate_id, reason, invalidity_date, use_acme: None }
+fn named(certificate: Option<String>) -> Revoke {
+    let is_id = certificate.as_ref().is_some_and(|text| text.parse::<CertId>().is_ok());
+    let (serial_number, certificate_id) = if is_id { (None, certificate) } else { (certificate, None) };
+    Revoke { serial_number, certificate_id, ..Revoke::default() }
 }
 
 fn list(certificates: &[CertificateSummary]) -> Rows {
@@ -143,15 +246,19 @@ fn list(certificates: &[CertificateSummary]) -> Rows {
     })
 }
 
-fn details(certificate: &Certificate) -> Rows {
+pub(super) fn details(certificate: &Certificate) -> Rows {
     let summary = &certificate.summary;
     Rows::fields([
         ("id", Some(summary.id.clone())),
         ("common name", Some(summary.common_name.clone())),
         ("host names", table::joined(&certificate.alt_names)),
         ("IP addresses", table::joined(&certificate.ip_sans)),
-        ("authority", Some(summary.issuer_ca_id.clone())),
-        ("role", Some(certificate.role.clone())),
+        ("authority", Some(summary.issuer_ca_id.clone()).filter(|id| !id.is_empty())),
+        ("issuer", certificate.issuer.clone()),
+        ("role", Some(certificate.role.clone()).filter(|role| !role.is_empty())),
+        ("request", certificate.csr_id.clone()),
+        ("renewed from", certificate.renewed_from.clone()),
+        ("renewed by", certificate.renewed_by.clone()),
         ("key", Some(table::key(&certificate.key_type, certificate.key_bits))),
         ("serial number", Some(summary.serial_number.clone())),
         ("fingerprint (SHA-256)", Some(certificate.fingerprint_sha256.clone())),
@@ -160,6 +267,7 @@ fn details(certificate: &Certificate) -> Rows {
         ("revoked", Some(table::yes(summary.is_revoked))),
         ("revoked at", certificate.revoked_at.clone()),
         ("reason", certificate.revocation_reason.clone()),
+        ("private key kept", Some(table::yes(certificate.has_private_key))),
         ("tags", table::joined(&certificate.tags)),
         ("description", Some(certificate.description.clone()).filter(|text| !text.is_empty())),
         ("created at", Some(certificate.created_at.clone())),

@@ -38,6 +38,9 @@ pub(super) struct ConnectionArguments {
     /// The daemon's break-glass socket on this machine, for its root: no token is needed, and every use is in the audit trail
     #[arg(long, global = true, value_name = "PATH", conflicts_with_all = ["url", "ca_file", "token_file", "dir"])]
     socket: Option<PathBuf>,
+    /// For commands that make something: sent with the same key again, they make it once; a lost connection is tried again, five times
+    #[arg(long, global = true, value_name = "KEY", value_parser = idempotency_key)]
+    idempotency_key: Option<String>,
     /// The longest wait for an answer
     #[arg(long, global = true, value_name = "DURATION", default_value = "60s")]
     timeout: Option<Span>,
@@ -72,6 +75,7 @@ pub(super) struct Settings {
     /// The socket to use instead.
     pub(super) socket: Option<PathBuf>,
     pub(super) timeout: Option<Duration>,
+    pub(super) idempotency_key: Option<String>,
     /// What the user should know about them.
     pub(super) warnings: Vec<String>,
 }
@@ -82,7 +86,9 @@ impl ConnectionArguments {
     pub(super) fn resolve(&self, environment: Environment<'_>) -> Result<Settings, SettingsFault> {
         if self.socket.is_some() {
             let endpoint = Endpoint { base_url: DEFAULT_URL.to_owned(), ca_file: None, token: None };
-            return Ok(Settings { endpoint, socket: self.socket.clone(), timeout: self.timeout(), warnings: Vec::new() });
+            let idempotency_key = self.idempotency_key.clone();
+            let socket = self.socket.clone();
+            return Ok(Settings { endpoint, socket, timeout: self.timeout(), idempotency_key, warnings: Vec::new() });
         }
         let variable = |name: &'static str| environment(name).filter(|value| !value.is_empty());
         let near = Directory::open(self.dir.clone())?;
@@ -104,7 +110,8 @@ impl ConnectionArguments {
             (None, None) => far.file(TOKEN).map(|path| read_token(&path, &mut warnings)).transpose()?,
         };
         let endpoint = Endpoint { base_url, ca_file: ca_file.or_else(|| far.file(ROOT)), token };
-        Ok(Settings { endpoint, socket: None, timeout: self.timeout(), warnings })
+        let idempotency_key = self.idempotency_key.clone();
+        Ok(Settings { endpoint, socket: None, timeout: self.timeout(), idempotency_key, warnings })
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -141,6 +148,16 @@ impl Directory {
         }
         Ok(Some(format!("https://{address}")))
     }
+}
+
+/// A key that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("1 to 255 printable ASCII characters are wanted")]
+struct NoIdempotencyKey;
+
+fn idempotency_key(text: &str) -> Result<String, NoIdempotencyKey> {
+    let is_key = (1..=255).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_key { Ok(text.to_owned()) } else { Err(NoIdempotencyKey) }
 }
 
 fn text(value: OsString, name: &'static str) -> Result<String, SettingsFault> {

@@ -9,6 +9,7 @@ use rustls::CertificateError;
 use crate::audit::VerifyError;
 use crate::client::ClientError;
 use crate::journal::JournalError;
+use crate::token::doctor::DoctorError;
 use crate::x509::pem::Label;
 
 use super::connection::SettingsFault;
@@ -30,6 +31,8 @@ pub(super) enum Failure {
     KeyLost { id: String, serial: String, source: Box<Failure> },
     #[error("{} holds neither PEM nor DER where {wanted} is wanted", path.display())]
     NotPem { path: PathBuf, wanted: Label },
+    #[error("the value of {path} is for tokens with the scope secrets:read; --metadata shows the rest")]
+    ValueWithheld { path: String },
     #[error("DER is not for terminals")]
     BinaryToTerminal,
     #[error("the appliance is {status}")]
@@ -38,6 +41,16 @@ pub(super) enum Failure {
     AuditLog { dir: PathBuf, source: VerifyError },
     #[error("the audit log in {} has no entry", dir.display())]
     NoAuditEntries { dir: PathBuf },
+    #[error("the token cannot be examined")]
+    Doctor(#[from] DoctorError),
+    #[error("{0:?} is no variable of an environment: write NAME=VALUE")]
+    Variable(String),
+    #[error("the token lacks what some features of the appliance need")]
+    TokenLacks,
+    #[error("nothing was tried without a PIN")]
+    TokenUntried,
+    #[error("the appliance cannot use the token")]
+    TokenUnusable,
     #[error("the work was not finished")]
     Unfinished(#[source] tokio::task::JoinError),
     #[error("not confirmed; nothing was done")]
@@ -59,10 +72,11 @@ impl Failure {
                 Some(_) | None => 3,
             },
             Self::NoSuchAuthority { .. } => 5,
+            Self::ValueWithheld { .. } => 4,
             Self::Unhealthy { .. } | Self::Unfinished(_) => 3,
             // What cannot be read is not thereby damaged.
             Self::AuditLog { source: VerifyError::Journal(JournalError::Io { .. } | JournalError::Newer { .. }), .. } => 2,
-            Self::AuditLog { .. } | Self::NoAuditEntries { .. } => 1,
+            Self::AuditLog { .. } | Self::NoAuditEntries { .. } | Self::TokenLacks | Self::TokenUntried => 1,
             Self::Settings(_)
             | Self::File { .. }
             | Self::Exists { .. }
@@ -70,6 +84,9 @@ impl Failure {
             | Self::NotPem { .. }
             | Self::BinaryToTerminal
             | Self::NotConfirmed
+            | Self::Doctor(_)
+            | Self::Variable(_)
+            | Self::TokenUnusable
             | Self::Output(_) => 2,
         }
     }
@@ -101,11 +118,13 @@ impl Failure {
         // The faults of the layers between say nothing a user could act on; the first and the deepest do.
         if let Some(first) = shown {
             text = format!("{text}: {first}");
-            let mut deepest = first;
-            while let Some(next) = deepest.source() {
-                deepest = next;
+            // By steps and not by addresses: an error may lie at the very address of the one around it.
+            shown = None;
+            let mut next = first.source();
+            while let Some(deeper) = next {
+                shown = Some(deeper);
+                next = deeper.source();
             }
-            shown = (!std::ptr::addr_eq(deepest, first)).then_some(deepest);
         }
         match shown {
             Some(deepest) => format!("{text}: {deepest}"),
@@ -131,12 +150,18 @@ impl Failure {
             Self::Settings(SettingsFault::NotADirectory { .. }) => {
                 Some("the first start of `chanceryd dev --dir DIR` fills a directory".to_owned())
             }
+            Self::TokenUntried => Some("name the file that holds it by --pin-file".to_owned()),
             Self::Settings(_)
             | Self::File { .. }
+            | Self::Doctor(_)
+            | Self::Variable(_)
+            | Self::TokenLacks
+            | Self::TokenUnusable
             | Self::NotPem { .. }
             | Self::Unhealthy { .. }
             | Self::Unfinished(_)
             | Self::NotConfirmed
+            | Self::ValueWithheld { .. }
             | Self::Output(_) => None,
         }
     }

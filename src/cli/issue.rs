@@ -35,6 +35,13 @@ pub(super) struct IssueCommand {
     /// The form of the private key; traditional (SEC1 or PKCS#1 by the key's type) unless given
     #[arg(long, value_name = "FORMAT", value_parser = ["traditional", "pkcs8"])]
     key_format: Option<String>,
+    #[command(flatten)]
+    files: Named,
+}
+
+/// Where a certificate with its key goes.
+#[derive(Debug, Args)]
+pub(super) struct Named {
     /// Write cert.pem, chain.pem and key.pem into this directory, which is made when it is missing
     #[arg(long, value_name = "DIR", conflicts_with_all = ["cert_file", "chain_file", "key_file"])]
     out: Option<PathBuf>,
@@ -74,47 +81,11 @@ pub(super) struct SignCommand {
 impl IssueCommand {
     pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let client = session.client.clone();
-        let Self { role, common_name, alt_name, ip, ttl, key_format, out, cert_file, chain_file, key_file } = self;
-        let (cert_file, chain_file, key_file) = match out {
-            Some(dir) => {
-                files::make_directory(&dir)?;
-                (Some(dir.join("cert.pem")), Some(dir.join("chain.pem")), Some(dir.join("key.pem")))
-            }
-            None => (cert_file, chain_file, key_file),
-        };
-        // Before anything is asked for: a key that cannot be kept must not be made.
-        let new = |path: Option<PathBuf>, readers| path.map(|path| NewFile::create(&path, readers)).transpose();
-        let key_file = new(key_file, Readers::Owner)?;
-        let cert_file = new(cert_file, Readers::Everyone)?;
-        let chain_file = new(chain_file, Readers::Everyone)?;
-
+        let Self { role, common_name, alt_name, ip, ttl, key_format, files } = self;
+        let files = NewFiles::create(files)?;
         let body = Issue { common_name, alt_names: alt_name, ip_sans: ip, ttl, private_key_format: key_format };
         let issued = session.wait("issuing the certificate", client.issue(&role, &body)).await?;
-        let value = &issued.value;
-        announce(session, value);
-        let mut rest = Rest::new(session.json);
-        let key_kept = match (&value.private_key, key_file) {
-            // The key first: without it the rest is worth nothing.
-            (Some(key), Some(file)) => {
-                let lost =
-                    |source| Failure::KeyLost { id: value.id.clone(), serial: value.serial_number.clone(), source: Box::new(source) };
-                file.write(line(key.expose_secret()).as_bytes()).map(Some).map_err(lost)?
-            }
-            (Some(_), None) | (None, _) => None,
-        };
-        rest.put(cert_file, &value.certificate)?;
-        rest.put(chain_file, &chain(value))?;
-        if let (Some(key), None) = (&value.private_key, &key_kept) {
-            rest.put(None, key.expose_secret())?;
-        }
-        match &key_kept {
-            Some(path) => session.screen.note(&format!("the private key is in {}; the appliance does not show it again", path.display())),
-            None if value.private_key.is_some() => {
-                session.screen.note("the private key is on standard output; the appliance does not show it again");
-            }
-            None => {}
-        }
-        finish(session, &issued, rest, key_kept.is_some())
+        files.fill(session, &issued)
     }
 }
 
@@ -124,18 +95,85 @@ impl SignCommand {
         let Self { role, csr, san, ttl, cert_file, chain_file } = self;
         let body = Sign { csr_pem: files::read_pem(&csr, Label::CertificateRequest)?, ttl, san };
         let signed = session.wait("signing the request", client.sign(&role, &body)).await?;
-        let value = &signed.value;
+        deliver(session, &signed, cert_file, chain_file)
+    }
+}
+
+/// Shows a certificate without a key, or writes it to the files that are named for it.
+pub(super) fn deliver(
+    session: &mut Session<'_, '_>,
+    signed: &Answer<Issued>,
+    cert_file: Option<PathBuf>,
+    chain_file: Option<PathBuf>,
+) -> Result<(), Failure> {
+    let value = &signed.value;
+    announce(session, value);
+    let mut rest = Rest::new(session.json);
+    match cert_file {
+        Some(path) => files::replace(&path, line(&value.certificate).as_bytes())?,
+        None => rest.put(None, &value.certificate)?,
+    }
+    match chain_file {
+        Some(path) => files::replace(&path, chain(value).as_bytes())?,
+        None => rest.put(None, &chain(value))?,
+    }
+    finish(session, signed, rest, false)
+}
+
+/// The new files of a certificate with its key. They are made before anything is asked for: a key that cannot be kept must not be made.
+pub(super) struct NewFiles {
+    key: Option<NewFile>,
+    certificate: Option<NewFile>,
+    chain: Option<NewFile>,
+}
+
+impl NewFiles {
+    pub(super) fn create(named: Named) -> Result<Self, Failure> {
+        let Named { out, cert_file, chain_file, key_file } = named;
+        let (cert_file, chain_file, key_file) = match out {
+            Some(dir) => {
+                files::make_directory(&dir)?;
+                (Some(dir.join("cert.pem")), Some(dir.join("chain.pem")), Some(dir.join("key.pem")))
+            }
+            None => (cert_file, chain_file, key_file),
+        };
+        let new = |path: Option<PathBuf>, readers| path.map(|path| NewFile::create(&path, readers)).transpose();
+        Ok(Self {
+            key: new(key_file, Readers::Owner)?,
+            certificate: new(cert_file, Readers::Everyone)?,
+            chain: new(chain_file, Readers::Everyone)?,
+        })
+    }
+
+    /// Writes what came; what has no file goes to standard output.
+    pub(super) fn fill(self, session: &mut Session<'_, '_>, issued: &Answer<Issued>) -> Result<(), Failure> {
+        let value = &issued.value;
         announce(session, value);
         let mut rest = Rest::new(session.json);
-        match cert_file {
-            Some(path) => files::replace(&path, line(&value.certificate).as_bytes())?,
-            None => rest.put(None, &value.certificate)?,
+        let key_kept = match (&value.private_key, self.key) {
+            // The key first: without it the rest is worth nothing.
+            (Some(key), Some(file)) => {
+                let lost =
+                    |source| Failure::KeyLost { id: value.id.clone(), serial: value.serial_number.clone(), source: Box::new(source) };
+                file.write(line(key.expose_secret()).as_bytes()).map(Some).map_err(lost)?
+            }
+            (Some(_), None) | (None, _) => None,
+        };
+        rest.put(self.certificate, &value.certificate)?;
+        rest.put(self.chain, &chain(value))?;
+        if let (Some(key), None) = (&value.private_key, &key_kept) {
+            rest.put(None, key.expose_secret())?;
         }
-        match chain_file {
-            Some(path) => files::replace(&path, chain(value).as_bytes())?,
-            None => rest.put(None, &chain(value))?,
+        match &key_kept {
+            Some(path) => session
+                .screen
+                .note(&format!("the private key is in {}; the appliance has no copy unless the role keeps one", path.display())),
+            None if value.private_key.is_some() => {
+                session.screen.note("the private key is on standard output; the appliance has no copy unless the role keeps one");
+            }
+            None => {}
         }
-        finish(session, &signed, rest, false)
+        finish(session, issued, rest, key_kept.is_some())
     }
 }
 

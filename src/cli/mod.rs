@@ -8,19 +8,28 @@ mod arguments;
 mod audit;
 mod authority;
 mod certificate;
+mod certificate_import;
 mod connection;
 mod crl;
+mod doctor;
+mod event;
 mod failure;
 mod files;
 mod health;
 mod issue;
+mod organization;
 mod progress;
+mod project;
+mod request;
 mod role;
 mod screen;
+mod secret;
 mod session;
 mod table;
 mod token;
 mod trust_anchor;
+mod user;
+mod webhook;
 
 use std::ffi::OsString;
 
@@ -59,11 +68,19 @@ async fn execute(cli: Cli, environment: Environment<'_>, screen: &mut Screen<'_>
         Command::Issue(command) => command.run(&mut connect(screen)?).await,
         Command::Sign(command) => command.run(&mut connect(screen)?).await,
         Command::Cert(command) => command.run(&mut connect(screen)?).await,
+        Command::Csr(command) => command.run(&mut connect(screen)?).await,
         Command::Anchor(command) => command.run(&mut connect(screen)?).await,
         Command::Crl(command) => command.run(&mut connect(screen)?).await,
+        Command::Organization(command) => command.run(&mut connect(screen)?).await,
+        Command::Project(command) => command.run(&mut connect(screen)?).await,
+        Command::User(command) => command.run(&mut connect(screen)?).await,
+        Command::Webhook(command) => command.run(&mut connect(screen)?).await,
         Command::Token(command) => command.run(&mut connect(screen)?).await,
+        Command::Secret(command) => command.run(&mut connect(screen)?).await,
         Command::Audit(AuditCommand::List(command)) => command.run(&mut connect(screen)?).await,
         Command::Audit(AuditCommand::Verify { dir }) => audit::verify(dir, json, screen).await,
+        Command::Event(command) => command.run(&mut connect(screen)?).await,
+        Command::Doctor(command) => command.run(json, screen).await,
         Command::Health => health::run(&mut connect(screen)?).await,
         Command::Completions { shell } => {
             // Into memory first: the generator panics when its writer fails.

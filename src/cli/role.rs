@@ -73,9 +73,15 @@ pub(super) struct Rules {
     /// Whether a request without a common name is refused
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     require_cn: Option<bool>,
-    /// Whether the keys the appliance makes are kept in its token
+    /// Whether the keys the appliance makes are kept, to be retrieved later
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     store_private_keys: Option<bool>,
+    /// How they are kept: as objects of the token, or wrapped, as values that it has sealed; token unless given
+    #[arg(long, value_name = "HOW", value_parser = ["token", "wrapped"])]
+    key_storage: Option<String>,
+    /// Whether certificates say that nobody need look for their revocation (RFC 9608); with a longest lifetime of at most 7d
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    no_rev_avail: Option<bool>,
 }
 
 impl RoleCommand {
@@ -88,7 +94,7 @@ impl RoleCommand {
             }
             Self::Create { name, ca, rules } => {
                 let ca_id = session.authority_id(&ca).await?;
-                let body = rules.creation(name, ca_id);
+                let body = CreateRole::from_parts(name, ca_id, rules.change(None));
                 let role = session.wait("creating the role", client.create_role(&body)).await?;
                 session.print(&role, details)
             }
@@ -118,12 +124,9 @@ impl RoleCommand {
 }
 
 impl Rules {
-    fn creation(self, name: String, ca_id: String) -> CreateRole {
-        let Self { allowed_domain, allow_subdomains, allow_ip_sans, max_ttl, key_type, key_bits, require_cn, store_private_keys } = self;
-        CreateRole {
-            name,
-            ca_id,
-            allowed_domains: allowed_domain,
+    fn change(self, ca_id: Option<String>) -> UpdateRole {
+        let Self {
+            allowed_domain,
             allow_subdomains,
             allow_ip_sans,
             max_ttl,
@@ -131,11 +134,9 @@ impl Rules {
             key_bits,
             require_cn,
             store_private_keys,
-        }
-    }
-
-    fn change(self, ca_id: Option<String>) -> UpdateRole {
-        let Self { allowed_domain, allow_subdomains, allow_ip_sans, max_ttl, key_type, key_bits, require_cn, store_private_keys } = self;
+            key_storage,
+            no_rev_avail,
+        } = self;
         UpdateRole {
             ca_id,
             allowed_domains: allowed_domain,
@@ -146,6 +147,8 @@ impl Rules {
             key_bits,
             require_cn,
             store_private_keys,
+            key_storage,
+            no_rev_avail,
         }
     }
 }
@@ -167,7 +170,8 @@ fn details(role: &Role) -> Rows {
         ("longest lifetime", Some(role.max_ttl.clone())),
         ("key", Some(table::key(&role.key_type, role.key_bits))),
         ("common name required", Some(table::yes(role.require_cn))),
-        ("private keys kept", Some(table::yes(role.store_private_keys))),
+        ("private keys kept", Some(role.key_storage.clone().unwrap_or_else(|| table::yes(role.store_private_keys)))),
+        ("revocation information", Some(if role.no_rev_avail { "none (noRevAvail)" } else { "published" }.to_owned())),
         ("created at", Some(role.created_at.clone())),
         ("updated at", Some(role.updated_at.clone())),
     ])

@@ -12,6 +12,9 @@ use super::progress;
 use super::screen::Screen;
 use super::table::Rows;
 
+/// How often what has an idempotency key is sent again.
+const RETRIES: u32 = 5;
+
 /// What a command works with.
 pub(super) struct Session<'s, 'o> {
     pub(super) client: Client,
@@ -37,6 +40,10 @@ impl<'s, 'o> Session<'s, 'o> {
         let client = client.map_err(|source| Failure::Call { doing: "connecting", source })?;
         let client = match settings.timeout {
             Some(timeout) => client.with_timeout(timeout),
+            None => client,
+        };
+        let client = match settings.idempotency_key {
+            Some(key) => client.with_idempotency_key(key).with_retries(RETRIES),
             None => client,
         };
         Ok(Self { client, screen, json })

@@ -77,6 +77,8 @@ async fn usage_is_checked_before_anything_is_sent() {
         vec!["token", "create", "--name", "n", "--ttl", "1h"],
         vec!["health", "--token", "chy_x"],
         vec!["health", "--timeout", "0s"],
+        vec!["role", "create", "web", "--ca", "x", "--idempotency-key", ""],
+        vec!["role", "create", "web", "--ca", "x", "--idempotency-key", "tab\t"],
         vec!["nothing"],
     ] {
         let (done, lines, _) = against(vec![], &bad).await;

@@ -23,7 +23,7 @@ pub(super) enum TokenCommand {
         /// What or whom it is for
         #[arg(long)]
         name: String,
-        /// pki:read, pki:issue or pki:admin; a wider one holds the narrower; may be repeated
+        /// Such as pki:read, pki:issue, pki:admin, or a capability on one authority such as create_cert@ca_…; may be repeated
         #[arg(long, value_name = "SCOPE", required = true)]
         scope: Vec<String>,
         /// How long it is good for, such as 30d
@@ -35,9 +35,22 @@ pub(super) enum TokenCommand {
         /// A certificate whose key stands for the token instead of a secret, also in certificates that follow it
         #[arg(long, value_name = "FILE", conflicts_with = "out")]
         client_certificate: Option<PathBuf>,
+        /// The id of the user that acts by it: it can do no more than the user can
+        #[arg(long, value_name = "ID")]
+        user: Option<String>,
+        /// The id of the project that its certificates are booked on
+        #[arg(long, value_name = "ID")]
+        project: Option<String>,
+        /// The id of another organization than your own; this needs the scope system
+        #[arg(long, value_name = "ID")]
+        organization: Option<String>,
     },
-    /// List all tokens, without their secrets
-    List,
+    /// List the tokens of an organization, without their secrets
+    List {
+        /// The id of another organization than your own; this needs the scope system
+        #[arg(long, value_name = "ID")]
+        organization: Option<String>,
+    },
     /// Revoke a token
     Revoke {
         #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -49,10 +62,18 @@ impl TokenCommand {
     pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let client = session.client.clone();
         match self {
-            Self::Create { name, scope, ttl, out, client_certificate } => {
+            Self::Create { name, scope, ttl, out, client_certificate, user, project, organization } => {
                 let client_spki_sha256 = client_certificate.as_deref().map(spki_sha256).transpose()?;
                 let file = out.map(|path| NewFile::create(&path, Readers::Owner)).transpose()?;
-                let body = CreateToken { name, scopes: scope, ttl, client_spki_sha256 };
+                let body = CreateToken {
+                    name,
+                    scopes: scope,
+                    ttl,
+                    client_spki_sha256,
+                    organization_id: organization,
+                    user_id: user,
+                    project_id: project,
+                };
                 let made = session.wait("making the token", client.create_token(&body)).await?;
                 let Some(secret) = &made.value.secret else {
                     return session.print(&made, |token| details(&token.details));
@@ -73,8 +94,8 @@ impl TokenCommand {
                     }
                 }
             }
-            Self::List => {
-                let fetch = async |cursor: Option<String>| client.tokens(cursor.as_deref()).await;
+            Self::List { organization } => {
+                let fetch = async |cursor: Option<String>| client.tokens(organization.as_deref(), cursor.as_deref()).await;
                 session.print_pages("listing the tokens", true, None, fetch, list).await
             }
             Self::Revoke { id } => {
@@ -105,6 +126,9 @@ fn list(tokens: &[Token]) -> Rows {
 fn details(token: &Token) -> Rows {
     Rows::fields([
         ("id", Some(token.id.clone())),
+        ("organization", Some(token.organization_id.clone()).filter(|id| !id.is_empty())),
+        ("user", token.user_id.clone()),
+        ("project", token.project_id.clone()),
         ("name", Some(token.name.clone())),
         ("scopes", table::joined(&token.scopes)),
         ("created at", Some(token.created_at.clone())),

@@ -45,9 +45,15 @@ pub(super) struct ValidateArguments {
     /// Intermediate certificates in PEM, in any order
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
-    /// Warn of certificates whose revocation status is not known
+    /// CRLs of authorities elsewhere in PEM
+    #[arg(long, value_name = "FILE")]
+    crl: Option<PathBuf>,
+    /// Look for the status of certificates that authorities elsewhere issued, and warn where it is not known
     #[arg(long)]
     check_revocation: bool,
+    /// Take a status that is not known for an error
+    #[arg(long, requires = "check_revocation")]
+    require_revocation: bool,
 }
 
 impl AnchorCommand {
@@ -79,11 +85,13 @@ impl AnchorCommand {
 impl ValidateArguments {
     pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let client = session.client.clone();
-        let Self { certificate, chain, check_revocation } = self;
+        let Self { certificate, chain, crl, check_revocation, require_revocation } = self;
         let body = Validate {
             certificate_pem: files::read_pem(&certificate, Label::Certificate)?,
             chain_pem: chain.as_deref().map(|path| files::read_pem(path, Label::Certificate)).transpose()?,
+            crl_pem: crl.as_deref().map(|path| files::read_pem(path, Label::Crl)).transpose()?,
             check_revocation: Some(check_revocation),
+            revocation_required: Some(require_revocation),
         };
         let validation = session.wait("validating the certificate", client.validate(&body)).await?;
         session.print(&validation, verdict)

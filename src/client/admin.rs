@@ -23,12 +23,12 @@ impl Client {
     /// `POST /v1/admin/tokens`.
     pub async fn create_token(&self, body: &CreateToken) -> Result<Answer<NewToken>, ClientError> {
         let answer = self.send(Method::POST, Target::new("/v1/admin/tokens"), body).await?;
-        Ok(answer.map(|CreatedToken { details, token }| NewToken { details, secret: token.map(SecretString::from) }))
+        Ok(answer.map(|CreatedToken { details, token, warnings: _ }| NewToken { details, secret: token.map(SecretString::from) }))
     }
 
-    /// `GET /v1/admin/tokens`. The cursor is the one of the page before; none for the first page.
-    pub async fn tokens(&self, cursor: Option<&str>) -> Result<Answer<Page<Token>>, ClientError> {
-        self.get(Target::new("/v1/admin/tokens").query("cursor", cursor)).await
+    /// `GET /v1/admin/tokens`, of the caller's organisation unless another is named.
+    pub async fn tokens(&self, organization: Option<&str>, cursor: Option<&str>) -> Result<Answer<Page<Token>>, ClientError> {
+        self.get(Target::new("/v1/admin/tokens").query("organization_id", organization).query("cursor", cursor)).await
     }
 
     /// `DELETE /v1/admin/tokens/{id}`.

@@ -2,6 +2,7 @@
 
 use hyper::Method;
 
+use crate::api::crl::{RegenerateCrl, RegeneratedCrl, UpdateAuthority};
 use crate::api::pki::{Authority, AuthorityCertificate, CreateAuthority, CrlPublished, Page, RevokeAuthority};
 
 use super::answer::Answer;
@@ -52,6 +53,23 @@ impl Client {
         };
         let Received { status, body } = self.call(Method::GET, &target, accept, None, CRL_LIMIT).await?;
         if body.starts_with(start) { Ok(body.to_vec()) } else { Err(self.mismatch(status, mismatch)) }
+    }
+
+    /// `PATCH /v1/pki/ca/{id}`.
+    pub async fn update_authority(&self, id: &str, body: &UpdateAuthority) -> Result<Answer<Authority>, ClientError> {
+        self.send(Method::PATCH, Target::new("/v1/pki/ca").segment(id), body).await
+    }
+
+    /// `GET /crl/{file}`: one of the CRLs whose URLs stand in certificates.
+    pub async fn crl_file(&self, file: &str) -> Result<Vec<u8>, ClientError> {
+        let target = Target::new("/crl").segment(file);
+        let Received { status, body } = self.call(Method::GET, &target, "application/pkix-crl", None, CRL_LIMIT).await?;
+        if body.starts_with(b"\x30") { Ok(body.to_vec()) } else { Err(self.mismatch(status, Mismatch::Der)) }
+    }
+
+    /// `POST /api/v1/ca/{id}/crl/regenerate`: a new full or delta CRL now.
+    pub async fn regenerate_crl(&self, id: &str, body: &RegenerateCrl) -> Result<Answer<RegeneratedCrl>, ClientError> {
+        self.send(Method::POST, Target::new("/api/v1/ca").segment(id).then("/crl/regenerate"), body).await
     }
 
     /// `POST /v1/pki/ca/{id}/crl`: a new CRL now.

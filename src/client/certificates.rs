@@ -2,7 +2,11 @@
 
 use hyper::Method;
 
-use crate::api::pki::{Certificate, CertificateSummary, Issue, IssuedCertificate, Page, Revoke, Sign, UpdateCertificate};
+use crate::api::import::{ImportCertificate, ImportedCertificate};
+use crate::api::pki::{
+    Certificate, CertificateSummary, Issue, IssuedCertificate, KeptPrivateKey, Page, Renew, RetrievePrivateKey, Revoke, Sign,
+    UpdateCertificate,
+};
 use crate::base::secret::SecretString;
 
 use super::answer::Answer;
@@ -23,6 +27,14 @@ pub struct Issued {
     pub not_after: String,
     /// What was asked for and changed or left out.
     pub warnings: Vec<String>,
+}
+
+/// A private key that was kept with its certificate.
+#[derive(Debug)]
+pub struct PrivateKey {
+    pub id: String,
+    pub serial_number: String,
+    pub private_key: SecretString,
 }
 
 /// Which certificates to list, and which page of them. The default is the first page of all that are not revoked.
@@ -76,14 +88,57 @@ impl Client {
         }
     }
 
+    /// `POST /v1/pki/certificates/{id}/private-key`.
+    pub async fn private_key(&self, id: &str, body: &RetrievePrivateKey) -> Result<Answer<PrivateKey>, ClientError> {
+        let target = Target::new("/v1/pki/certificates").segment(id).then("/private-key");
+        let answer: Answer<KeptPrivateKey> = self.send(Method::POST, target, body).await?;
+        Ok(answer.map(PrivateKey::from))
+    }
+
     /// `PATCH /v1/pki/certificates/{id}`.
     pub async fn update_certificate(&self, id: &str, body: &UpdateCertificate) -> Result<Answer<Certificate>, ClientError> {
         self.send(Method::PATCH, Target::new("/v1/pki/certificates").segment(id), body).await
     }
 
+    /// `POST /v1/pki/certificates/import`.
+    pub async fn import_certificate(&self, body: &ImportCertificate) -> Result<Answer<ImportedCertificate>, ClientError> {
+        self.send(Method::POST, Target::new("/v1/pki/certificates/import"), body).await
+    }
+
+    /// `DELETE /v1/pki/certificates/{id}/private-key`.
+    pub async fn destroy_private_key(&self, id: &str) -> Result<(), ClientError> {
+        self.delete(Target::new("/v1/pki/certificates").segment(id).then("/private-key")).await
+    }
+
+    /// `DELETE /v1/pki/certificates/{id}`.
+    pub async fn delete_certificate(&self, id: &str) -> Result<(), ClientError> {
+        self.delete(Target::new("/v1/pki/certificates").segment(id)).await
+    }
+
+    /// `POST /v1/pki/certificates/{id}/renew`.
+    pub async fn renew(&self, id: &str, body: &Renew) -> Result<Answer<Issued>, ClientError> {
+        let target = Target::new("/v1/pki/certificates").segment(id).then("/renew");
+        let answer: Answer<IssuedCertificate> = self.send(Method::POST, target, body).await?;
+        Ok(answer.map(Issued::from))
+    }
+
+    /// `POST /v1/pki/certificates/{id}/unrevoke`.
+    pub async fn unrevoke(&self, id: &str) -> Result<Answer<Certificate>, ClientError> {
+        let target = Target::new("/v1/pki/certificates").segment(id).then("/unrevoke");
+        let received = self.call(Method::POST, &target, super::transport::JSON, None, DOCUMENT_LIMIT).await?;
+        self.document(received)
+    }
+
     /// `POST /v1/pki/revoke`.
     pub async fn revoke(&self, body: &Revoke) -> Result<Answer<Certificate>, ClientError> {
         self.send(Method::POST, Target::new("/v1/pki/revoke"), body).await
+    }
+}
+
+impl From<KeptPrivateKey> for PrivateKey {
+    fn from(wire: KeptPrivateKey) -> Self {
+        let KeptPrivateKey { id, serial_number, private_key } = wire;
+        Self { id, serial_number, private_key: private_key.into() }
     }
 }
 

@@ -5,24 +5,30 @@
 //! It never follows redirects, never repeats a request that may have been carried out, uses no proxy, and shows neither the
 //! token nor a returned private key in an error or by `Debug`.
 
+mod access;
 mod admin;
 mod answer;
 mod authorities;
 mod certificates;
 mod endpoint;
 mod error;
+mod events;
 mod roles;
+mod secrets;
+mod signing_requests;
 mod socket;
 mod target;
 mod transport;
 mod trust_anchors;
+mod webhooks;
 
 pub use admin::NewToken;
 pub use answer::Answer;
 pub use authorities::CrlForm;
-pub use certificates::{CertificateFilter, Issued};
+pub use certificates::{CertificateFilter, Issued, PrivateKey};
 pub use endpoint::{Endpoint, EndpointFault};
 pub use error::{ClientError, Mismatch};
+pub use events::EventStream;
 pub use transport::{Client, DEFAULT_TIMEOUT};
 
 #[cfg(test)]

@@ -2,8 +2,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::api::admin::CreateToken;
-use crate::api::pki::{CreateAuthority, CreateRole, Issue, Revoke, RevokeAuthority, Sign, UpdateCertificate, UpdateRole};
+use crate::api::admin::{CreateOrganization, CreateProject, CreateToken, CreateUser, UpdateOrganization, UpdateProject, UpdateUser};
+use crate::api::pki::{
+    ApproveSigningRequest, CreateAuthority, CreateRole, CreateSigningRequest, ImportSigningRequest, Issue, RejectSigningRequest, Renew,
+    Revoke, RevokeAuthority, Sign, SignSigningRequest, UpdateCertificate, UpdateRole,
+};
 use crate::base::secret::ExposeSecret;
 
 use super::endpoint::Base;
@@ -92,8 +95,18 @@ async fn every_endpoint_is_asked_for_as_the_api_has_it() {
     let _ = c.certificate_pem("cert_1").await;
     let _ = c.update_certificate("cert_1", &UpdateCertificate::default()).await;
     let _ = c.revoke(&Revoke::default()).await;
+    let _ = c.renew("cert_1", &Renew::default()).await;
+    let _ = c.signing_requests(Some("pending"), None).await;
+    let _ = c.create_signing_request(&CreateSigningRequest::default()).await;
+    let _ = c.import_signing_request(&ImportSigningRequest::default()).await;
+    let _ = c.signing_request("csr_1").await;
+    let _ = c.approve_signing_request("csr_1", &ApproveSigningRequest::default()).await;
+    let _ = c.reject_signing_request("csr_1", &RejectSigningRequest::default()).await;
+    let _ = c.sign_signing_request("csr_1", &SignSigningRequest::default()).await;
+    let _ = c.delete_signing_request("csr_1").await;
     let _ = c.create_token(&CreateToken::default()).await;
-    let _ = c.tokens(None).await;
+    let _ = c.tokens(None, None).await;
+    let _ = c.tokens(Some("org_1"), Some("c")).await;
     let _ = c.delete_token("tok_1").await;
     let _ = c.audit(Some(5), Some("c")).await;
     let _ = c.health().await;
@@ -122,8 +135,18 @@ async fn every_endpoint_is_asked_for_as_the_api_has_it() {
             "GET /v1/pki/certificates/cert_1/pem",
             "PATCH /v1/pki/certificates/cert_1",
             "POST /v1/pki/revoke",
+            "POST /v1/pki/certificates/cert_1/renew",
+            "GET /v1/pki/csr?status=pending",
+            "POST /v1/pki/csr",
+            "POST /v1/pki/csr/import",
+            "GET /v1/pki/csr/csr_1",
+            "POST /v1/pki/csr/csr_1/approve",
+            "POST /v1/pki/csr/csr_1/reject",
+            "POST /v1/pki/csr/csr_1/sign",
+            "DELETE /v1/pki/csr/csr_1",
             "POST /v1/admin/tokens",
             "GET /v1/admin/tokens",
+            "GET /v1/admin/tokens?organization_id=org_1&cursor=c",
             "DELETE /v1/admin/tokens/tok_1",
             "GET /v1/admin/audit?limit=5&cursor=c",
             "GET /healthz",
@@ -133,6 +156,47 @@ async fn every_endpoint_is_asked_for_as_the_api_has_it() {
     let seen = server.seen();
     assert!(seen.iter().all(|request| request.head.contains(&format!("authorization: Bearer {TOKEN}\r\n"))));
     assert!(seen.iter().all(|request| request.connection == 0), "the connection is kept");
+}
+
+#[tokio::test]
+async fn organizations_projects_and_users_are_asked_for_as_the_api_has_them() {
+    let server = Scripted::start((0..15).map(|_| Reaction::json(200, "{}")).collect());
+    let c = client(&server);
+    let _ = c.create_organization(&CreateOrganization::default()).await;
+    let _ = c.organizations(Some("c")).await;
+    let _ = c.organization("org_1").await;
+    let _ = c.update_organization("org_1", &UpdateOrganization::default()).await;
+    let _ = c.delete_organization("org_1").await;
+    let _ = c.create_project(&CreateProject::default()).await;
+    let _ = c.projects(Some("org_1"), None).await;
+    let _ = c.project("proj_1").await;
+    let _ = c.update_project("proj_1", &UpdateProject::default()).await;
+    let _ = c.delete_project("proj_1").await;
+    let _ = c.create_user(&CreateUser::default()).await;
+    let _ = c.users(None, None).await;
+    let _ = c.user("usr_1").await;
+    let _ = c.update_user("usr_1", &UpdateUser::default()).await;
+    let _ = c.delete_user("usr_1").await;
+    assert_eq!(
+        server.lines(),
+        [
+            "POST /v1/admin/organizations",
+            "GET /v1/admin/organizations?cursor=c",
+            "GET /v1/admin/organizations/org_1",
+            "PATCH /v1/admin/organizations/org_1",
+            "DELETE /v1/admin/organizations/org_1",
+            "POST /v1/admin/projects",
+            "GET /v1/admin/projects?organization_id=org_1",
+            "GET /v1/admin/projects/proj_1",
+            "PATCH /v1/admin/projects/proj_1",
+            "DELETE /v1/admin/projects/proj_1",
+            "POST /v1/admin/users",
+            "GET /v1/admin/users",
+            "GET /v1/admin/users/usr_1",
+            "PATCH /v1/admin/users/usr_1",
+            "DELETE /v1/admin/users/usr_1",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -280,4 +344,48 @@ fn certificate(dir: &Path, name: &str, san: &str) -> (std::path::PathBuf, std::p
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     (cert, key)
+}
+
+#[tokio::test]
+async fn what_has_an_idempotency_key_is_sent_again_and_nothing_else_is() {
+    let role = r#"{"name":"web","ca_id":"ca_1","allowed_domains":[],"allow_subdomains":false,"allow_ip_sans":false,"max_ttl":"1h","key_type":"ec","key_bits":256,"require_cn":true,"store_private_keys":false,"created_at":"C","updated_at":"U"}"#;
+    let busy = || Reaction::Answer {
+        status: 503,
+        headers: vec![("content-type", "application/json"), ("retry-after", "1")],
+        body: problem("token_busy", 503),
+    };
+    let script = || {
+        vec![
+            Reaction::Raw(Vec::new()),
+            busy(),
+            Reaction::json(409, std::str::from_utf8(&problem("idempotency_key_in_progress", 409)).unwrap()),
+            Reaction::json(201, role),
+        ]
+    };
+    let body = CreateRole { name: "web".into(), ca_id: "ca_1".into(), ..CreateRole::default() };
+    let server = Scripted::start(script());
+    client(&server).with_idempotency_key("once").with_retries(5).create_role(&body).await.unwrap();
+    let seen = server.seen();
+    assert_eq!(seen.len(), 4);
+    assert!(seen.iter().all(|request| request.head.contains("idempotency-key: once") && request.body == seen[0].body));
+
+    // Without a key nobody knows whether it was done; a refusal stays one; and what only reads is the caller's to repeat.
+    let server = Scripted::start(script());
+    assert!(matches!(client(&server).with_retries(5).create_role(&body).await, Err(ClientError::Interrupted { .. })));
+    let server =
+        Scripted::start(vec![Reaction::json(409, std::str::from_utf8(&problem("name_taken", 409)).unwrap()), Reaction::json(201, role)]);
+    let refused = client(&server).with_idempotency_key("once").with_retries(5).create_role(&body).await;
+    assert!(matches!(refused, Err(ClientError::Refused(_))));
+    let server = Scripted::start(script());
+    let read = client(&server).with_idempotency_key("once").with_retries(5).role("web").await;
+    assert!(matches!(read, Err(ClientError::Interrupted { .. })));
+    // Patience has an end.
+    let server = Scripted::start(vec![busy(), busy(), busy(), Reaction::json(201, role)]);
+    let given_up = client(&server).with_idempotency_key("once").with_retries(2).create_role(&body).await;
+    assert!(matches!(given_up, Err(ClientError::Busy { .. })));
+    assert_eq!(server.seen().len(), 3);
+}
+
+fn problem(code: &str, status: u16) -> Vec<u8> {
+    format!(r#"{{"type":"urn:x","title":"T","status":{status},"detail":"d","code":"{code}","request_id":"req_1"}}"#).into_bytes()
 }

@@ -32,6 +32,9 @@ use super::target::Target;
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait before a request is sent again, doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// The longest JSON document or text: a page of a thousand audit entries is a fraction of it.
 pub(super) const DOCUMENT_LIMIT: usize = 8 << 20;
 /// The longest CRL: a million entries are about 50 MB, more in base64.
@@ -49,6 +52,9 @@ pub struct Client {
     place: String,
     token: Option<SecretString>,
     timeout: Duration,
+    idempotency_key: Option<String>,
+    /// How often a request that may be sent again is.
+    retries: u32,
 }
 
 #[derive(Clone)]
@@ -80,7 +86,7 @@ impl Client {
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
         let http = legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
         let place = base.to_string();
-        Ok(Self { http: Http::Network(http), base, place, token, timeout: DEFAULT_TIMEOUT })
+        Ok(Self { http: Http::Network(http), base, place, token, timeout: DEFAULT_TIMEOUT, idempotency_key: None, retries: 0 })
     }
 
     /// A client of the daemon that serves this socket, which knows the caller by the kernel's word and takes no token.
@@ -89,13 +95,27 @@ impl Client {
         let connector = SocketConnector(Arc::new(path));
         let http = legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
         let base = Base::parse("http://localhost")?;
-        Ok(Self { http: Http::Socket(http), base, place, token: None, timeout: DEFAULT_TIMEOUT })
+        Ok(Self { http: Http::Socket(http), base, place, token: None, timeout: DEFAULT_TIMEOUT, idempotency_key: None, retries: 0 })
     }
 
     /// The same client, waiting this long at most for each answer.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// The same client, for the attempts at making one thing: sent with this key, of 1 to 255 printable ASCII characters, it is made once.
+    #[must_use]
+    pub fn with_idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// The same client, sending what has an idempotency key again, so many times, when it is not known whether it was done.
+    #[must_use]
+    pub fn with_retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
         self
     }
 
@@ -131,8 +151,21 @@ impl Client {
         body: Option<Vec<u8>>,
         limit: usize,
     ) -> Result<Received, ClientError> {
-        let (received, headers) = self.exchange(method, target, accept, body, limit).await?;
-        if received.status.is_success() { Ok(received) } else { Err(self.refusal(&received, &headers)) }
+        let mut left = if method == Method::POST && self.idempotency_key.is_some() { self.retries } else { 0 };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let outcome = match self.exchange(method.clone(), target, accept, body.clone(), limit).await {
+                Ok((received, _)) if received.status.is_success() => return Ok(received),
+                Ok((received, headers)) => self.refusal(&received, &headers),
+                Err(error) => error,
+            };
+            if left == 0 || !may_succeed_later(&outcome) {
+                return Err(outcome);
+            }
+            left -= 1;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Sends and takes whatever comes.
@@ -154,6 +187,27 @@ impl Client {
             self.receive(response, limit).await
         };
         match tokio::time::timeout(self.timeout, exchange).await {
+            Ok(result) => result,
+            Err(_) => Err(ClientError::TimedOut { url: self.url(), after: self.timeout }),
+        }
+    }
+
+    /// Sends and gives the body of an answer of success, to be read for as long as it comes.
+    pub(super) async fn open(&self, target: &Target, accept: &'static str) -> Result<Incoming, ClientError> {
+        let request = self.request(Method::GET, target, accept, None)?;
+        let opening = async {
+            let response = match &self.http {
+                Http::Network(http) => http.request(request).await,
+                Http::Socket(http) => http.request(request).await,
+            };
+            let response = response.map_err(|e| self.failure(e))?;
+            if response.status().is_success() {
+                return Ok(response.into_body());
+            }
+            let (received, headers) = self.receive(response, DOCUMENT_LIMIT).await?;
+            Err(self.refusal(&received, &headers))
+        };
+        match tokio::time::timeout(self.timeout, opening).await {
             Ok(result) => result,
             Err(_) => Err(ClientError::TimedOut { url: self.url(), after: self.timeout }),
         }
@@ -194,6 +248,7 @@ impl Client {
         accept: &'static str,
         body: Option<Vec<u8>>,
     ) -> Result<Request<Full<Bytes>>, ClientError> {
+        let is_post = method == Method::POST;
         let mut request = Request::builder()
             .method(method)
             .uri(self.base.join(target.as_str()))
@@ -201,6 +256,9 @@ impl Client {
             .header(USER_AGENT, concat!("chancery/", env!("CARGO_PKG_VERSION")));
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, bearer(token)?);
+        }
+        if let (true, Some(key)) = (is_post, &self.idempotency_key) {
+            request = request.header("idempotency-key", key);
         }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, JSON);
@@ -235,6 +293,20 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("place", &self.place).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// Whether the same request may go better a little later, as far as the failure tells.
+fn may_succeed_later(error: &ClientError) -> bool {
+    match error {
+        ClientError::Unreachable { .. } | ClientError::Interrupted { .. } | ClientError::TimedOut { .. } => true,
+        ClientError::Busy { retry_after, .. } => retry_after.is_none_or(|wait| wait <= LONGEST_PAUSE * 2),
+        ClientError::Refused(problem) => problem.code == "idempotency_key_in_progress",
+        ClientError::Endpoint(_)
+        | ClientError::Untrusted { .. }
+        | ClientError::TooLarge { .. }
+        | ClientError::NotUnderstood { .. }
+        | ClientError::Request(_) => false,
     }
 }
 

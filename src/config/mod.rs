@@ -1,7 +1,9 @@
 //! The configuration file: TOML, unknown keys refused, secrets only as paths of files that hold them.
 
 mod admin;
+pub mod limits;
 pub mod log;
+pub mod outbound;
 pub mod sandbox;
 mod tls;
 mod token;
@@ -36,18 +38,24 @@ pub struct Config {
     #[serde(default)]
     pub crl: Crl,
     #[serde(default)]
+    pub ocsp: Ocsp,
+    #[serde(default)]
     pub storage: Storage,
+    #[serde(default)]
+    pub limits: limits::Limits,
     #[serde(default)]
     pub log: log::Log,
     #[serde(default)]
     pub sandbox: sandbox::Sandbox,
+    #[serde(default)]
+    pub outbound: outbound::Outbound,
 }
 
 /// What relying parties reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Public {
-    /// The address of a plain-HTTP listener for CRLs and CA certificates; none unless given.
+    /// The address of a plain-HTTP listener for CRLs, CA certificates and OCSP; none unless given.
     pub listen: Option<SocketAddr>,
     /// The URL under which relying parties reach it, written into certificates; none unless given.
     pub url: Option<String>,
@@ -61,6 +69,18 @@ pub struct Crl {
     pub period: String,
     #[serde(default = "default_crl_validity")]
     pub validity: String,
+}
+
+/// How long OCSP answers and responders are good for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ocsp {
+    #[serde(default = "default_ocsp_period")]
+    pub period: String,
+    #[serde(default = "default_ocsp_validity")]
+    pub validity: String,
+    #[serde(default = "default_ocsp_responder_validity")]
+    pub responder_validity: String,
 }
 
 /// How the data directory is used.
@@ -110,6 +130,21 @@ impl Config {
         span("crl.validity", &self.crl.validity)
     }
 
+    /// How often an OCSP answer that is asked for is made.
+    pub fn ocsp_period(&self) -> Result<Span, ConfigError> {
+        span("ocsp.period", &self.ocsp.period)
+    }
+
+    /// How long OCSP answers are good for.
+    pub fn ocsp_validity(&self) -> Result<Span, ConfigError> {
+        span("ocsp.validity", &self.ocsp.validity)
+    }
+
+    /// How long the certificates of OCSP responders are good for.
+    pub fn ocsp_responder_validity(&self) -> Result<Span, ConfigError> {
+        span("ocsp.responder_validity", &self.ocsp.responder_validity)
+    }
+
     /// The settings that differ from another's and are taken up by a new start only.
     pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
         let differences = [
@@ -120,6 +155,7 @@ impl Config {
             ("token", self.token != other.token),
             ("storage", self.storage != other.storage),
             ("sandbox", self.sandbox != other.sandbox),
+            ("outbound", self.outbound != other.outbound),
         ];
         differences.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
@@ -137,6 +173,8 @@ impl Config {
         absolute("data_dir", &self.data_dir)?;
         self.tls.check()?;
         self.admin.check()?;
+        self.limits.check()?;
+        self.outbound.check()?;
         // Without a reserve a full disk would stop revocation.
         if !(4..=1_048_576).contains(&self.storage.reserve_mib) {
             return wrong("storage.reserve_mib", "4 to 1048576");
@@ -148,6 +186,13 @@ impl Config {
         if self.crl_validity()?.as_seconds() < 2 * self.crl_period()?.as_seconds() {
             return wrong("crl.validity", "at least twice crl.period");
         }
+        if self.ocsp_validity()?.as_seconds() < 2 * self.ocsp_period()?.as_seconds() {
+            return wrong("ocsp.validity", "at least twice ocsp.period");
+        }
+        // Nobody asks whether a responder was revoked (RFC 6960, 4.2.2.2.1), so it must not last.
+        if self.ocsp_responder_validity()? > Span::days(90) {
+            return wrong("ocsp.responder_validity", "at most 90d");
+        }
         Ok(())
     }
 }
@@ -155,6 +200,12 @@ impl Config {
 impl Default for Crl {
     fn default() -> Self {
         Self { period: default_crl_period(), validity: default_crl_validity() }
+    }
+}
+
+impl Default for Ocsp {
+    fn default() -> Self {
+        Self { period: default_ocsp_period(), validity: default_ocsp_validity(), responder_validity: default_ocsp_responder_validity() }
     }
 }
 
@@ -204,6 +255,18 @@ fn default_crl_period() -> String {
 
 fn default_crl_validity() -> String {
     "24h".to_owned()
+}
+
+fn default_ocsp_period() -> String {
+    "1h".to_owned()
+}
+
+fn default_ocsp_validity() -> String {
+    "12h".to_owned()
+}
+
+fn default_ocsp_responder_validity() -> String {
+    "30d".to_owned()
 }
 
 fn default_reserve() -> u64 {

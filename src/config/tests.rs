@@ -77,6 +77,13 @@ fn values_that_cannot_work_are_refused_with_their_field() {
         ("[[token]]", "[tls.clients]\n[[token]]", "tls.clients"),
         ("[[token]]", "[admin]\nsocket = \"admin.sock\"\n[[token]]", "admin.socket"),
         ("\"/etc/chancery/tokens/main.toml\"", "\"main.toml\"", "token.config"),
+        ("[[token]]", "[limits.api]\nconnections = 0\n[[token]]", "limits.api.connections"),
+        ("[[token]]", "[limits.public]\nconnections_per_address = 0\n[[token]]", "limits.public.connections_per_address"),
+        ("[[token]]", "[limits.callers]\nper_second = 0\n[[token]]", "limits.callers.per_second"),
+        ("[[token]]", "[limits.callers]\nsign_cost = 30000\n[[token]]", "limits.callers.burst"),
+        ("[[token]]", "[limits.addresses]\nburst = 2000000\n[[token]]", "limits.addresses.burst"),
+        ("[[token]]", "[limits.wrong_credentials]\nlongest_wait = \"2h\"\n[[token]]", "limits.wrong_credentials.longest_wait"),
+        ("[[token]]", "[limits.wrong_credentials]\nlongest_wait = \"2\"\n[[token]]", "limits.wrong_credentials.longest_wait"),
     ] {
         let error = read(&LEAST.replace(from, to)).unwrap_err();
         assert!(matches!(&error, ConfigError::Value { field: found, .. } if *found == field), "{to}: {error}");
@@ -116,6 +123,18 @@ fn a_certificate_of_an_own_authority_needs_its_names_and_has_defaults() {
         let error = own(&more).unwrap_err();
         assert!(matches!(&error, ConfigError::Value { field: found, .. } if *found == field), "{more}: {error}");
     }
+}
+
+#[test]
+fn a_limit_that_is_given_leaves_the_others_as_they_are() {
+    let limits = |more: &str| read(&LEAST.replace("[[token]]", &format!("{more}\n[[token]]"))).unwrap().limits;
+    let given = limits("[limits.admin]\nconnections = 9\n[limits.callers]\nsign_cost = 50");
+    assert_eq!((given.admin_caps().connections, given.admin_caps().per_source), (9, limits("").admin_caps().per_source));
+    assert_eq!(given.api_caps(), limits("").api_caps());
+    let paced = limits("[limits.handshakes]\nburst_per_address = 7").pace();
+    assert_eq!((paced.all, paced.source.burst), (limits("").pace().all, 7));
+    let (given, own) = (given.rates().unwrap(), limits("").rates().unwrap());
+    assert_eq!((given.sign_cost, given.read_cost, given.callers, given.guesses), (50, own.read_cost, own.callers, own.guesses));
 }
 
 #[test]

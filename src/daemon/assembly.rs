@@ -2,29 +2,44 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::access::{AccessError, Tokens};
+use super::migration;
+use crate::access::{self, AccessError, Directory};
 use crate::audit::Ledger;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, from_seconds};
 use crate::ca::{
-    self, Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, PublicUrls, SerialSource, SubjectKeys,
+    self, Authorities, AuthorityError, Creator, CrlError, CrlPublisher, CrlSchedule, Issuer, OcspError, OcspResponder, OcspSchedule,
+    PublicUrls, ResponderKeys, SerialSource, SubjectKeys,
 };
 use crate::config::{Config, ConfigError, TokenPlace};
+use crate::events::Events;
+use crate::events::webhooks::{WebhookError, Webhooks};
 use crate::http::app::App;
+use crate::http::events::Streams;
+use crate::http::idempotency::IdempotencyKeys;
 use crate::http::metrics::Metrics;
-use crate::inventory::{Certificates, InventoryError, TrustAnchors};
-use crate::lifecycle::Revoker;
+use crate::http::rate::Rates;
+use crate::inventory::{
+    Certificates, ForeignCrls, ForeignOcsp, InventoryError, KeptKeyError, KeptKeys, Merged, RevocationJournal, RevocationJournalError,
+    TrustAnchors,
+};
+use crate::lifecycle::{Deleter, ExpiryNotices, Importer, Renewer, Revoker};
+use crate::outbound::{Outbound, SetupError};
 use crate::profiles::{ProfileError, Roles};
-use crate::storage::{OpenError, Options, Storage};
+use crate::requests::Requests;
+use crate::secrets::{Ownership, Secrets};
+use crate::storage::{OpenError, Options, ReadError, Storage};
 use crate::token::keeper::{Keeper, KeeperError};
 use crate::token::process::settings::{Settings, SettingsError};
 use crate::token::{Place, Token, TokenConfig, TokenError};
 
 /// A network token may take its time, and a worker whose module does not is ended by then and replaced.
 const OPEN_WITHIN: Duration = Duration::from_secs(60);
+/// After a daemon was killed, its token's worker may be in the module for a moment still: far less than this.
+const WORKER_ENDS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Why the appliance could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -41,16 +56,28 @@ pub enum AssemblyError {
     Program(#[source] std::io::Error),
     #[error("the token cannot be used")]
     Token(#[from] TokenError),
-    #[error("the API tokens cannot be read")]
+    #[error("the organizations, users or API tokens cannot be read")]
     Access(#[from] AccessError),
     #[error("the roles cannot be read")]
     Profiles(#[from] ProfileError),
     #[error("the authorities cannot be read")]
     Authorities(#[from] AuthorityError),
-    #[error("the trust anchors cannot be read")]
-    Anchors(#[from] InventoryError),
+    #[error("the certificates or trust anchors cannot be read")]
+    Inventory(#[from] InventoryError),
+    #[error("the records of kept private keys cannot be read")]
+    KeptKeys(#[from] KeptKeyError),
+    #[error("the idempotency keys cannot be read")]
+    IdempotencyKeys(#[from] ReadError),
+    #[error("the journal of revocations cannot be used")]
+    RevocationJournal(#[from] RevocationJournalError),
     #[error("the CRLs cannot be read")]
     Crl(#[from] CrlError),
+    #[error("the OCSP responders cannot be read")]
+    Ocsp(#[from] OcspError),
+    #[error("the webhooks cannot be read")]
+    Webhooks(#[from] WebhookError),
+    #[error("outgoing connections cannot be set up")]
+    Outbound(#[from] SetupError),
 }
 
 /// Opens everything the configuration names. `public_url` is used where the configuration names none; `lost` is told when a token's worker is
@@ -60,54 +87,133 @@ pub async fn assemble(
     clock: Clock,
     public_url: Option<String>,
     tokens: Vec<TokenConfig>,
+    outbound: Outbound,
     lost: &Arc<Notify>,
 ) -> Result<Arc<App>, AssemblyError> {
-    let schedule = crl_schedule(config)?;
+    let (schedule, ocsp_schedule) = (crl_schedule(config)?, ocsp_schedule(config)?);
     let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
     tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
     if let Some(reason) = &opened.rebuilt {
         tracing::warn!(?reason, "the index was rebuilt from the journal");
     }
+    let moved = migration::apply(&storage).await?;
+    if moved > 0 {
+        tracing::info!(moved, "the index of expiry was brought up to date");
+    }
     let ledger = Ledger::new(storage.clone());
     let token = open_tokens(tokens, lost)?;
     let authorities = Authorities::load(&storage)?;
-    let key_faults = ca::reconcile(&authorities, &token, &ledger, &clock).await;
+    let kept_keys = KeptKeys::new(storage.clone(), ledger.clone(), token.clone(), clock.clone());
+    let responder_keys = ResponderKeys::new(storage.clone(), ledger.clone(), token.clone(), clock.clone());
+    let cut_short = (kept_keys.recover().await?, responder_keys.recover().await?);
+    let (kept, responders) = (kept_keys.clone(), responder_keys.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(WORKER_ENDS_WITHIN).await;
+        kept.settle(cut_short.0).await;
+        responders.settle(cut_short.1).await;
+    });
+    let retired = super::listener::retired_keys(&config.tls, &config.data_dir.join("tls"));
+    let key_faults = ca::reconcile(&authorities, (&kept_keys, &responder_keys), &retired, &token, &ledger, &clock).await;
     let serials = SerialSource::seeded_by(&token).await?;
     let issuer = Issuer::new(authorities.clone(), storage.clone(), ledger.clone(), token.clone(), clock.clone(), serials);
     let certificates = Certificates::new(storage.clone(), ledger.clone(), clock.clone());
+    let ownership = Ownership { owned: access::owned, released: access::released };
+    let secrets = Secrets::new(storage.clone(), ledger.clone(), token.clone(), clock.clone(), ownership);
     let urls = PublicUrls { base: config.public.url.clone().or(public_url) };
+    let known: Vec<_> = authorities.of_all_organizations().iter().map(|authority| authority.id).collect();
+    let (journal, merged) =
+        RevocationJournal::open(config.data_dir.join("revocations"), &ledger, &known, from_seconds(clock.now().as_second())).await?;
+    if merged != Merged::default() {
+        tracing::warn!(revocations = merged.revocations, numbers = merged.numbers, "an earlier store was told what was revoked since");
+        authorities.reload(&storage)?;
+    }
     let crls = CrlPublisher::load(
         authorities.clone(),
-        certificates.clone(),
         ledger.clone(),
         token.clone(),
         clock.clone(),
+        journal.clone(),
         schedule,
         config.data_dir.join("crl"),
     )?;
+    let ocsp = OcspResponder::load(issuer.clone(), certificates.clone(), responder_keys, ocsp_schedule)?;
+    let crls = Arc::new(crls);
+    let subject_keys = SubjectKeys::new(kept_keys.clone());
+    let renewer = Renewer::new(
+        issuer.clone(),
+        authorities.clone(),
+        certificates.clone(),
+        subject_keys.clone(),
+        kept_keys.clone(),
+        ledger.clone(),
+        clock.clone(),
+    );
+    let deleter =
+        Deleter::new(authorities.clone(), certificates.clone(), kept_keys.clone(), storage.clone(), ledger.clone(), clock.clone());
+    let requests = Requests::new(storage.clone(), ledger.clone(), kept_keys.clone(), issuer.clone(), clock.clone());
+    requests.allow_pending(config.limits.pending_requests);
+    let events = Events::new(ledger.clone());
+    let webhooks = Webhooks::load(storage.clone(), ledger.clone(), events.clone(), token.clone(), outbound.clone(), clock.clone())?;
     Ok(Arc::new(App {
-        tokens: Tokens::load(&storage, ledger.clone(), clock.clone())?,
+        access: Directory::load(&storage, ledger.clone(), clock.clone())?,
         roles: Roles::load(storage.clone(), ledger.clone(), clock.clone())?,
         creator: Creator::new(issuer.clone(), authorities.clone(), urls),
         issuer,
-        subject_keys: SubjectKeys::default(),
-        revoker: Revoker::new(authorities.clone(), certificates.clone(), storage.clone(), ledger.clone(), clock.clone()),
+        importer: Importer::new(
+            authorities.clone(),
+            certificates.clone(),
+            kept_keys.clone(),
+            storage.clone(),
+            ledger.clone(),
+            clock.clone(),
+        ),
+        subject_keys,
+        kept_keys,
+        renewer,
+        deleter,
+        requests,
+        revoker: Revoker::new(authorities.clone(), certificates.clone(), crls.clone(), journal, ledger.clone(), clock.clone()),
+        expiry: ExpiryNotices::new(authorities.clone(), certificates.clone(), storage.clone(), ledger.clone(), clock.clone()),
+        events,
+        webhooks,
+        foreign_crls: ForeignCrls::new(outbound.clone(), clock.clone()),
+        foreign_ocsp: ForeignOcsp::new(outbound.clone(), clock.clone()),
+        outbound,
+        streams: Streams::default(),
+        idempotency: IdempotencyKeys::load(storage.clone(), ledger.clone(), clock.clone()).await?,
         anchors: TrustAnchors::load(&storage, ledger.clone(), clock.clone())?,
+        secrets,
         certificates,
         authorities,
-        crls: Arc::new(crls),
+        crls,
+        ocsp: Arc::new(ocsp),
         ledger,
         storage,
         token,
         key_faults,
         clock,
         metrics: Metrics::default(),
+        rates: Rates::new(config.limits.rates()?, Instant::now()),
     }))
+}
+
+/// The way out, where the configuration opens one. It reads files that the sandbox closes: call it before.
+pub fn open_outbound(config: &Config) -> Result<Outbound, AssemblyError> {
+    Ok(if config.outbound.enabled { Outbound::open(config.outbound.settings())? } else { Outbound::disabled() })
 }
 
 /// When CRLs are made under this configuration.
 pub fn crl_schedule(config: &Config) -> Result<CrlSchedule, ConfigError> {
     Ok(CrlSchedule { period: config.crl_period()?, validity: config.crl_validity()? })
+}
+
+/// How long OCSP answers and responders are good for under this configuration.
+pub fn ocsp_schedule(config: &Config) -> Result<OcspSchedule, ConfigError> {
+    Ok(OcspSchedule {
+        period: config.ocsp_period()?,
+        validity: config.ocsp_validity()?,
+        responder_validity: config.ocsp_responder_validity()?,
+    })
 }
 
 /// How the store is opened under this configuration.

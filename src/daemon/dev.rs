@@ -16,15 +16,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use tokio::sync::Notify;
 
-use super::assembly::{assemble, start_keepers};
+use super::assembly::{AssemblyError, assemble, start_keepers};
 use super::listener::bootstrap;
 use super::log::LogFilter;
 use super::reload::Reload;
 use super::run::{Listeners, RunError, Running, on_runtime, run};
 use super::surroundings::{Sockets, Surroundings};
-use super::{private_file, sandbox};
+use super::{assembly, private_file, sandbox};
 use crate::access::{Caller, Scope, TokenRequest};
 use crate::base::clock::Clock;
+use crate::base::id::OrgId;
 use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
 use crate::config::Config;
 use crate::http::app::App;
@@ -97,11 +98,14 @@ impl Dev {
         let mut reach = sandbox::reach(&config, &path)?;
         // Other than an appliance in production this one writes down where it listens, and its token.
         reach.write.push(self.dir.clone());
+        let outbound = assembly::open_outbound(&config)?;
         let sandbox = sandbox::close_files(config.sandbox, &reach)?;
         let lost = Arc::new(Notify::new());
         let running = Running { listeners, supervisor, sandbox, reload, log, lost: lost.clone() };
         on_runtime(async {
-            let app = assemble(&config, Clock::System, Some(format!("http://{public}")), tokens, &lost).await?;
+            let app = assemble(&config, Clock::System, Some(format!("http://{public}")), tokens, outbound, &lost).await?;
+            // One who tries it out is alone.
+            app.access.establish(true).await.map_err(AssemblyError::Access)?;
             self.make_admin_token(&app).await?;
             // Only now, for a second daemon that is refused must not take the clients of the first.
             self.replace("listen.addr", api.to_string().as_bytes())?;
@@ -199,7 +203,9 @@ impl Dev {
         format!(
             "# Made by chanceryd dev, which chanceryd serve can take as well.\n\
              data_dir = {data}\nlisten = \"{listen}\"\n\n[tls]\ncertificate = {certificate}\nkey = {key}\n\n\
-             [[token]]\nname = \"main\"\nconfig = {token}\n",
+             [[token]]\nname = \"main\"\nconfig = {token}\n\n\
+             # To try webhooks on this machine, whatever port they listen on.\n\
+             [outbound]\nenabled = true\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nports = []\n",
             data = quoted(&self.path("data")),
             listen = self.listen,
             certificate = quoted(&self.path("tls.pem")),
@@ -231,15 +237,23 @@ impl Dev {
     /// The development token: every right, no expiry, one at a time.
     async fn make_admin_token(&self, app: &App) -> Result<(), RunError> {
         let written = std::fs::read_to_string(self.path("admin.token")).map(Zeroizing::new);
-        if written.is_ok_and(|secret| app.tokens.of_secret(&secret).is_some()) {
+        if written.is_ok_and(|secret| app.access.of_secret(&secret).is_some()) {
             return Ok(());
         }
         // One whose secret was never written down, or was deleted, would stay valid for ever.
-        for lost in app.tokens.list().iter().filter(|token| token.expires_at.is_none()) {
-            app.tokens.revoke(lost.id, &Caller::system()).await.map_err(super::assembly::AssemblyError::Access)?;
+        for lost in app.access.tokens(OrgId::DEFAULT).iter().filter(|token| token.expires_at.is_none()) {
+            app.access.revoke_token(lost.id, &Caller::system()).await.map_err(AssemblyError::Access)?;
         }
-        let request = TokenRequest { name: "development".to_owned(), scopes: vec![Scope::PkiAdmin], ttl: None, client_spki_sha256: None };
-        let made = app.tokens.create(request, &Caller::system()).await.map_err(super::assembly::AssemblyError::Access)?;
+        let request = TokenRequest {
+            organization: OrgId::DEFAULT,
+            user: None,
+            project: None,
+            name: "development".to_owned(),
+            scopes: [Scope::PkiAdmin, Scope::System, Scope::SecretsRead, Scope::SecretsWrite].map(Into::into).to_vec(),
+            ttl: None,
+            client_spki_sha256: None,
+        };
+        let made = app.access.create_token(request, &Caller::system()).await.map_err(AssemblyError::Access)?;
         if let Some(secret) = made.secret {
             self.replace("admin.token", secret.expose().as_bytes())?;
         }

@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{assembly, private_file};
-use crate::access::{AccessError, Caller, Scope, Secret, TokenRequest, Tokens};
+use crate::access::{AccessError, Caller, Directory, Grant, Scope, Secret, TokenRequest};
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
 use crate::base::duration::Span;
+use crate::base::id::OrgId;
 use crate::config::{Config, ConfigError};
 use crate::storage::{OpenError, Storage};
 
@@ -35,8 +36,17 @@ pub async fn create(config: &Path, name: String, scopes: Vec<Scope>, ttl: Span, 
         return Err(FirstTokenError::Exists(out.to_owned()));
     }
     let (storage, _) = Storage::open(&config.data_dir, assembly::storage_options(&config))?;
-    let tokens = Tokens::load(&storage, Ledger::new(storage.clone()), Clock::System)?;
-    let made = tokens.create(TokenRequest { name, scopes, ttl: Some(ttl), client_spki_sha256: None }, &Caller::system()).await?;
+    let access = Directory::load(&storage, Ledger::new(storage.clone()), Clock::System)?;
+    let request = TokenRequest {
+        organization: OrgId::DEFAULT,
+        user: None,
+        project: None,
+        name,
+        scopes: scopes.into_iter().map(Grant::from).collect(),
+        ttl: Some(ttl),
+        client_spki_sha256: None,
+    };
+    let made = access.create_token(request, &Caller::system()).await?;
     let secret = made.secret.as_ref().map(Secret::expose).unwrap_or_default();
     private_file::replace(out, secret.as_bytes()).map_err(|source| FirstTokenError::File { path: out.to_owned(), source })
 }

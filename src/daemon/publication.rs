@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::access::Caller;
 use crate::http::app::App;
 use crate::http::server;
 
-/// How often it is looked at which CRLs are due; a failed one is tried again then.
-const LOOK: Duration = Duration::from_secs(20);
+/// How often it is looked at which CRLs are due. A look is cheap; a revocation may have one made within a second or two.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Publishes what is due until `stop` turns true. A publication that waits for its token then is given up: a token that hangs must
 /// not delay the end, and what a crash may do to a publication it may do as well.
@@ -28,10 +27,14 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 async fn publish_due(app: &App) {
-    for ca in app.crls.due() {
-        match app.crls.publish(ca, &Caller::system()).await {
-            Ok(published) => tracing::info!(%ca, number = published.number, entries = published.entries, "a CRL was published"),
-            Err(error) => tracing::error!(%ca, %error, "a CRL that is due was not published"),
+    for due in app.crls.due() {
+        match app.crls.publish_due(&due).await {
+            Ok(published) => {
+                for crl in published {
+                    tracing::info!(crl = %crl.name, number = crl.number, entries = crl.entries, "a CRL was published");
+                }
+            }
+            Err(error) => tracing::error!(ca = %due.ca, %error, "a CRL that is due was not published"),
         }
     }
 }

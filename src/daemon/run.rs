@@ -6,24 +6,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::assembly::{self, AssemblyError, assemble};
+use super::budgets::Budgets;
 use super::listener::{self, ListenerError, ListenerIdentity};
 use super::log::LogFilter;
 use super::reload::Reload;
 use super::sandbox::{self, HalfClosed, SandboxError};
 use super::supervisor::Supervisor;
 use super::surroundings::{Sockets, Surroundings, SurroundingsError};
-use super::{admin_socket, publication};
+use super::{admin_socket, publication, rounds};
 use crate::access::Caller;
 use crate::audit::Action;
 use crate::base::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::http::app::App;
-use crate::http::limits::DRAIN_TIME;
+use crate::http::limits::{DRAIN_TIME, NOT_SENT};
 use crate::http::router;
 use crate::http::server::{self, Door};
 
@@ -59,6 +61,8 @@ pub enum RunError {
     Prepare { what: &'static str, source: std::io::Error },
     #[error(transparent)]
     FirstToken(#[from] super::first_token::FirstTokenError),
+    #[error(transparent)]
+    Migration(#[from] super::migration::MigrationError),
     #[error("the token's worker does not serve")]
     TokenWorker(#[from] crate::token::process::ProcessError),
     /// To be started again is the only way back, and a service manager does that.
@@ -66,6 +70,8 @@ pub enum RunError {
     TokenLost,
     #[error("the token's keeper does not keep it")]
     TokenKeeper(#[from] crate::token::keeper::process::KeepError),
+    #[error("the PIN of the token that is examined cannot be used")]
+    TokenDoctor(#[source] crate::token::engine::pin::PinFault),
     #[error("the development directory cannot be prepared")]
     Dev(#[from] super::dev::DevError),
 }
@@ -107,6 +113,8 @@ impl Listeners {
         let failed = |source| RunError::Prepare { what: "a listener", source };
         for listener in std::iter::once(&api).chain(&relying_parties).chain(&admin) {
             listener.set_nonblocking(true).map_err(failed)?;
+            // Connections inherit it.
+            SockRef::from(listener).set_tcp_notsent_lowat(NOT_SENT).map_err(failed)?;
         }
         if let Some(listener) = &break_glass {
             listener.set_nonblocking(true).map_err(failed)?;
@@ -133,12 +141,14 @@ pub fn serve(path: &Path, surroundings: Surroundings, log: LogFilter) -> Result<
     let tokens = assembly::start_keepers(&config)?;
     let (sockets, supervisor) = surroundings.wipe_environment();
     let listeners = Listeners::bind(&config, sockets)?;
+    let outbound = assembly::open_outbound(&config)?;
     let sandbox = sandbox::close_files(config.sandbox, &sandbox::reach(&config, path)?)?;
     let reload = Reload::new(path, config.clone());
     let lost = Arc::new(Notify::new());
     let running = Running { listeners, supervisor, sandbox, reload, log, lost: lost.clone() };
     on_runtime(async {
-        let app = assemble(&config, Clock::System, None, tokens, &lost).await?;
+        let app = assemble(&config, Clock::System, None, tokens, outbound, &lost).await?;
+        app.access.establish(false).await.map_err(AssemblyError::Access)?;
         run(&config, running, app).await
     })
 }
@@ -150,6 +160,7 @@ pub fn check_config(path: &Path, log: &LogFilter) -> Result<(), RunError> {
     drop(log.prepare(&config.log.filter)?);
     assembly::check_tokens(&config)?;
     listener::check(&config.tls)?;
+    drop(assembly::open_outbound(&config)?);
     Ok(())
 }
 
@@ -171,7 +182,8 @@ pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(),
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut hangup = listen(SignalKind::hangup())?;
-    register(&mut reload, &app, &identity, log);
+    let budgets = Arc::new(Budgets::open(&config.limits, &app.metrics));
+    register(&mut reload, &app, &identity, &budgets, log);
     let system = Caller::system();
     app.ledger.note(system.origin().entry(Action::DaemonStart, app.clock.now())).await?;
     let (stop, stopped) = watch::channel(false);
@@ -185,20 +197,25 @@ pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(),
     // Administration is in one place: with a listener of its own it is on no other.
     let is_apart = listeners.admin.is_some() || listeners.break_glass.is_some();
     let service = if is_apart { router::without_administration(&app) } else { router::whole(&app) };
-    serving.spawn(server::serve(tls(listeners.api)?, service, stopped.clone()));
+    serving.spawn(server::serve(tls(listeners.api)?, budgets.api.clone(), service, stopped.clone()));
     if let Some(listener) = listeners.admin {
-        serving.spawn(server::serve(tls(listener)?, router::whole(&app), stopped.clone()));
+        serving.spawn(server::serve(tls(listener)?, budgets.admin.clone(), router::whole(&app), stopped.clone()));
     }
     if let Some(listener) = listeners.break_glass {
         let listener = tokio::net::UnixListener::from_std(listener).map_err(failed)?;
         let users = admin_socket::users(config.admin.own_user);
-        serving.spawn(server::serve(Door::BreakGlass { listener, users }, router::whole(&app), stopped.clone()));
+        let door = Door::BreakGlass { listener, users };
+        serving.spawn(server::serve(door, budgets.break_glass.clone(), router::whole(&app), stopped.clone()));
     }
     if let Some(listener) = listeners.relying_parties {
         let door = Door::Plain { listener: tcp(listener)? };
-        serving.spawn(server::serve(door, router::relying_parties(&app), stopped.clone()));
+        serving.spawn(server::serve(door, budgets.public.clone(), router::relying_parties(&app), stopped.clone()));
     }
     serving.spawn(identity.run(stopped.clone()));
+    serving.spawn(rounds::until_stopped(rounds::tell_of_expiry(app.clone()), stopped.clone()));
+    serving.spawn(rounds::until_stopped(rounds::send_to_webhooks(app.clone()), stopped.clone()));
+    serving.spawn(rounds::until_stopped(rounds::forget_idempotency_keys(app.clone()), stopped.clone()));
+    serving.spawn(rounds::until_stopped(rounds::keep_ocsp(app.clone()), stopped.clone()));
     serving.spawn(publication::run(app.clone(), stopped));
     tracing::info!("{status}");
     supervisor.ready(&status);
@@ -212,6 +229,7 @@ pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(),
     }
     tracing::info!("stopping: open requests are finished first");
     supervisor.stopping();
+    app.streams.end();
     let _ = stop.send(true);
     finish(serving).await;
     app.ledger.note(system.origin().entry(Action::DaemonStop, app.clock.now())).await?;
@@ -219,10 +237,24 @@ pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(),
 }
 
 /// What a reload exchanges. Whatever else can be exchanged while serving registers here.
-fn register(reload: &mut Reload, app: &Arc<App>, identity: &Arc<ListenerIdentity>, log: LogFilter) {
+fn register(reload: &mut Reload, app: &Arc<App>, identity: &Arc<ListenerIdentity>, budgets: &Arc<Budgets>, log: LogFilter) {
     let identity = identity.clone();
     reload.part("tls", move |config| identity.prepare(&config.tls));
     reload.part("log.filter", move |config| Ok(log.prepare(&config.log.filter)?));
+    let (limited, budgets) = (app.clone(), budgets.clone());
+    reload.part("limits", move |config| {
+        let (app, budgets, limits, rates) = (limited.clone(), budgets.clone(), config.limits.clone(), config.limits.rates()?);
+        Ok(Box::new(move || {
+            budgets.set(&limits);
+            app.rates.set_limits(rates);
+            app.requests.allow_pending(limits.pending_requests);
+        }))
+    });
+    let answering = app.clone();
+    reload.part("ocsp", move |config| {
+        let (app, schedule) = (answering.clone(), assembly::ocsp_schedule(config)?);
+        Ok(Box::new(move || app.ocsp.set_schedule(schedule)))
+    });
     let app = app.clone();
     reload.part("crl", move |config| {
         let (app, schedule) = (app.clone(), assembly::crl_schedule(config)?);
@@ -275,7 +307,7 @@ fn listen(kind: SignalKind) -> Result<Signal, RunError> {
 fn status(listeners: &Listeners) -> std::io::Result<String> {
     let mut status = format!("serving the API on {}", listeners.api.local_addr()?);
     if let Some(listener) = &listeners.relying_parties {
-        status += &format!(", CRLs and certificates on {}", listener.local_addr()?);
+        status += &format!(", CRLs, certificates and OCSP on {}", listener.local_addr()?);
     }
     if let Some(listener) = &listeners.admin {
         status += &format!(", administration on {}", listener.local_addr()?);

@@ -3,29 +3,52 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::events::Streams;
+use super::idempotency::IdempotencyKeys;
 use super::metrics::Metrics;
-use crate::access::Tokens;
+use super::rate::Rates;
+use crate::access::Directory;
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
-use crate::ca::{Authorities, Creator, CrlPublisher, Issuer, KeyFault, SubjectKeys};
-use crate::inventory::{Certificates, TrustAnchors};
-use crate::lifecycle::Revoker;
+use crate::ca::{Authorities, Creator, CrlPublisher, Issuer, KeyFault, OcspResponder, SubjectKeys};
+use crate::events::Events;
+use crate::events::webhooks::Webhooks;
+use crate::inventory::{Certificates, ForeignCrls, ForeignOcsp, KeptKeys, TrustAnchors};
+use crate::lifecycle::{Deleter, ExpiryNotices, Importer, Renewer, Revoker};
+use crate::outbound::Outbound;
 use crate::profiles::Roles;
+use crate::requests::Requests;
+use crate::secrets::Secrets;
 use crate::storage::Storage;
 use crate::token::Token;
 
 /// The parts of the appliance, put together once by the daemon.
 pub struct App {
-    pub tokens: Tokens,
+    pub access: Directory,
     pub roles: Roles,
     pub authorities: Authorities,
     pub creator: Creator,
     pub issuer: Issuer,
     pub subject_keys: SubjectKeys,
+    pub kept_keys: KeptKeys,
     pub certificates: Certificates,
     pub anchors: TrustAnchors,
+    pub foreign_crls: ForeignCrls,
+    pub foreign_ocsp: ForeignOcsp,
+    pub secrets: Secrets,
     pub revoker: Revoker,
+    pub importer: Importer,
+    pub renewer: Renewer,
+    pub deleter: Deleter,
+    pub requests: Requests,
     pub crls: Arc<CrlPublisher>,
+    pub ocsp: Arc<OcspResponder>,
+    pub expiry: ExpiryNotices,
+    pub events: Events,
+    pub streams: Streams,
+    pub outbound: Outbound,
+    pub webhooks: Webhooks,
+    pub idempotency: IdempotencyKeys,
     pub ledger: Ledger,
     pub storage: Storage,
     pub token: Token,
@@ -33,4 +56,5 @@ pub struct App {
     pub key_faults: BTreeMap<KeyFault, usize>,
     pub clock: Clock,
     pub metrics: Metrics,
+    pub rates: Rates,
 }

@@ -31,6 +31,11 @@ impl Approach {
         self.seen(Caller::anonymous(self.id))
     }
 
+    /// Whether it shows something that was to be a token.
+    pub fn shows_secret(&self) -> bool {
+        self.headers.contains_key(header::AUTHORIZATION)
+    }
+
     /// The caller, who may call the route now.
     pub fn permitted(&self, app: &App) -> Result<Caller, Problem> {
         self.permit(self.caller(app)?)
@@ -59,7 +64,8 @@ impl Approach {
         match self.permission {
             Permission::Public => Ok(caller),
             Permission::Scope(scope) if caller.holds(scope) => Ok(caller),
-            Permission::Scope(scope) => {
+            Permission::ScopeOrOn { scope, capability } if caller.holds(scope) || caller.holds_somewhere(capability) => Ok(caller),
+            Permission::Scope(scope) | Permission::ScopeOrOn { scope, .. } => {
                 Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", format!("This needs a token with the scope {scope}.")))
             }
         }
@@ -68,17 +74,17 @@ impl Approach {
     fn bearer(&self, app: &App, header: Option<&str>) -> Result<Caller, Problem> {
         let secret = header.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, secret) = secret.ok_or_else(|| unauthenticated("The Authorization header is not of the form: Bearer chy_…"))?;
-        let token = app.tokens.of_secret(secret.trim());
-        let token = token.ok_or_else(|| unauthenticated("The API token is unknown, revoked or expired."))?;
-        Ok(self.seen(Caller::token(&token, self.id)))
+        let holder = app.access.of_secret(secret.trim());
+        let holder = holder.ok_or_else(|| unauthenticated("The API token is unknown, revoked or expired."))?;
+        Ok(self.seen(Caller::token(&holder, self.id)))
     }
 
     fn client(&self, app: &App, shown: &Arc<PeerCertificate>) -> Result<Caller, Problem> {
         check_standing(app, shown)?;
-        let token = app.tokens.of_client_key(shown.spki_sha256);
-        let token = token
+        let holder = app.access.of_client_key(shown.spki_sha256);
+        let holder = holder
             .ok_or_else(|| unauthenticated("No token was made for the key of this client certificate, or it is revoked or expired."))?;
-        Ok(self.seen(Caller::token(&token, self.id)))
+        Ok(self.seen(Caller::token(&holder, self.id)))
     }
 
     fn seen(&self, caller: Caller) -> Caller {
@@ -101,12 +107,12 @@ fn check_standing(app: &App, shown: &PeerCertificate) -> Result<(), Problem> {
         return Err(refused("has expired or is not valid yet"));
     }
     let certificate = &shown.certificate;
-    let stored = app.certificates.by_serial(certificate.serial())?.filter(|stored| stored.der == certificate.der());
+    let stored = app.certificates.of_any_organization_by_serial(certificate.serial())?.filter(|stored| stored.der == certificate.der());
     let Some(stored) = stored else {
         // A name alone can be borrowed; the signature cannot.
         let ours = app
             .authorities
-            .all()
+            .of_all_organizations()
             .into_iter()
             .any(|authority| authority.subject.der() == certificate.issuer().der() && certificate.is_signed_by(&authority.key.public));
         // One of ours that the store does not know, after a restore, cannot be seen to stand.
@@ -115,7 +121,7 @@ fn check_standing(app: &App, shown: &PeerCertificate) -> Result<(), Problem> {
     if app.certificates.revocation(stored.ca, &stored.serial)?.is_some() {
         return Err(refused("is revoked"));
     }
-    match app.authorities.get(stored.ca) {
+    match app.authorities.of_any_organization(stored.ca) {
         Some(authority) if authority.revocation().is_some() => Err(refused("is revoked with its authority")),
         Some(_) => Ok(()),
         None => Err(refused("is not known to its authority")),

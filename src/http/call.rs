@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{StatusCode, header};
+use bytes::BytesMut;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::app::App;
 use super::authenticate::Approach;
 use super::limits;
 use super::problem::Problem;
-use crate::access::Caller;
+use super::query::Query;
+use crate::access::{Caller, Permission, Scope};
 use crate::api::body;
-use crate::api::problem::Violation;
-use crate::base::page::{Cursor, DEFAULT_LIMIT, MAX_LIMIT};
+use crate::base::id::CaId;
 
 /// A permitted request. Made by the dispatcher alone.
 pub struct Call {
@@ -25,12 +26,6 @@ pub struct Call {
     pub(super) approach: Approach,
     pub(super) body: Body,
     pub(super) body_limit: usize,
-}
-
-/// The query of a list: its own parameters are taken one by one, and what is left over is a fault.
-pub struct Query {
-    pairs: Vec<(String, String)>,
-    violations: Vec<Violation>,
 }
 
 impl Call {
@@ -44,21 +39,32 @@ impl Call {
         self.parameter(name).parse().map_err(|_| Problem::not_found(what))
     }
 
+    /// What the cursor of a list is bound to: the organisation it was shown to, and the list with its filter.
+    pub fn mark(&self, list: &str) -> String {
+        format!("{} {list}", self.caller.organization())
+    }
+
+    /// That the caller may do on this authority what the route asks for. For routes that may be called with a capability on single authorities
+    /// the door has only asked whether there is one. Who may not see the authority's affairs at all does not learn that there are any.
+    pub fn permit_on(&self, ca: CaId, what: &str) -> Result<(), Problem> {
+        let (scope, capability) = match self.approach.permission {
+            Permission::Public => return Ok(()),
+            Permission::Scope(scope) => (scope, scope),
+            Permission::ScopeOrOn { scope, capability } => (scope, capability),
+        };
+        if self.caller.holds(scope) || self.caller.holds_on(capability, ca) {
+            return Ok(());
+        }
+        if !self.caller.holds(Scope::PkiRead) {
+            return Err(Problem::not_found(what));
+        }
+        let detail = format!("This needs a token with the scope {scope}, or with {capability} on the authority.");
+        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+    }
+
     /// The parameters of the query.
     pub fn query(&self) -> Query {
-        let mut query = Query { pairs: Vec::new(), violations: Vec::new() };
-        for pair in self.query.as_deref().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match (decode(name), decode(value)) {
-                (Some(name), Some(value)) if query.pairs.iter().any(|(known, _)| *known == name) => {
-                    let _ = value;
-                    query.violations.push(Violation::new(&printable(&name), "given twice".to_owned()));
-                }
-                (Some(name), Some(value)) => query.pairs.push((name, value)),
-                _ => query.violations.push(Violation::new("", "the query is not percent-encoded UTF-8".to_owned())),
-            }
-        }
-        query
+        Query::read(self.query.as_deref().unwrap_or_default())
     }
 
     /// Whether the client would rather have PEM than DER.
@@ -100,11 +106,12 @@ impl Call {
         Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
     }
 
-    async fn bytes(&mut self) -> Result<bytes::Bytes, Problem> {
+    /// The body, which is read this once.
+    pub(super) async fn bytes(&mut self) -> Result<bytes::Bytes, Problem> {
         let body = std::mem::take(&mut self.body);
         let bytes = match tokio::time::timeout(limits::BODY_TIME, collect(body, self.body_limit)).await {
             Ok(collected) => collected?,
-            Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body took too long.")),
+            Err(_) => return Err(too_slow()),
         };
         // The token may have been revoked while the body was on its way.
         self.approach.permitted(&self.app)?;
@@ -113,14 +120,23 @@ impl Call {
 }
 
 async fn collect(mut body: Body, limit: usize) -> Result<bytes::Bytes, Problem> {
-    match Limited::new(&mut body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            discard(body).await;
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("The body may have at most {limit} bytes.")))
+    let mut limited = Limited::new(&mut body, limit);
+    let mut collected = BytesMut::new();
+    loop {
+        let Ok(frame) = tokio::time::timeout(limits::BODY_PAUSE, limited.frame()).await else { return Err(too_slow()) };
+        match frame {
+            None => return Ok(collected.freeze()),
+            Some(Ok(frame)) => collected.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+            Some(Err(error)) if error.is::<LengthLimitError>() => break,
+            Some(Err(_)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "body_broken", "The body ended before its time.")),
         }
-        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "body_broken", "The body ended before its time.")),
     }
+    discard(body).await;
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("The body may have at most {limit} bytes.")))
+}
+
+fn too_slow() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body took too long.")
 }
 
 /// Reads on for a while: a connection that is closed with bytes unread is reset, and the client loses the answer that says
@@ -134,75 +150,4 @@ async fn discard(mut body: Body) {
             None => return,
         }
     }
-}
-
-impl Query {
-    /// A parameter as it stands.
-    pub fn take(&mut self, name: &str) -> Option<String> {
-        let position = self.pairs.iter().position(|(known, _)| known == name)?;
-        Some(self.pairs.swap_remove(position).1)
-    }
-
-    /// A parameter of a type; `wanted` says what would be right.
-    pub fn parse<T: FromStr>(&mut self, name: &str, wanted: &str) -> Option<T> {
-        let text = self.take(name)?;
-        let parsed = text.parse().ok();
-        if parsed.is_none() {
-            self.violations.push(Violation::new(name, format!("{wanted} is wanted, not {:?}", printable(&text))));
-        }
-        parsed
-    }
-
-    /// The size of a page.
-    pub fn limit(&mut self) -> usize {
-        match self.parse::<usize>("limit", "a number from 1 to 1000") {
-            None => DEFAULT_LIMIT,
-            Some(limit @ 1..=MAX_LIMIT) => limit,
-            Some(_) => {
-                self.violations.push(Violation::new("limit", format!("a number from 1 to {MAX_LIMIT} is wanted")));
-                DEFAULT_LIMIT
-            }
-        }
-    }
-
-    /// The cursor, which must come from a list with the same filter.
-    pub fn cursor(&mut self, filter: &str) -> Option<Cursor> {
-        let text = self.take("cursor")?;
-        match Cursor::parse(&text, filter) {
-            Ok(cursor) => Some(cursor),
-            Err(fault) => {
-                self.violations.push(Violation::new("cursor", fault.to_string()));
-                None
-            }
-        }
-    }
-
-    /// Ends the reading: parameters nobody took are unknown.
-    pub fn finish(mut self) -> Result<(), Problem> {
-        for (name, _) in &self.pairs {
-            self.violations.push(Violation::new(&printable(name), "unknown parameter".to_owned()));
-        }
-        if self.violations.is_empty() { Ok(()) } else { Err(Problem::invalid(self.violations)) }
-    }
-}
-
-fn printable(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_default).collect()
-}
-
-/// Percent-decoding of one name or value (WHATWG URL, application/x-www-form-urlencoded).
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?, 16).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }

@@ -12,10 +12,12 @@ use futures_util::FutureExt;
 use super::app::App;
 use super::authenticate::Approach;
 use super::call::Call;
+use super::idempotency;
 use super::peer::Peer;
 use super::problem::Problem;
 use super::request_log;
 use super::routes::Route;
+use super::throttle;
 use super::to_its_end::ToItsEnd;
 use crate::access::{Caller, Permission, without_secrets};
 use crate::audit::{Action, Actor, Field};
@@ -32,8 +34,9 @@ pub async fn serve(app: Arc<App>, route: &'static Route, path: Vec<(String, Stri
 }
 
 /// Answers for paths and methods that no route has.
-pub fn unrouted(app: &App, problem: Problem) -> Response<Body> {
+pub fn unrouted(app: &App, peer: Option<&Peer>, problem: Problem) -> Response<Body> {
     let id = RequestId::new();
+    let problem = throttle::unrouted(app, peer).err().unwrap_or(problem);
     app.metrics.unrouted(problem.status);
     with_id(problem.into_response(id), id)
 }
@@ -46,7 +49,8 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
     let approach = Approach { id, headers: parts.headers, peer, permission: route.permission };
     let known = approach.caller(&app);
     let caller = known.as_ref().ok().cloned().unwrap_or_else(|| approach.stranger());
-    let outcome = match known.and_then(|caller| approach.permit(caller)) {
+    let admitted = throttle::admit(&app, route, &approach, known);
+    let outcome = match admitted.and_then(|caller| approach.permit(caller)) {
         Err(problem) => Err(problem),
         Ok(caller) => match tell_of_break_glass(&app, route, &caller, parts.uri.path()).await {
             Err(problem) => Err(problem),
@@ -54,7 +58,7 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
                 let query = parts.uri.query().map(str::to_owned);
                 let call = Call { app: app.clone(), caller, path, query, approach, body, body_limit: route.body_limit };
                 // A fault in one handler must not take the connection's other requests with it.
-                AssertUnwindSafe((route.handler)(call))
+                AssertUnwindSafe(idempotency::serve(route, call))
                     .catch_unwind()
                     .await
                     .unwrap_or_else(|_| Err(Problem::internal("a handler panicked")))
@@ -93,8 +97,13 @@ async fn tell_of_break_glass(app: &App, route: &Route, caller: &Caller, path: &s
 
 /// Refusals are audited: every one for want of a right, and every one of a request that would have changed something.
 async fn note_refusal(app: &App, route: &Route, caller: &Caller, path: &str, problem: &Problem) {
+    // What is too much is told of once in a while, by what found it too much.
+    if problem.status == StatusCode::TOO_MANY_REQUESTS {
+        return;
+    }
     let for_want_of_a_right = matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    if !for_want_of_a_right && route.method == Method::GET {
+    // What anybody may ask for changes nothing, whatever the method: OCSP asks by POST.
+    if !for_want_of_a_right && (route.method == Method::GET || route.permission == Permission::Public) {
         return;
     }
     // Which role or certificate it was about; what strangers ask for is told by the route alone, for they may ask for anything.

@@ -4,20 +4,31 @@
 //! asks for; the engine is reached only with what was read from it.
 
 mod admin;
+pub mod admission;
 pub mod app;
 mod authenticate;
 mod call;
 mod dispatch;
+pub mod events;
+pub mod idempotency;
 mod idle;
 pub mod limits;
 pub mod metrics;
+mod ocsp;
+mod openapi;
 mod peer;
 mod pki;
 pub mod problem;
 mod public;
+pub mod query;
+pub mod rate;
 mod request_log;
 pub mod router;
 pub mod routes;
+mod secrets;
 pub mod server;
+pub mod source;
+mod throttle;
 pub mod tls;
 mod to_its_end;
+mod webhooks;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::source::Source;
 use super::tls::PeerCertificate;
 
 /// The other end. The accept loop puts it on every request of the connection.
@@ -25,6 +26,14 @@ pub struct LocalPeer {
 }
 
 impl Peer {
+    /// Where limits count it; nowhere when it is on this machine.
+    pub fn source(&self) -> Option<Source> {
+        match self {
+            Self::Network { address, .. } => Some(Source::from(address.ip())),
+            Self::Local(_) => None,
+        }
+    }
+
     /// The certificate it has shown.
     pub fn certificate(&self) -> Option<&PeerCertificate> {
         match self {

@@ -7,6 +7,7 @@ use super::call::Call;
 use super::pki::present;
 use super::problem::Problem;
 use crate::api::admin::{Health, TokenHealth};
+use crate::ca::CrlHealth;
 use crate::token::WorkerHealth;
 
 /// 200 when the appliance can sign and write, 503 when it cannot.
@@ -25,6 +26,12 @@ pub async fn health(call: Call) -> Result<Response<Body>, Problem> {
         tokens: call.app.token.workers().iter().map(of_worker).collect(),
         storage: storage_text.to_owned(),
         key_faults: call.app.key_faults.iter().map(|(fault, count)| (fault.name().to_owned(), *count)).collect(),
+        crls: match call.app.crls.health() {
+            CrlHealth { rejected: 1.., .. } => "rejected",
+            CrlHealth { ended: 1.., .. } => "ended",
+            CrlHealth { .. } => "ok",
+        }
+        .to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     present::json(if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
@@ -41,7 +48,11 @@ fn of_worker(worker: &WorkerHealth) -> TokenHealth {
 
 /// The metrics in the text form of Prometheus.
 pub async fn metrics(call: Call) -> Result<Response<Body>, Problem> {
-    let text =
-        call.app.metrics.render(&call.app.token.health(), &call.app.storage.health(), &call.app.key_faults).map_err(Problem::internal)?;
+    call.app.metrics.remembered(call.app.rates.remembered());
+    let text = call
+        .app
+        .metrics
+        .render(&call.app.token.health_by_name(), &call.app.storage.health(), &call.app.key_faults, call.app.crls.health())
+        .map_err(Problem::internal)?;
     present::bytes_of(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
 }

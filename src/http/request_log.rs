@@ -4,7 +4,7 @@
 //! name. No line holds what a client sent, beyond what was recognised in it.
 
 use axum::body::Body;
-use axum::http::{Method, Response};
+use axum::http::{Method, Response, StatusCode};
 
 use super::problem::Problem;
 use super::routes::Route;
@@ -44,6 +44,9 @@ pub fn refused(route: &Route, caller: &Caller, id: RequestId, problem: &Problem)
     if problem.status.is_server_error() {
         let cause = problem.cause.as_deref().unwrap_or_default();
         tracing::error!(request = %id, %caller, %method, path, status, code, cause, "request failed");
+    } else if problem.status == StatusCode::TOO_MANY_REQUESTS {
+        // A line for each would be what a flood is for.
+        tracing::debug!(request = %id, %caller, %method, path, status, code, "request refused");
     } else {
         tracing::info!(request = %id, %caller, %method, path, status, code, "request refused");
     }

@@ -11,6 +11,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::app::App;
 use super::dispatch;
+use super::peer::Peer;
 use super::problem::Problem;
 use super::routes::{RELYING_PARTY_PATHS, ROUTES, Route, Side};
 
@@ -36,14 +37,15 @@ fn router(app: &Arc<App>, routes: impl Iterator<Item = &'static Route>) -> Route
     }
     let (unknown, other_method) = (app.clone(), app.clone());
     router
-        .fallback(move || {
+        .fallback(move |request: Request<Body>| {
             let app = unknown.clone();
-            async move { dispatch::unrouted(&app, Problem::new(StatusCode::NOT_FOUND, "no_such_endpoint", "There is no such endpoint.")) }
+            let problem = Problem::new(StatusCode::NOT_FOUND, "no_such_endpoint", "There is no such endpoint.");
+            async move { dispatch::unrouted(&app, request.extensions().get::<Peer>(), problem) }
         })
-        .method_not_allowed_fallback(move || {
+        .method_not_allowed_fallback(move |request: Request<Body>| {
             let app = other_method.clone();
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not know this method.");
-            async move { dispatch::unrouted(&app, problem) }
+            async move { dispatch::unrouted(&app, request.extensions().get::<Peer>(), problem) }
         })
 }
 

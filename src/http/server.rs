@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::Request;
@@ -13,12 +14,13 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
-use super::idle::Use;
+use super::admission::{Admission, Place};
+use super::idle::{Begun, Neglect, Use};
 use super::limits;
 use super::peer::{LocalPeer, Peer};
 use super::tls::{Exchange, PeerCertificate};
@@ -40,33 +42,49 @@ enum Arrival {
     Local { stream: UnixStream, peer: Peer },
 }
 
+/// Why a connection ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Early {
+    #[error("there was no handshake in time")]
+    NoHandshake,
+    #[error("its client certificate is of a form that is not read")]
+    UnreadCertificate,
+    #[error("it broke the protocol or was closed")]
+    Broken,
+    #[error("nobody used it")]
+    Unused,
+    #[error("its client took an answer too slowly")]
+    TakenTooSlowly,
+}
+
 /// Serves a router until `stop` turns true, then lets open requests finish for a while.
-pub async fn serve(door: Door, router: Router, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+///
+/// A connection beyond what is admitted is closed before a byte of it is read.
+pub async fn serve(door: Door, admission: Arc<Admission>, router: Router, mut stop: watch::Receiver<bool>) {
     let graceful = Arc::new(GracefulShutdown::new());
     loop {
-        let place = tokio::select! {
-            place = places.clone().acquire_owned() => place,
-            () = stopped(&mut stop) => break,
-        };
         let arrival = tokio::select! {
             accepted = door.accept() => match accepted {
                 Ok(arrival) => arrival,
                 Err(error) => {
                     // Out of descriptors, or the peer was gone already: neither is a reason to stop serving.
                     tracing::warn!(%error, "a connection was not accepted");
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             },
             () = stopped(&mut stop) => break,
         };
+        let Ok(place) = admission.admit(arrival.peer().source()) else {
+            arrival.refuse();
+            continue;
+        };
         let (router, watcher) = (router.clone(), graceful.watcher());
         tokio::spawn(async move {
-            let _place = place;
             let peer = arrival.peer().clone();
-            if let Err(error) = arrival.serve(router, watcher).await {
-                tracing::debug!(%peer, error, "a connection ended early");
+            if let Err(early) = arrival.serve(router, watcher, &place).await {
+                place.cut(early);
+                tracing::debug!(%peer, %early, "a connection ended early");
             }
         });
     }
@@ -113,45 +131,77 @@ impl Arrival {
         }
     }
 
-    async fn serve(self, router: Router, watcher: Watcher) -> Result<(), &'static str> {
+    /// Closes it by a reset, which leaves nothing behind in the kernel either: a flood would fill that with connections that wait to
+    /// be forgotten (RFC 9293, 3.6.1).
+    fn refuse(self) {
         match self {
-            Self::Plain { stream, peer } => connection(stream, peer, router, watcher).await,
-            Self::Local { stream, peer } => connection(stream, peer, router, watcher).await,
+            Self::Tls { stream, .. } | Self::Plain { stream, .. } => {
+                let _ = stream.set_zero_linger();
+            }
+            Self::Local { .. } => {}
+        }
+    }
+
+    async fn serve(self, router: Router, watcher: Watcher, place: &Place) -> Result<(), Early> {
+        match self {
+            Self::Plain { stream, peer } => connection(stream, peer, router, watcher, place).await,
+            Self::Local { stream, peer } => connection(stream, peer, router, watcher, place).await,
             Self::Tls { stream, peer, tls } => {
-                let stream = handshake(&tls, stream).await.ok_or("there was no handshake")?;
+                let stream = handshake(&tls, stream, place).await.ok_or(Early::NoHandshake)?;
                 let peer = with_certificate(peer, &stream)?;
-                connection(stream, peer, router, watcher).await
+                connection(stream, peer, router, watcher, place).await
             }
         }
     }
 }
 
-async fn handshake(tls: &Exchange, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+impl Place {
+    fn cut(&self, early: Early) {
+        let reason = match early {
+            Early::NoHandshake => "handshake",
+            Early::UnreadCertificate => "client_certificate",
+            Early::Broken => "protocol",
+            Early::Unused => "unused",
+            Early::TakenTooSlowly => "taken_too_slowly",
+        };
+        self.admission().counts().cut(reason);
+    }
+
+    /// How long a connection here may go without a request.
+    fn patience(&self, begun: Begun) -> Duration {
+        match (begun, self.admission().is_pressed()) {
+            (Begun::NotYet, false) => limits::FIRST_REQUEST_TIME,
+            (Begun::Yes, false) => limits::IDLE_TIME,
+            (Begun::NotYet, true) => limits::PRESSED_FIRST_REQUEST_TIME,
+            (Begun::Yes, true) => limits::PRESSED_IDLE_TIME,
+        }
+    }
+}
+
+async fn handshake(tls: &Exchange, stream: TcpStream, place: &Place) -> Option<TlsStream<TcpStream>> {
     let _ = stream.set_nodelay(true);
     let acceptor = TlsAcceptor::from(tls.current());
-    tokio::time::timeout(limits::HANDSHAKE_TIME, acceptor.accept(stream)).await.ok()?.ok()
+    let patience = if place.admission().is_pressed() { limits::PRESSED_HANDSHAKE_TIME } else { limits::HANDSHAKE_TIME };
+    tokio::time::timeout(patience, acceptor.accept(stream)).await.ok()?.ok()
 }
 
 /// The peer with the certificate it has shown, if any.
-fn with_certificate(peer: Peer, stream: &TlsStream<TcpStream>) -> Result<Peer, &'static str> {
+fn with_certificate(peer: Peer, stream: &TlsStream<TcpStream>) -> Result<Peer, Early> {
     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     match (peer, shown) {
         (Peer::Network { address, .. }, Some(der)) => {
-            let certificate = PeerCertificate::read(der).ok_or("its client certificate is of a form that is not read")?;
+            let certificate = PeerCertificate::read(der).ok_or(Early::UnreadCertificate)?;
             Ok(Peer::Network { address, certificate: Some(Arc::new(certificate)) })
         }
         (peer, _) => Ok(peer),
     }
 }
 
-async fn connection<S>(stream: S, peer: Peer, router: Router, watcher: Watcher) -> Result<(), &'static str>
+async fn connection<S>(stream: S, peer: Peer, router: Router, watcher: Watcher, place: &Place) -> Result<(), Early>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEADER_TIME).max_buf_size(limits::HEADER);
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(limits::HEADER as u32).max_concurrent_streams(256);
-    let usage = Use::begin();
+    let usage = Use::begin(limits::TAKING);
     let stream = usage.watch(stream);
     let counted = usage.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -162,9 +212,30 @@ where
             answer.await
         }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let connection = protocols().serve_connection(TokioIo::new(stream), service).into_owned();
     tokio::select! {
-        served = watcher.watch(connection) => served.map_err(|_| "it broke the protocol or was closed"),
-        () = usage.ended(limits::IDLE_TIME) => Err("nobody used it"),
+        served = watcher.watch(connection) => served.map_err(|_| Early::Broken),
+        neglect = usage.neglected(|begun| place.patience(begun)) => Err(match neglect {
+            Neglect::Unused => Early::Unused,
+            Neglect::TakenTooSlowly => Early::TakenTooSlowly,
+        }),
     }
+}
+
+/// HTTP/1.1 and HTTP/2 with every limit said, so that another version of the libraries does not bring others.
+fn protocols() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEADER_TIME).max_buf_size(limits::HEADER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(limits::HEADER as u32)
+        .max_frame_size(limits::FRAME)
+        .max_concurrent_streams(limits::STREAMS)
+        .max_pending_accept_reset_streams(limits::PENDING_RESETS)
+        .max_local_error_reset_streams(limits::FAULTY_STREAMS)
+        .initial_stream_window_size(limits::STREAM_WINDOW)
+        .initial_connection_window_size(limits::CONNECTION_WINDOW)
+        .max_send_buf_size(limits::SEND_BUFFER);
+    builder
 }

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::InventoryError;
 use super::record::AnchorRecord;
-use crate::access::Caller;
+use crate::access::{self, Caller};
 use crate::audit::{self, Action, Field, Ledger};
 use crate::base::clock::{Clock, from_seconds};
-use crate::base::id::TrustAnchorId;
+use crate::base::id::{OrgId, TrustAnchorId};
 use crate::storage::{Change, Class, CommitError, Storage, Table};
 use crate::x509::certificate::Certificate;
 
@@ -18,6 +18,8 @@ use crate::x509::certificate::Certificate;
 #[derive(Debug)]
 pub struct TrustAnchor {
     pub id: TrustAnchorId,
+    pub organization: OrgId,
+    /// Unique in the organisation.
     pub name: String,
     pub certificate: Certificate,
     pub created_at: Timestamp,
@@ -61,13 +63,16 @@ impl TrustAnchors {
         Ok(Self { ledger, clock, by_id: RwLock::new(by_id), changing: tokio::sync::Mutex::new(()) })
     }
 
-    pub fn get(&self, id: TrustAnchorId) -> Option<Arc<TrustAnchor>> {
-        self.by_id.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    /// One of an organisation.
+    pub fn get(&self, organization: OrgId, id: TrustAnchorId) -> Option<Arc<TrustAnchor>> {
+        let anchors = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
+        anchors.get(&id).filter(|anchor| anchor.organization == organization).cloned()
     }
 
-    /// All of them, oldest first.
-    pub fn all(&self) -> Vec<Arc<TrustAnchor>> {
-        self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    /// All of an organisation, oldest first.
+    pub fn all(&self, organization: OrgId) -> Vec<Arc<TrustAnchor>> {
+        let anchors = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
+        anchors.values().filter(|anchor| anchor.organization == organization).cloned().collect()
     }
 
     /// Takes one up. An expired one is taken too: what it vouched for then can be judged for then.
@@ -78,7 +83,8 @@ impl TrustAnchors {
         }
         certificate.public_key()?;
         let _one_at_a_time = self.changing.lock().await;
-        for known in self.all() {
+        let organization = caller.organization();
+        for known in self.all(organization) {
             if known.certificate == certificate {
                 return Err(AnchorError::Known(known.id));
             }
@@ -87,15 +93,15 @@ impl TrustAnchors {
             }
         }
         let created_at = from_seconds(self.clock.now().as_second());
-        let anchor = TrustAnchor { id: TrustAnchorId::new(), name, certificate, created_at };
+        let anchor = TrustAnchor { id: TrustAnchorId::new(), organization, name, certificate, created_at };
         let value = AnchorRecord::encode(&anchor).map_err(|_| InventoryError::Record)?;
         let entry = self
             .entry(Action::TrustAnchorCreate, &anchor, caller)
             .detail(Field::CommonName, anchor.certificate.subject())
             .detail(Field::NotAfter, anchor.certificate.not_after());
         let key = anchor.id.as_bytes();
-        self.commit(Change::new(Class::Normal).expect_absent(Table::TrustAnchors, key).put(Table::TrustAnchors, key, &value), entry)
-            .await?;
+        let change = access::owned(Change::new(Class::Normal), organization);
+        self.commit(change.expect_absent(Table::TrustAnchors, key).put(Table::TrustAnchors, key, &value), entry).await?;
         let anchor = Arc::new(anchor);
         self.by_id.write().unwrap_or_else(PoisonError::into_inner).insert(anchor.id, anchor.clone());
         Ok(anchor)
@@ -104,10 +110,11 @@ impl TrustAnchors {
     /// Trusts one no longer.
     pub async fn delete(&self, id: TrustAnchorId, caller: &Caller) -> Result<(), AnchorError> {
         let _one_at_a_time = self.changing.lock().await;
-        let anchor = self.get(id).ok_or(AnchorError::NotFound)?;
+        let anchor = self.get(caller.organization(), id).ok_or(AnchorError::NotFound)?;
         let entry = self.entry(Action::TrustAnchorDelete, &anchor, caller);
         // Trusting less must be possible on a full disk too.
-        self.commit(Change::new(Class::Essential).delete(Table::TrustAnchors, id.as_bytes()), entry).await?;
+        let change = access::released(Change::new(Class::Essential), anchor.organization);
+        self.commit(change.delete(Table::TrustAnchors, id.as_bytes()), entry).await?;
         self.by_id.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
         Ok(())
     }

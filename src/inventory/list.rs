@@ -1,4 +1,10 @@
-//! Lists of certificates by authority or expiry, in pages whose work is bounded.
+//! Lists of certificates in pages whose work is bounded.
+//!
+//! Indexes are kept by authority: in the order of ids, and in the order of expiry. A list over several authorities merges their indexes, so it
+//! reads what it shows and nothing of others.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::certificates::expiry_key;
 use super::{Certificates, InventoryError, Revocation, StoredCertificate};
@@ -6,7 +12,7 @@ use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
 use crate::base::id::{CaId, CertId};
 use crate::base::page::{Cursor, Page};
-use crate::storage::Table;
+use crate::storage::{ReadError, Storage, Table};
 
 /// Which certificates a list shows.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +32,7 @@ pub struct Listed {
 }
 
 /// How many certificates are looked at for one page at most, however few of them fit the filter.
-const MOST_LOOKED_AT: usize = 5_000;
+const MOST_LOOKED_AT: usize = 2_000;
 
 impl Filter {
     /// What a cursor is bound to.
@@ -36,69 +42,92 @@ impl Filter {
 }
 
 impl Certificates {
-    /// A page of at most `limit`, oldest or soonest to expire first. `ca_revoked` says of an authority whether all under it is
-    /// revoked. A page may be short of its limit and still have a successor.
+    /// A page of at most `limit` of what these authorities issued, oldest or soonest to expire first. `mark` is what its cursor is bound to.
+    /// A page may be short of its limit and still have a successor.
     pub fn list(
         &self,
+        authorities: &[CaId],
         filter: &Filter,
+        mark: &str,
         after: Option<&Cursor>,
         limit: usize,
-        ca_revoked: impl Fn(CaId) -> bool,
     ) -> Result<Page<Listed>, InventoryError> {
         let mut page = Page { items: Vec::new(), next: None };
-        let mut last_key: Option<Vec<u8>> = None;
-        for (looked_at, place) in self.places(filter, after).enumerate() {
-            let Place { key, id, ca } = place?;
-            if page.items.len() == limit || looked_at == MOST_LOOKED_AT {
-                page.next = last_key.map(|key| Cursor::after(&filter.mark(), &key));
+        let mut last: Option<Vec<u8>> = None;
+        let (table, from, until) = self.range(filter, after);
+        let places = Merged::open(&self.storage, table, authorities, from.as_deref())?;
+        for (looked_at, place) in places.enumerate() {
+            let place = place?;
+            if until.as_ref().is_some_and(|until| place > *until) {
                 break;
             }
-            last_key = Some(key);
-            if filter.ca.is_some_and(|wanted| ca.is_some_and(|ca| ca != wanted)) {
-                continue;
+            if page.items.len() == limit || looked_at == MOST_LOOKED_AT {
+                page.next = last.map(|place| Cursor::after(mark, &place));
+                break;
             }
-            let certificate = self.get(id)?.ok_or(InventoryError::Record)?;
+            // Every index ends its keys with the certificate's id.
+            let id = place.last_chunk::<16>().copied().map(CertId::from_bytes).ok_or(InventoryError::Record)?;
+            last = Some(place);
+            // One that is deleted in this moment is no part of the list.
+            let Some(certificate) = self.of_any_organization(id)? else { continue };
             let revocation = self.revocation(certificate.ca, &certificate.serial)?;
-            if filter.include_revoked || (revocation.is_none() && !ca_revoked(certificate.ca)) {
+            if filter.include_revoked || revocation.is_none() {
                 page.items.push(Listed { certificate, revocation });
             }
         }
         Ok(page)
     }
 
-    /// The places of the index that fits the filter best, in its order, from behind the cursor.
-    fn places(&self, filter: &Filter, after: Option<&Cursor>) -> Box<dyn Iterator<Item = Result<Place, InventoryError>> + '_> {
+    /// The index that fits the filter, and between which of its places: from behind the first, up to the last.
+    fn range(&self, filter: &Filter, after: Option<&Cursor>) -> (Table, Option<Vec<u8>>, Option<Vec<u8>>) {
         let after = after.map(|cursor| cursor.key().to_vec());
-        if let Some(span) = filter.expiring_within {
-            let now = self.clock.now();
-            let first = after.unwrap_or_else(|| expiry_key(now, CertId::from_bytes([0; 16])));
-            let until = expiry_key(from_seconds(now.as_second() + span.as_seconds() as i64), CertId::from_bytes([0xff; 16]));
-            let places = self.storage.scan(Table::CertificatesByExpiry, &[], Some(&first));
-            return Box::new(
-                places
-                    .map(|item| place(item.map_err(InventoryError::from)?))
-                    .take_while(move |place| place.as_ref().map_or(true, |place| place.key <= until)),
-            );
-        }
-        let (table, prefix) = match &filter.ca {
-            Some(ca) => (Table::CertificatesByCa, ca.as_bytes().as_slice()),
-            None => (Table::Certificates, [].as_slice()),
-        };
-        let keys = self.storage.scan_keys(table, prefix, after.as_deref());
-        Box::new(keys.map(|key| place((key.map_err(InventoryError::from)?, Vec::new()))))
+        let Some(span) = filter.expiring_within else { return (Table::CertificatesByCa, after, None) };
+        let now = self.clock.now();
+        let until = expiry_key(from_seconds(now.as_second() + span.as_seconds() as i64), CertId::from_bytes([0xff; 16]));
+        let from = after.unwrap_or_else(|| expiry_key(now, CertId::from_bytes([0; 16])));
+        (Table::CertificatesByCaExpiry, Some(from), Some(until))
     }
 }
 
-/// A key of an index, and the certificate it leads to.
-struct Place {
-    key: Vec<u8>,
-    id: CertId,
-    /// Known where the index says it.
-    ca: Option<CaId>,
+/// The places of several authorities in one index, as one list in order.
+struct Merged {
+    sources: Vec<Box<dyn Iterator<Item = Result<Vec<u8>, ReadError>> + Send>>,
+    /// The next place of each source.
+    heads: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
+    failure: Option<ReadError>,
 }
 
-/// Every index ends its keys with the certificate's id.
-fn place((key, value): (Vec<u8>, Vec<u8>)) -> Result<Place, InventoryError> {
-    let id = key.last_chunk::<16>().copied().map(CertId::from_bytes).ok_or(InventoryError::Record)?;
-    Ok(Place { key, id, ca: CaId::from_slice(&value) })
+impl Merged {
+    fn open(storage: &Storage, table: Table, authorities: &[CaId], after: Option<&[u8]>) -> Result<Self, ReadError> {
+        let mut merged = Self { sources: Vec::with_capacity(authorities.len()), heads: BinaryHeap::new(), failure: None };
+        for (at, ca) in authorities.iter().enumerate() {
+            let prefix = ca.as_bytes();
+            let after = after.map(|after| [prefix.as_slice(), after].concat());
+            merged.sources.push(Box::new(storage.scan_keys(table, prefix, after.as_deref())));
+            merged.advance(at)?;
+        }
+        Ok(merged)
+    }
+
+    /// Takes the next place of a source to the heads, without the authority it begins with.
+    fn advance(&mut self, at: usize) -> Result<(), ReadError> {
+        if let Some(key) = self.sources.get_mut(at).and_then(Iterator::next).transpose()? {
+            self.heads.push(Reverse((key.get(16..).unwrap_or_default().to_vec(), at)));
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Merged {
+    type Item = Result<Vec<u8>, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(failure) = self.failure.take() {
+            self.heads.clear();
+            return Some(Err(failure));
+        }
+        let Reverse((place, at)) = self.heads.pop()?;
+        self.failure = self.advance(at).err();
+        Some(Ok(place))
+    }
 }

@@ -1,8 +1,10 @@
 //! Whether a certificate is to be believed: a path to an anchor, and no revocation along it.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Certificates, InventoryError, TrustAnchor};
+use super::foreign_crls::{self, CrlDoubt};
+use super::{Certificates, InventoryError, Stated, TrustAnchor};
 use crate::base::id::{CaId, TrustAnchorId};
 use crate::x509::certificate::Certificate;
 use crate::x509::path::{self, Fault, Inputs};
@@ -12,7 +14,11 @@ pub struct Question<'a> {
     pub certificate: &'a Certificate,
     /// Intermediates the asker offers, in any order.
     pub chain: &'a [Certificate],
-    /// Whether a revocation status that cannot be found out is worth a warning.
+    /// CRLs the asker offers, and those that were fetched.
+    pub crls: &'a [Bytes],
+    /// What responders have said that are believed.
+    pub stated: &'a [Stated],
+    /// Whether a revocation status that cannot be found out is told.
     pub check_revocation: bool,
 }
 
@@ -44,8 +50,8 @@ pub struct Verdict {
     pub is_in_time: bool,
     pub revoked: Vec<RevokedInPath>,
     pub faults: Vec<Fault>,
-    /// Subjects of the path whose status nobody here knows.
-    pub unknown: Vec<String>,
+    /// Those of the path whose status nobody here knows, when that was asked for.
+    pub unknown: Vec<UnknownInPath>,
     pub is_cut_short: bool,
 }
 
@@ -57,7 +63,26 @@ pub struct RevokedInPath {
     pub at: Option<Timestamp>,
 }
 
+/// A certificate of the path whose status is not known.
+#[derive(Debug)]
+pub struct UnknownInPath {
+    pub place: usize,
+    pub subject: String,
+    pub certificate: Certificate,
+    /// The next of the path.
+    pub issuer: Option<Certificate>,
+    /// Where its CRL is said to be.
+    pub urls: Vec<String>,
+    /// Why what was offered says nothing.
+    pub doubt: Option<CrlDoubt>,
+}
+
 impl Verdict {
+    /// Whether somebody who is trusted vouches for what the path says.
+    pub fn is_vouched_for(&self) -> bool {
+        self.anchor.is_some() && self.chain_is_valid
+    }
+
     pub fn is_valid(&self) -> bool {
         self.anchor.is_some() && self.faults.is_empty() && self.revoked.is_empty()
     }
@@ -86,12 +111,27 @@ pub fn validate(
     let outcome = path::validate(question.certificate, &intermediates, &anchors, &Inputs::at(now));
     let (mut revoked, mut unknown) = (Vec::new(), Vec::new());
     for (place, certificate) in outcome.path.iter().enumerate() {
-        match status(certificate, own, inventory)? {
+        let issuer = outcome.path.get(place + 1).copied();
+        let (status, doubt) = match (status(certificate, own, inventory)?, issuer) {
+            (Status::Unknown, Some(issuer)) => match stated(certificate, question.stated) {
+                Some(status) => (status, None),
+                None => listed(certificate, issuer, question.crls, now),
+            },
+            (known, _) => (known, None),
+        };
+        match status {
             Status::Good => {}
             Status::Revoked(at) => revoked.push(RevokedInPath { place, subject: certificate.subject().to_string(), at }),
             // An anchor is trusted because somebody decided so, and is on nobody's list.
             Status::Unknown if outcome.anchor.is_some() && place + 1 == outcome.path.len() => {}
-            Status::Unknown if question.check_revocation => unknown.push(certificate.subject().to_string()),
+            Status::Unknown if question.check_revocation => unknown.push(UnknownInPath {
+                place,
+                subject: certificate.subject().to_string(),
+                certificate: Certificate::clone(certificate),
+                issuer: issuer.cloned(),
+                urls: certificate.crl_urls().to_vec(),
+                doubt,
+            }),
             Status::Unknown => {}
         }
     }
@@ -113,6 +153,30 @@ enum Status {
     Unknown,
 }
 
+/// What its responder has said.
+fn stated(certificate: &Certificate, stated: &[Stated]) -> Option<Status> {
+    let fingerprint = certificate.sha256();
+    let found = stated.iter().find(|stated| stated.certificate == fingerprint)?;
+    Some(found.revoked_at.map_or(Status::Good, |at| Status::Revoked(Some(at))))
+}
+
+/// What the CRLs say that are this issuer's; and why the last one that was looked at says nothing.
+fn listed(certificate: &Certificate, issuer: &Certificate, crls: &[Bytes], now: Timestamp) -> (Status, Option<CrlDoubt>) {
+    let (mut status, mut doubt) = (Status::Unknown, None);
+    for der in crls {
+        match foreign_crls::believed(der, issuer, now) {
+            Ok(crl) => match crl.entries().find(|entry| entry.serial == *certificate.serial()) {
+                Some(entry) => return (Status::Revoked(Some(entry.revoked_at)), None),
+                None => status = Status::Good,
+            },
+            // One for another certificate of the path is no fault.
+            Err(CrlDoubt::OtherIssuer) => {}
+            Err(found) => doubt = Some(found),
+        }
+    }
+    (status, doubt)
+}
+
 /// What our own records say. A certificate that carries the name of one of our authorities and was signed by its key is known by its serial number.
 fn status(certificate: &Certificate, own: &[OwnAuthority], inventory: &Certificates) -> Result<Status, InventoryError> {
     if let Some(itself) = own.iter().find(|authority| authority.certificate == *certificate) {
@@ -127,7 +191,7 @@ fn status(certificate: &Certificate, own: &[OwnAuthority], inventory: &Certifica
         Some(revocation) => Status::Revoked(Some(revocation.revoked_at)),
         None if issuer.is_revoked => Status::Revoked(None),
         // Signed with a key of ours and in no record of ours: that is not known to be good.
-        None if inventory.by_serial(certificate.serial())?.is_none() => Status::Unknown,
+        None if inventory.of_any_organization_by_serial(certificate.serial())?.is_none() => Status::Unknown,
         None => Status::Good,
     })
 }

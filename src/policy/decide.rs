@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 
-use super::{BACKDATE, Fault, MOST_NAMES, Policy, Violation, Warning};
+use super::{ApprovalPolicy, BACKDATE, Fault, MOST_NAMES, Policy, Violation, Warning};
 use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
 use crate::x509::algorithm::KeyType;
 use crate::x509::dns_name::DnsName;
-use crate::x509::extension::{ExtendedKeyUsage, KeyUsage};
+use crate::x509::extension::{ExtendedKeyUsage, KeyUsage, RevocationNotice};
 use crate::x509::name::{AttributeType, DistinguishedName};
-use crate::x509::san::{RequestedName, SubjectAltName};
+use crate::x509::san::{self, RequestedName, SubjectAltName};
 
 /// How the names of a request relate to its common name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Request {
     pub left_out: Vec<Warning>,
 }
 
-/// The content of a certificate that a policy has approved. Made by [`decide`] alone.
+/// The content of a certificate that a policy has approved. Made by [`decide`] and [`decide_approved`] alone.
 #[derive(Clone, Debug)]
 pub struct Approved {
     subject: DistinguishedName,
@@ -55,12 +55,13 @@ pub struct Approved {
     key_type: KeyType,
     not_before: Timestamp,
     not_after: Timestamp,
+    revocation_notice: RevocationNotice,
     warnings: Vec<Warning>,
 }
 
-/// Judges a request.
+/// Judges a request by a role.
 pub fn decide(policy: &Policy, request: Request, now: Timestamp) -> Result<Approved, Vec<Violation>> {
-    let mut judge = Judge { policy, violations: Vec::new() };
+    let mut judge = Judge { rules: Rules::Role(policy), violations: Vec::new() };
     let common_name = judge.one_common_name(&request);
     let mut alt_names = judge.names(&request);
     let own_name = common_name.as_deref().and_then(|cn| judge.common_name(&request, cn));
@@ -77,40 +78,54 @@ pub fn decide(policy: &Policy, request: Request, now: Timestamp) -> Result<Appro
     } else if alt_names.is_empty() && judge.violations.is_empty() {
         judge.fault(request.common_name_field, Fault::NoName);
     }
-    let key_usage = judge.key_usage(&request);
-    let extended_key_usage = judge.extended_key_usage(&request);
-    let ttl = judge.ttl(request.ttl);
-    if request.key_type != policy.key_type {
-        judge.fault(request.key_field, Fault::KeyType { wanted: policy.key_type, given: request.key_type });
-    }
-    if request.asks_for_ca {
-        judge.fault(request.key_field, Fault::AsksForCa);
-    }
-    let subject = match &common_name {
-        None => DistinguishedName::from_attributes(&[]),
-        Some(cn) => DistinguishedName::from_attributes(&[(AttributeType::CommonName, subject_form(cn))]),
-    };
-    match subject {
-        Ok(subject) if judge.violations.is_empty() => Ok(Approved {
-            subject,
-            common_name: common_name.as_deref().map(subject_form),
-            alt_names,
-            key_usage,
-            extended_key_usage,
-            key_type: request.key_type,
-            not_before: from_seconds(now.as_second() - BACKDATE.as_seconds() as i64),
-            not_after: from_seconds(now.as_second() + ttl.as_seconds() as i64),
-            warnings: request.left_out,
-        }),
-        Ok(_) => Err(judge.violations),
-        Err(faults) => {
-            // A text that is no name at all was told so already.
-            for fault in faults.into_iter().filter(|_| common_name.as_deref().is_some_and(is_name)) {
-                judge.fault(request.common_name_field, Fault::CommonName(fault));
-            }
-            Err(judge.violations)
+    let common_name = common_name.as_deref().map(subject_form);
+    let subject: Vec<_> = common_name.iter().map(|cn| (AttributeType::CommonName, cn.clone())).collect();
+    let subject = DistinguishedName::from_attributes(&subject).map_err(|faults| {
+        // A text that is no name at all was told so already.
+        for fault in faults.into_iter().filter(|_| common_name.as_deref().is_some_and(is_name)) {
+            judge.fault(request.common_name_field, Fault::CommonName(fault));
+        }
+    });
+    judge.finish(request, now, subject.ok(), common_name, alt_names)
+}
+
+/// Judges a request that a person has looked at and approved: the names and the subject are that person's decision, so they need only be
+/// well formed. Everything else is judged as ever. `subject` has the attributes that are asked for, most significant first.
+pub fn decide_approved(
+    policy: &ApprovalPolicy,
+    request: Request,
+    subject: &[(AttributeType, String)],
+    now: Timestamp,
+) -> Result<Approved, Vec<Violation>> {
+    let mut judge = Judge { rules: Rules::Approval(policy), violations: Vec::new() };
+    let common_name = judge.one_common_name(&request);
+    let mut alt_names = judge.names(&request);
+    if let Some(own_name) = common_name.as_deref().and_then(|cn| named_host(cn, request.names.is_empty()))
+        && !alt_names.contains(&own_name)
+    {
+        match request.source {
+            Source::Fields => alt_names.insert(0, own_name),
+            Source::Csr => judge.fault(request.common_name_field, Fault::CommonNameNotASan(common_name.clone().unwrap_or_default())),
         }
     }
+    // RFC 5280, 4.1.2.6: an address in the subject has to be among the alternative names.
+    for (_, address) in subject.iter().filter(|(kind, _)| *kind == AttributeType::EmailAddress) {
+        match (san::parse_email(address), request.source) {
+            (Ok(name), _) if alt_names.contains(&name) => {}
+            (Ok(name), Source::Fields) => alt_names.push(name),
+            (Ok(_), Source::Csr) => judge.fault(request.common_name_field, Fault::EmailNotASan(shortened(address))),
+            (Err(fault), _) => judge.fault(request.common_name_field, Fault::Email(fault)),
+        }
+    }
+    if alt_names.is_empty() && judge.violations.is_empty() {
+        judge.fault(request.common_name_field, Fault::NoName);
+    }
+    let subject = DistinguishedName::from_attributes(subject).map_err(|faults| {
+        for fault in faults {
+            judge.fault(request.common_name_field, Fault::Subject(fault));
+        }
+    });
+    judge.finish(request, now, subject.ok(), common_name, alt_names)
 }
 
 impl Approved {
@@ -146,18 +161,69 @@ impl Approved {
         self.not_after
     }
 
+    pub fn revocation_notice(&self) -> RevocationNotice {
+        self.revocation_notice
+    }
+
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 }
 
+/// By whose word something is certified.
+#[derive(Clone, Copy)]
+enum Rules<'a> {
+    Role(&'a Policy),
+    Approval(&'a ApprovalPolicy),
+}
+
 /// Collects violations while it judges.
 struct Judge<'a> {
-    policy: &'a Policy,
+    rules: Rules<'a>,
     violations: Vec<Violation>,
 }
 
 impl Judge<'_> {
+    /// What has the same rules whoever decided about the names; and the outcome. Without a subject there is a violation already.
+    fn finish(
+        mut self,
+        request: Request,
+        now: Timestamp,
+        subject: Option<DistinguishedName>,
+        common_name: Option<String>,
+        alt_names: Vec<SubjectAltName>,
+    ) -> Result<Approved, Vec<Violation>> {
+        let key_usage = self.key_usage(&request);
+        let extended_key_usage = self.extended_key_usage(&request, &alt_names);
+        let ttl = self.ttl(request.ttl);
+        if let Rules::Role(policy) = self.rules
+            && request.key_type != policy.key_type
+        {
+            self.fault(request.key_field, Fault::KeyType { wanted: policy.key_type, given: request.key_type });
+        }
+        if request.asks_for_ca {
+            self.fault(request.key_field, Fault::AsksForCa);
+        }
+        match subject {
+            Some(subject) if self.violations.is_empty() => Ok(Approved {
+                subject,
+                common_name,
+                alt_names,
+                key_usage,
+                extended_key_usage,
+                key_type: request.key_type,
+                not_before: from_seconds(now.as_second() - BACKDATE.as_seconds() as i64),
+                not_after: from_seconds(now.as_second() + ttl.as_seconds() as i64),
+                revocation_notice: match self.rules {
+                    Rules::Role(Policy { no_rev_avail: true, .. }) => RevocationNotice::NotAvailable,
+                    Rules::Role(_) | Rules::Approval(_) => RevocationNotice::Published,
+                },
+                warnings: request.left_out,
+            }),
+            Some(_) | None => Err(self.violations),
+        }
+    }
+
     fn fault(&mut self, field: &str, fault: Fault) {
         self.violations.push(Violation { field: field.to_owned(), fault });
     }
@@ -165,7 +231,7 @@ impl Judge<'_> {
     fn one_common_name(&mut self, request: &Request) -> Option<String> {
         match request.common_names.as_slice() {
             [] => {
-                if self.policy.require_cn {
+                if let Rules::Role(Policy { require_cn: true, .. }) = self.rules {
                     self.fault(request.common_name_field, Fault::CommonNameRequired);
                 }
                 None
@@ -216,14 +282,10 @@ impl Judge<'_> {
                     self.fault(field, Fault::NotAnIp { octets: *octets });
                     None
                 }
-                RequestedName::Good(SubjectAltName::Email(_)) | RequestedName::BadEmail { .. } => {
-                    self.fault(field, Fault::KindNotAllowed("rfc822Name"));
-                    None
-                }
-                RequestedName::Good(SubjectAltName::Uri(_)) | RequestedName::BadUri { .. } => {
-                    self.fault(field, Fault::KindNotAllowed("uniformResourceIdentifier"));
-                    None
-                }
+                RequestedName::Good(name @ SubjectAltName::Email(_)) => self.by_approval(field, "rfc822Name", Ok(name.clone())),
+                RequestedName::BadEmail { fault, .. } => self.by_approval(field, "rfc822Name", Err(Fault::Email(fault.clone()))),
+                RequestedName::Good(name @ SubjectAltName::Uri(_)) => self.by_approval(field, URI, Ok(name.clone())),
+                RequestedName::BadUri { fault, .. } => self.by_approval(field, URI, Err(Fault::Uri(fault.clone()))),
                 RequestedName::Unsupported(kind) => {
                     self.fault(field, Fault::KindNotAllowed(kind));
                     None
@@ -235,9 +297,21 @@ impl Judge<'_> {
         approved
     }
 
+    /// A name of a kind that no role certifies.
+    fn by_approval(&mut self, field: &str, kind: &'static str, name: Result<SubjectAltName, Fault>) -> Option<SubjectAltName> {
+        let name = match self.rules {
+            Rules::Role(_) => Err(Fault::KindNotAllowed(kind)),
+            Rules::Approval(_) => name,
+        };
+        name.map_err(|fault| self.fault(field, fault)).ok()
+    }
+
     fn dns(&mut self, field: &str, name: DnsName) -> Option<SubjectAltName> {
-        let allow_subdomains = self.policy.allow_subdomains;
-        if self.policy.allowed_domains.iter().any(|pattern| pattern.admits(&name, allow_subdomains)) {
+        let is_allowed = match self.rules {
+            Rules::Role(policy) => policy.allowed_domains.iter().any(|pattern| pattern.admits(&name, policy.allow_subdomains)),
+            Rules::Approval(_) => true,
+        };
+        if is_allowed {
             return Some(SubjectAltName::Dns(name));
         }
         self.fault(field, Fault::DomainNotAllowed(name));
@@ -245,7 +319,11 @@ impl Judge<'_> {
     }
 
     fn ip(&mut self, field: &str, ip: IpAddr) -> Option<SubjectAltName> {
-        if self.policy.allow_ip_sans {
+        let is_allowed = match self.rules {
+            Rules::Role(policy) => policy.allow_ip_sans,
+            Rules::Approval(_) => true,
+        };
+        if is_allowed {
             return Some(SubjectAltName::Ip(ip));
         }
         self.fault(field, Fault::IpNotAllowed(ip));
@@ -258,24 +336,33 @@ impl Judge<'_> {
             "rsa" => KeyUsage::DIGITAL_SIGNATURE.union(KeyUsage::KEY_ENCIPHERMENT),
             _ => KeyUsage::DIGITAL_SIGNATURE,
         };
+        // What commits its holder is never given unasked, and only by a person.
+        let most = match self.rules {
+            Rules::Role(_) => given,
+            Rules::Approval(_) => given.union(KeyUsage::CONTENT_COMMITMENT),
+        };
         match request.key_usage {
             None => given,
-            Some(asked) if given.contains(asked) && !asked.is_empty() => asked,
+            Some(asked) if most.contains(asked) && !asked.is_empty() => asked,
             Some(asked) => {
-                self.fault(request.key_field, Fault::KeyUsage(asked.difference(given).names().collect::<Vec<_>>().join(", ")));
+                self.fault(request.key_field, Fault::KeyUsage(asked.difference(most).names().collect::<Vec<_>>().join(", ")));
                 given
             }
         }
     }
 
-    fn extended_key_usage(&mut self, request: &Request) -> Vec<ExtendedKeyUsage> {
+    fn extended_key_usage(&mut self, request: &Request, alt_names: &[SubjectAltName]) -> Vec<ExtendedKeyUsage> {
+        let (most, unasked) = match self.rules {
+            Rules::Role(policy) => (policy.extended_key_usage.as_slice(), policy.extended_key_usage.as_slice()),
+            Rules::Approval(policy) => (policy.purposes, policy.purposes_for(alt_names)),
+        };
         if request.key_purposes.is_empty() {
-            return self.policy.extended_key_usage.clone();
+            return unasked.to_vec();
         }
         let mut approved = Vec::new();
         for oid in &request.key_purposes {
             match ExtendedKeyUsage::from_oid(*oid) {
-                Some(usage) if self.policy.extended_key_usage.contains(&usage) => {
+                Some(usage) if most.contains(&usage) => {
                     // The same purpose twice says nothing new.
                     if !approved.contains(&usage) {
                         approved.push(usage);
@@ -291,15 +378,32 @@ impl Judge<'_> {
     }
 
     fn ttl(&mut self, asked: Option<Span>) -> Span {
+        let (field, most, unasked) = match self.rules {
+            Rules::Role(policy) => ("ttl", policy.max_ttl, policy.max_ttl),
+            Rules::Approval(policy) => ("validity_days", policy.max_ttl, policy.default_ttl),
+        };
         match asked {
-            Some(ttl) if ttl > self.policy.max_ttl => {
-                self.fault("ttl", Fault::TtlTooLong(self.policy.max_ttl));
-                self.policy.max_ttl
+            Some(ttl) if ttl > most => {
+                self.fault(field, Fault::TtlTooLong(most));
+                most
             }
             Some(ttl) => ttl,
-            None => self.policy.max_ttl,
+            None => unasked,
         }
     }
+}
+
+const URI: &str = "uniformResourceIdentifier";
+
+/// The host that a common name speaks of, where a person may have written anything: an address, a host name with a dot in it, or a single
+/// label that stands alone. "server 1" or "Alice" beside other names is a description. (The lint of what is issued asks for no less.)
+fn named_host(common_name: &str, stands_alone: bool) -> Option<SubjectAltName> {
+    if let Ok(ip) = common_name.parse() {
+        return Some(SubjectAltName::Ip(ip));
+    }
+    // A final dot is how a host name is written absolutely.
+    let name = DnsName::parse(common_name.strip_suffix('.').unwrap_or(common_name)).ok()?;
+    (stands_alone || name.as_str().contains('.')).then_some(SubjectAltName::Dns(name))
 }
 
 fn is_name(text: &str) -> bool {

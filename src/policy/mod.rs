@@ -3,11 +3,13 @@
 //! Nothing here reads a clock, a store or a random source, so a decision can be made again later and comes out the same.
 //! What a request does not win by a rule of the policy is not in [`Approved`]: this is an allow-list throughout.
 
+mod approval;
 mod decide;
 mod domain;
 mod violation;
 
-pub use decide::{Approved, Request, Source, decide};
+pub use approval::ApprovalPolicy;
+pub use decide::{Approved, Request, Source, decide, decide_approved};
 pub use domain::{DomainPattern, PatternFault};
 pub use violation::{Fault, Violation, Warning};
 
@@ -31,6 +33,8 @@ pub struct Policy {
     pub key_type: KeyType,
     /// What certificates may be used for.
     pub extended_key_usage: Vec<ExtendedKeyUsage>,
+    /// Whether certificates say that nobody need look for their revocation (RFC 9608): they end too soon for it to matter.
+    pub no_rev_avail: bool,
 }
 
 /// The most subject alternative names one certificate carries.

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::clock::from_seconds;
 use crate::x509::dns_name::DnsName;
+use crate::x509::extension::KeyUsage;
+use crate::x509::name::AttributeType;
 use crate::x509::san::{RequestedName, SubjectAltName};
 
 fn dns(text: &str) -> DnsName {
@@ -67,6 +69,7 @@ fn policy(domains: &[String], allow_subdomains: bool, allow_ip_sans: bool, requi
         require_cn,
         max_ttl: Span::days(30),
         key_type: KeyType::P256,
+        no_rev_avail: false,
         extended_key_usage: vec![ExtendedKeyUsage::ServerAuth],
     }
 }
@@ -183,4 +186,83 @@ proptest! {
             }
         }
     }
+}
+
+fn approved(
+    source: Source,
+    subject: &[(AttributeType, &str)],
+    names: &[SubjectAltName],
+    change: impl FnOnce(&mut Request),
+) -> Result<Approved, Vec<Violation>> {
+    let subject: Vec<_> = subject.iter().map(|(kind, text)| (*kind, (*text).to_owned())).collect();
+    let of_kind = |kind| subject.iter().filter(move |(known, _)| *known == kind).map(|(_, text)| text.clone());
+    let mut asked = Request { common_names: of_kind(AttributeType::CommonName).collect(), ..request(source, None, names) };
+    change(&mut asked);
+    decide_approved(&ApprovalPolicy::DEFAULT, asked, &subject, from_seconds(NOW))
+}
+
+#[test]
+fn a_person_decides_about_names_and_the_rest_is_judged_as_ever() {
+    let names = [
+        SubjectAltName::Dns(dns("any.host.example")),
+        SubjectAltName::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        SubjectAltName::Email("a@example.com".to_owned()),
+        SubjectAltName::Uri("spiffe://example/x".to_owned()),
+    ];
+    let subject = [(AttributeType::Country, "DE"), (AttributeType::Organization, "Example"), (AttributeType::CommonName, "Some Service")];
+    let good = approved(Source::Fields, &subject, &names, |_| {}).unwrap();
+    assert_eq!(good.alt_names(), names);
+    assert_eq!(good.subject().to_string(), "CN=Some Service,O=Example,C=DE");
+    assert_eq!(good.extended_key_usage(), [ExtendedKeyUsage::ServerAuth, ExtendedKeyUsage::ClientAuth]);
+    assert_eq!(good.not_after(), from_seconds(NOW + 90 * 86_400));
+    let faults = approved(Source::Fields, &subject, &names, |request| {
+        request.asks_for_ca = true;
+        request.ttl = Some(Span::days(826));
+        request.key_usage = Some(KeyUsage::KEY_CERT_SIGN);
+        request.key_purposes = vec![ExtendedKeyUsage::CodeSigning.oid()];
+    })
+    .unwrap_err();
+    let expected = [
+        Fault::KeyUsage("keyCertSign".to_owned()),
+        Fault::ExtendedKeyUsage("codeSigning".to_owned()),
+        Fault::TtlTooLong(Span::days(825)),
+        Fault::AsksForCa,
+    ];
+    assert_eq!(faults.iter().map(|violation| &violation.fault).collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
+    assert_eq!(faults[2].field, "validity_days");
+    let committing = KeyUsage::DIGITAL_SIGNATURE.union(KeyUsage::CONTENT_COMMITMENT);
+    let given = approved(Source::Fields, &subject, &names, |request| request.key_usage = Some(committing)).unwrap();
+    assert_eq!(given.key_usage(), committing);
+}
+
+#[test]
+fn what_a_subject_says_of_hosts_and_mailboxes_is_among_the_names() {
+    use AttributeType::{CommonName, EmailAddress};
+    let other = [SubjectAltName::Dns(dns("other.example"))];
+    let mailbox = SubjectAltName::Email("a@example.com".to_owned());
+    // The common name, the names beside it, and those that come of it.
+    for (common_name, beside, added) in [
+        ("www.example.com", &other[..], Some(SubjectAltName::Dns(dns("www.example.com")))),
+        ("www.example.com.", &other, Some(SubjectAltName::Dns(dns("www.example.com")))),
+        ("127.0.0.1", &other, Some(SubjectAltName::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)))),
+        ("alice", &other, None),
+        ("alice", &[], Some(SubjectAltName::Dns(dns("alice")))),
+        ("Alice Example", &other, None),
+    ] {
+        let wanted: Vec<_> = added.iter().chain(beside).cloned().collect();
+        let given = approved(Source::Fields, &[(CommonName, common_name)], beside, |_| {}).unwrap();
+        assert_eq!(given.alt_names(), wanted, "{common_name}");
+        // Names that somebody gave are all there are.
+        let by_hand = approved(Source::Csr, &[(CommonName, common_name)], beside, |_| {});
+        assert_eq!(by_hand.is_ok(), added.is_none(), "{common_name}");
+    }
+    let given = approved(Source::Fields, &[(EmailAddress, "a@example.com")], &other, |_| {}).unwrap();
+    assert_eq!(given.alt_names(), [other[0].clone(), mailbox.clone()]);
+    let fault = approved(Source::Csr, &[(EmailAddress, "a@example.com")], &other, |_| {}).unwrap_err();
+    assert_eq!(fault[0].fault, Fault::EmailNotASan("a@example.com".to_owned()));
+    let mail = approved(Source::Fields, &[(EmailAddress, "a@example.com")], &[], |_| {}).unwrap();
+    assert_eq!(mail.extended_key_usage(), [ExtendedKeyUsage::ClientAuth, ExtendedKeyUsage::EmailProtection]);
+    assert_eq!(approved(Source::Fields, &[(CommonName, "Alice Example")], &[], |_| {}).unwrap_err()[0].fault, Fault::NoName);
+    let two = approved(Source::Fields, &[(CommonName, "a.example"), (CommonName, "b.example")], &other, |_| {}).unwrap_err();
+    assert_eq!(two[0].fault, Fault::SeveralCommonNames);
 }

@@ -6,6 +6,7 @@ use crate::base::duration::Span;
 use crate::x509::algorithm::KeyType;
 use crate::x509::dns_name::{DnsName, DnsNameFault};
 use crate::x509::name::NameFault;
+use crate::x509::san::{EmailFault, UriFault};
 
 /// One fault of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +29,18 @@ pub enum Fault {
     NotAnIp { octets: usize },
     #[error("{0} is an IP address; it belongs into ip_sans")]
     IpAsHostName(IpAddr),
-    #[error("names of the kind {0} are not certified by this role")]
+    #[error("names of the kind {0} are not certified here")]
     KindNotAllowed(&'static str),
     #[error("the common name {0:?} is a host name or address and must be among the subject alternative names too")]
     CommonNameNotASan(String),
+    #[error("the subject's email address {0:?} must be among the subject alternative names too (RFC 5280, 4.1.2.6)")]
+    EmailNotASan(String),
+    #[error("the name cannot be certified: {0}")]
+    Email(EmailFault),
+    #[error("the name cannot be certified: {0}")]
+    Uri(UriFault),
+    #[error("the subject cannot be certified: {0}")]
+    Subject(NameFault),
     #[error("the subject has more than one common name")]
     SeveralCommonNames,
     #[error("the role requires a common name")]
@@ -44,20 +53,20 @@ pub enum Fault {
     TooManyNames { given: usize },
     #[error("the role issues for {wanted} keys only, and this key is {given}")]
     KeyType { wanted: KeyType, given: KeyType },
-    #[error("the role allows at most {0}")]
+    #[error("at most {0} is allowed")]
     TtlTooLong(Span),
-    #[error("the CSR asks for a CA certificate; roles issue end-entity certificates only")]
+    #[error("the CSR asks for a CA certificate; only end-entity certificates are issued here")]
     AsksForCa,
-    #[error("the CSR asks for the key usage {0}, which the role does not give")]
+    #[error("the CSR asks for the key usage {0}, which is not given here")]
     KeyUsage(String),
-    #[error("the CSR asks for the extended key usage {0}, which the role does not give")]
+    #[error("the CSR asks for the extended key usage {0}, which is not given here")]
     ExtendedKeyUsage(String),
 }
 
 /// Something of the request that is not in the certificate, said so that nothing is lost in silence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
-    #[error("the subject attribute {0} of the CSR was left out: the role does not set it")]
+    #[error("the subject attribute {0} of the CSR was left out: it is not set here")]
     AttributeLeftOut(String),
     #[error("the extension {0} of the CSR was left out")]
     ExtensionLeftOut(String),

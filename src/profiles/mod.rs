@@ -4,5 +4,6 @@ mod read;
 mod record;
 mod roles;
 
-pub use read::{RoleFields, RoleName, read_key_type};
+pub use read::{KeyKeeping, RoleName, read_key_type, read_rules};
+pub use record::reads;
 pub use roles::{ProfileError, Role, Roles};

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::Role;
+use crate::api::pki::UpdateRole;
 use crate::api::problem::Violation;
 use crate::base::duration::Span;
-use crate::base::id::CaId;
 use crate::policy::{DomainPattern, Policy};
 use crate::x509::algorithm::KeyType;
 use crate::x509::extension::ExtendedKeyUsage;
@@ -13,21 +14,32 @@ use crate::x509::extension::ExtendedKeyUsage;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoleName(String);
 
-/// The fields of a role as a request gives them. What is absent keeps the value of the role that is changed, or the default.
-#[derive(Clone, Debug, Default)]
-pub struct RoleFields {
-    pub ca_id: Option<CaId>,
-    pub allowed_domains: Option<Vec<String>>,
-    pub allow_subdomains: Option<bool>,
-    pub allow_ip_sans: Option<bool>,
-    pub max_ttl: Option<String>,
-    pub key_type: Option<String>,
-    pub key_bits: Option<u32>,
-    pub require_cn: Option<bool>,
-    pub store_private_keys: Option<bool>,
+/// Whether the private keys that the appliance makes under a role are kept, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyKeeping {
+    /// They are nowhere once they were answered.
+    #[default]
+    None,
+    /// As objects of the token that the role's authority is in.
+    Token,
+    /// As values that this token has sealed: as many as there are, where objects would make the token slow.
+    Wrapped,
+}
+
+impl KeyKeeping {
+    /// How `key_storage` names it; None when nothing is kept.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Token => Some("token"),
+            Self::Wrapped => Some("wrapped"),
+        }
+    }
 }
 
 const DEFAULT_MAX_TTL: Span = Span::days(90);
+/// The longest life of certificates whose revocation nobody looks for: as long as a CRL is believed in practice.
+const SHORT_LIVED: Span = Span::days(7);
 const MOST_DOMAINS: usize = 200;
 
 impl RoleName {
@@ -49,51 +61,77 @@ impl fmt::Display for RoleName {
     }
 }
 
-impl RoleFields {
-    /// The policy that `base` (the defaults when none) becomes under these fields.
-    pub fn apply(&self, base: Option<&Policy>) -> Result<Policy, Vec<Violation>> {
-        let mut violations = Vec::new();
-        let allowed_domains = match &self.allowed_domains {
-            Some(patterns) => read_domains(patterns, &mut violations),
-            None => base.map(|policy| policy.allowed_domains.clone()).unwrap_or_default(),
-        };
-        let max_ttl = match &self.max_ttl {
-            Some(text) => text.parse().unwrap_or_else(|fault: crate::base::duration::DurationFault| {
-                violations.push(Violation::new("max_ttl", fault.to_string()));
-                DEFAULT_MAX_TTL
-            }),
-            None => base.map_or(DEFAULT_MAX_TTL, |policy| policy.max_ttl),
-        };
-        let key_type = self.key_type(base.map(|policy| policy.key_type), &mut violations);
-        if self.store_private_keys == Some(true) {
-            let message = "this version keeps no private keys; leave it out or false and keep the key that issuing returns".to_owned();
-            violations.push(Violation::new("store_private_keys", message));
-        }
-        if !violations.is_empty() {
-            return Err(violations);
-        }
-        Ok(Policy {
-            allowed_domains,
-            allow_subdomains: self.allow_subdomains.or(base.map(|p| p.allow_subdomains)).unwrap_or(false),
-            allow_ip_sans: self.allow_ip_sans.or(base.map(|p| p.allow_ip_sans)).unwrap_or(false),
-            require_cn: self.require_cn.or(base.map(|p| p.require_cn)).unwrap_or(true),
-            max_ttl,
-            key_type,
-            extended_key_usage: role_purposes(),
-        })
+/// What a role (the defaults when there is none) becomes under these rules: its policy, and whether keys are kept. What is absent
+/// keeps its value.
+pub fn read_rules(rules: &UpdateRole, base: Option<&Role>) -> Result<(Policy, KeyKeeping), Vec<Violation>> {
+    let mut violations = Vec::new();
+    let keeping = read_keeping(rules, base.map_or(KeyKeeping::None, |role| role.key_keeping), &mut violations);
+    let base = base.map(|role| &role.policy);
+    let allowed_domains = match &rules.allowed_domains {
+        Some(patterns) => read_domains(patterns, &mut violations),
+        None => base.map(|policy| policy.allowed_domains.clone()).unwrap_or_default(),
+    };
+    let max_ttl = match &rules.max_ttl {
+        Some(text) => text.parse().unwrap_or_else(|fault: crate::base::duration::DurationFault| {
+            violations.push(Violation::new("max_ttl", fault.to_string()));
+            DEFAULT_MAX_TTL
+        }),
+        None => base.map_or(DEFAULT_MAX_TTL, |policy| policy.max_ttl),
+    };
+    let key_type = read_certified_key(rules, base.map(|policy| policy.key_type), &mut violations);
+    let no_rev_avail = rules.no_rev_avail.or(base.map(|policy| policy.no_rev_avail)).unwrap_or(false);
+    if no_rev_avail && max_ttl > SHORT_LIVED {
+        let field = if rules.no_rev_avail.is_some() { "no_rev_avail" } else { "max_ttl" };
+        violations.push(Violation::new(field, format!("no_rev_avail goes with a max_ttl of at most {SHORT_LIVED}")));
     }
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    let policy = Policy {
+        allowed_domains,
+        allow_subdomains: rules.allow_subdomains.or(base.map(|p| p.allow_subdomains)).unwrap_or(false),
+        allow_ip_sans: rules.allow_ip_sans.or(base.map(|p| p.allow_ip_sans)).unwrap_or(false),
+        require_cn: rules.require_cn.or(base.map(|p| p.require_cn)).unwrap_or(true),
+        max_ttl,
+        key_type,
+        extended_key_usage: role_purposes(),
+        no_rev_avail,
+    };
+    Ok((policy, keeping))
+}
 
-    fn key_type(&self, base: Option<KeyType>, violations: &mut Vec<Violation>) -> KeyType {
-        let family = match (&self.key_type, base) {
-            (Some(family), _) => family.as_str(),
-            (None, Some(base)) => base.family(),
-            (None, None) => "ec",
-        };
-        read_key_type(family, self.key_bits, ("key_type", "key_bits"), 2048, base).unwrap_or_else(|violation| {
-            violations.push(violation);
-            KeyType::P256
-        })
+fn read_keeping(rules: &UpdateRole, base: KeyKeeping, violations: &mut Vec<Violation>) -> KeyKeeping {
+    let named = match rules.key_storage.as_deref() {
+        None => None,
+        Some("token") => Some(KeyKeeping::Token),
+        Some("wrapped") => Some(KeyKeeping::Wrapped),
+        Some(_) => {
+            violations.push(Violation::new("key_storage", "token or wrapped".to_owned()));
+            return base;
+        }
+    };
+    match (rules.store_private_keys.unwrap_or(base != KeyKeeping::None), named, base) {
+        (true, Some(named), _) => named,
+        (true, None, KeyKeeping::None) => KeyKeeping::Token,
+        (true, None, KeyKeeping::Token | KeyKeeping::Wrapped) => base,
+        (false, None, _) => KeyKeeping::None,
+        (false, Some(_), _) => {
+            violations.push(Violation::new("key_storage", "only with store_private_keys: true".to_owned()));
+            KeyKeeping::None
+        }
     }
+}
+
+fn read_certified_key(rules: &UpdateRole, base: Option<KeyType>, violations: &mut Vec<Violation>) -> KeyType {
+    let family = match (&rules.key_type, base) {
+        (Some(family), _) => family.as_str(),
+        (None, Some(base)) => base.family(),
+        (None, None) => "ec",
+    };
+    read_key_type(family, rules.key_bits, ("key_type", "key_bits"), 2048, base).unwrap_or_else(|violation| {
+        violations.push(violation);
+        KeyType::P256
+    })
 }
 
 /// What certificates of a role are for: both ends of TLS.

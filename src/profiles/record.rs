@@ -3,12 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::read::role_purposes;
-use super::{Role, RoleName};
+use super::{KeyKeeping, Role, RoleName};
 use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
-use crate::base::id::CaId;
+use crate::base::id::{CaId, OrgId};
+use crate::base::tenant;
 use crate::policy::{DomainPattern, Policy};
 use crate::x509::algorithm::KeyType;
+
+/// Whether the value of a role's key can be read.
+pub fn reads(key: &[u8], value: &[u8]) -> bool {
+    let named = tenant::split(key).and_then(|(organization, name)| Some((organization, RoleName::parse(name)?)));
+    named.and_then(|(organization, name)| RoleRecord::decode(organization, name, value)).is_some()
+}
 
 /// A role on disk; versions are added, never changed.
 #[derive(Serialize, Deserialize)]
@@ -25,13 +32,51 @@ pub enum RoleRecord {
         created_at: i64,
         updated_at: i64,
     },
+    /// With whether private keys are kept.
+    V2 {
+        ca: [u8; 16],
+        allowed_domains: Vec<String>,
+        allow_subdomains: bool,
+        allow_ip_sans: bool,
+        require_cn: bool,
+        max_ttl: u64,
+        key_family: String,
+        key_bits: u32,
+        created_at: i64,
+        updated_at: i64,
+        key_keeping: KeepingRecord,
+    },
+    /// With whether certificates say that there is no revocation information.
+    V3 {
+        ca: [u8; 16],
+        allowed_domains: Vec<String>,
+        allow_subdomains: bool,
+        allow_ip_sans: bool,
+        require_cn: bool,
+        max_ttl: u64,
+        key_family: String,
+        key_bits: u32,
+        created_at: i64,
+        updated_at: i64,
+        key_keeping: KeepingRecord,
+        no_rev_avail: bool,
+    },
+}
+
+/// Whether private keys are kept, on disk.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub enum KeepingRecord {
+    None,
+    Token,
+    Wrapped,
 }
 
 impl RoleRecord {
     pub fn encode(role: &Role) -> Result<Vec<u8>, postcard::Error> {
-        let Role { name: _, ca, policy, created_at, updated_at } = role;
-        let Policy { allowed_domains, allow_subdomains, allow_ip_sans, require_cn, max_ttl, key_type, extended_key_usage: _ } = policy;
-        postcard::to_allocvec(&Self::V1 {
+        let Role { organization: _, name: _, ca, policy, key_keeping, created_at, updated_at } = role;
+        let Policy { allowed_domains, allow_subdomains, allow_ip_sans, require_cn, max_ttl, key_type, extended_key_usage: _, no_rev_avail } =
+            policy;
+        postcard::to_allocvec(&Self::V3 {
             ca: *ca.as_bytes(),
             allowed_domains: allowed_domains.iter().map(ToString::to_string).collect(),
             allow_subdomains: *allow_subdomains,
@@ -42,12 +87,28 @@ impl RoleRecord {
             key_bits: key_type.bits(),
             created_at: created_at.as_second(),
             updated_at: updated_at.as_second(),
+            key_keeping: match key_keeping {
+                KeyKeeping::None => KeepingRecord::None,
+                KeyKeeping::Token => KeepingRecord::Token,
+                KeyKeeping::Wrapped => KeepingRecord::Wrapped,
+            },
+            no_rev_avail: *no_rev_avail,
         })
     }
 
     /// None when the bytes are not a role; a role is never read in part.
-    pub fn decode(name: RoleName, bytes: &[u8]) -> Option<Role> {
-        let Self::V1 {
+    pub fn decode(organization: OrgId, name: RoleName, bytes: &[u8]) -> Option<Role> {
+        let record: Self = postcard::from_bytes(bytes).ok()?;
+        let key_keeping = match record {
+            Self::V1 { .. } => KeyKeeping::None,
+            Self::V2 { key_keeping, .. } | Self::V3 { key_keeping, .. } => match key_keeping {
+                KeepingRecord::None => KeyKeeping::None,
+                KeepingRecord::Token => KeyKeeping::Token,
+                KeepingRecord::Wrapped => KeyKeeping::Wrapped,
+            },
+        };
+        let no_rev_avail = matches!(record, Self::V3 { no_rev_avail: true, .. });
+        let (Self::V1 {
             ca,
             allowed_domains,
             allow_subdomains,
@@ -58,9 +119,37 @@ impl RoleRecord {
             key_bits,
             created_at,
             updated_at,
-        } = postcard::from_bytes(bytes).ok()?;
+        }
+        | Self::V2 {
+            ca,
+            allowed_domains,
+            allow_subdomains,
+            allow_ip_sans,
+            require_cn,
+            max_ttl,
+            key_family,
+            key_bits,
+            created_at,
+            updated_at,
+            key_keeping: _,
+        }
+        | Self::V3 {
+            ca,
+            allowed_domains,
+            allow_subdomains,
+            allow_ip_sans,
+            require_cn,
+            max_ttl,
+            key_family,
+            key_bits,
+            created_at,
+            updated_at,
+            key_keeping: _,
+            no_rev_avail: _,
+        }) = record;
         let allowed_domains = allowed_domains.iter().map(|text| DomainPattern::parse(text)).collect::<Result<_, _>>().ok()?;
         Some(Role {
+            organization,
             name,
             ca: CaId::from_bytes(ca),
             policy: Policy {
@@ -71,7 +160,9 @@ impl RoleRecord {
                 max_ttl: Span::seconds(max_ttl),
                 key_type: KeyType::from_parts(&key_family, key_bits)?,
                 extended_key_usage: role_purposes(),
+                no_rev_avail,
             },
+            key_keeping,
             created_at: from_seconds(created_at),
             updated_at: from_seconds(updated_at),
         })

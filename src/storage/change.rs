@@ -37,6 +37,8 @@ pub(super) struct Op {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OpKind {
     Put(Slice),
+    /// The key is a prefix, and the number of the change is put behind it.
+    Append(Slice),
     Delete,
     Add(i64),
     ExpectAbsent,
@@ -60,6 +62,14 @@ impl Change {
         let key = self.keep(key);
         let value = self.keep(value);
         self.op(table, key, OpKind::Put(value))
+    }
+
+    /// Writes an entry of a log: under `prefix` and the number of the change, which nobody knows before it is committed, so that keys follow each
+    /// other as changes do and whoever has seen one has seen all before it. One entry of a log in a change.
+    pub fn append(mut self, table: Table, prefix: &[u8], value: &[u8]) -> Self {
+        let key = self.keep(prefix);
+        let value = self.keep(value);
+        self.op(table, key, OpKind::Append(value))
     }
 
     /// Removes a key; it need not be there.

@@ -173,7 +173,7 @@ impl Committer {
             let holds = match op.kind {
                 OpKind::ExpectAbsent => self.current(&op.table.full_key(change.slice(op.key)))?.is_none(),
                 OpKind::Expect(value) => self.current(&op.table.full_key(change.slice(op.key)))?.as_deref() == Some(change.slice(value)),
-                OpKind::Put(_) | OpKind::Delete | OpKind::Add(_) => true,
+                OpKind::Put(_) | OpKind::Append(_) | OpKind::Delete | OpKind::Add(_) => true,
             };
             if !holds {
                 return Err(CommitError::Conflict { table: op.table, key: change.slice(op.key).to_vec() });
@@ -203,17 +203,24 @@ impl Committer {
     }
 
     fn write(&mut self, change: &Change, sums: &[i64]) {
+        // The number its record will have: those of this batch follow the last that is durable.
+        let sequence = self.journal.position().sequence + 1 + u64::from(self.batch.count());
         let Self { batch, overlay, .. } = self;
-        let is_write = |op: &&Op| matches!(op.kind, OpKind::Put(_) | OpKind::Delete | OpKind::Add(_));
+        let is_write = |op: &&Op| matches!(op.kind, OpKind::Put(_) | OpKind::Append(_) | OpKind::Delete | OpKind::Add(_));
         let writes = change.ops.iter().filter(is_write).count();
         let mut sums = sums.iter();
         batch.record(|out| {
             // Both numbers are bounded by the size of a change.
             record::begin(out, writes as u16, change.note.len() as u32);
             for op in change.ops.iter().filter(is_write) {
-                let key = change.slice(op.key);
+                let appended;
+                let mut key = change.slice(op.key);
+                if let OpKind::Append(_) = op.kind {
+                    appended = [key, &sequence.to_be_bytes()].concat();
+                    key = &appended;
+                }
                 let pending = match op.kind {
-                    OpKind::Put(value) => put(out, op, key, change.slice(value)),
+                    OpKind::Put(value) | OpKind::Append(value) => put(out, op, key, change.slice(value)),
                     OpKind::Add(_) => put(out, op, key, &sums.next().copied().unwrap_or_default().to_be_bytes()),
                     OpKind::Delete | OpKind::ExpectAbsent | OpKind::Expect(_) => {
                         record::delete(out, op.table, key);

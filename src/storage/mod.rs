@@ -52,7 +52,8 @@ use space::Space;
 
 pub use change::{Change, Class, CommitError, Committed, MAX_CHANGE, MAX_KEY, counter};
 pub use error::{IndexFault, OpenError, ReadError, RebuildReason, RecordFault};
-pub use notes::{Record, note_of};
+pub use notes::{Record, read_record};
+pub use recovery::reads;
 pub use table::{Placement, Table};
 
 use crate::base::clock::Clock;
@@ -242,6 +243,11 @@ impl Storage {
             is_index_suspect: self.shared.is_index_suspect.load(Ordering::SeqCst),
             last_sequence: self.shared.end().sequence,
         }
+    }
+
+    /// The number of the last change that readers see: what is read after this was asked has all changes up to it.
+    pub fn last_sequence(&self) -> u64 {
+        self.shared.end().sequence
     }
 
     /// Writes what is in memory to the index and waits for it; whether that was possible. It happens by itself every few seconds.

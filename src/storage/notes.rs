@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::shared::Shared;
-use super::{ReadError, RecordFault, record};
+use super::{ReadError, RecordFault, Table, record};
 use crate::journal::{self, Chain, JournalError, Mark, Position, Reader};
 
 /// How many bytes of journal lie between two marks.
@@ -25,9 +25,13 @@ pub struct Record {
     pub chain: Chain,
 }
 
-/// The note in a record of the journal, for those who read a journal without a store.
-pub fn note_of<'a>(found: &journal::Record<'a>) -> Result<&'a [u8], RecordFault> {
-    record::read(found.bytes, 0, found.offset, |_| ())
+/// The note in a record of the journal, for those who read a journal without a store. Each write goes to `each`: its table, its key, and the
+/// value unless the key was deleted.
+pub fn read_record<'a>(
+    found: &journal::Record<'a>,
+    mut each: impl FnMut(Table, &'a [u8], Option<&'a [u8]>),
+) -> Result<&'a [u8], RecordFault> {
+    record::read(found.bytes, 0, found.offset, |write| each(write.table, write.key, write.value.map(|value| value.bytes)))
 }
 
 /// Where to begin looking for a sequence.

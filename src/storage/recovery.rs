@@ -58,6 +58,11 @@ pub(super) fn open(folder: &Path, options: Options) -> Result<Recovered, OpenErr
     Ok(Recovered { shared, journal, last_time, opened })
 }
 
+/// Whether this program can serve a store in which `Meta` holds that.
+pub fn reads(key: &[u8], value: &[u8]) -> bool {
+    key != FORMAT_KEY || value.try_into().is_ok_and(|format| u32::from_be_bytes(format) <= FORMAT)
+}
+
 /// Makes the next start rebuild the index.
 pub(super) fn mark_suspect(folder: &Path) -> io::Result<()> {
     File::create(folder.join(SUSPECT))?.sync_all()?;

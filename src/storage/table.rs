@@ -22,6 +22,36 @@ pub enum Table {
     BlockedKeys,
     CrlState,
     TrustAnchors,
+    Organizations,
+    OrganizationEnds,
+    Projects,
+    Users,
+    CertificatesByCaExpiry,
+    ExpiryNotices,
+    KeptKeys,
+    TokenKeys,
+    ImportedCertificates,
+    ImportedSerials,
+    ImportedChains,
+    Requests,
+    RequestState,
+    RequestsByStatus,
+    RequestsByOrganization,
+    Predecessors,
+    Successors,
+    Webhooks,
+    WebhookProgress,
+    WebhookDeliveries,
+    Secrets,
+    SecretValues,
+    IdempotencyKeys,
+    IdempotencyAnswers,
+    SharedKeys,
+    OcspResponders,
+    OcspSettings,
+    CrlSettings,
+    RevocationLog,
+    CertificateParts,
 }
 
 /// Where the values of a table are kept.
@@ -35,7 +65,7 @@ pub enum Placement {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 49] = [
         Self::Meta,
         Self::Counters,
         Self::Authorities,
@@ -55,6 +85,36 @@ impl Table {
         Self::BlockedKeys,
         Self::CrlState,
         Self::TrustAnchors,
+        Self::Organizations,
+        Self::OrganizationEnds,
+        Self::Projects,
+        Self::Users,
+        Self::CertificatesByCaExpiry,
+        Self::ExpiryNotices,
+        Self::KeptKeys,
+        Self::TokenKeys,
+        Self::ImportedCertificates,
+        Self::ImportedSerials,
+        Self::ImportedChains,
+        Self::Requests,
+        Self::RequestState,
+        Self::RequestsByStatus,
+        Self::RequestsByOrganization,
+        Self::Predecessors,
+        Self::Successors,
+        Self::Webhooks,
+        Self::WebhookProgress,
+        Self::WebhookDeliveries,
+        Self::Secrets,
+        Self::SecretValues,
+        Self::IdempotencyKeys,
+        Self::IdempotencyAnswers,
+        Self::SharedKeys,
+        Self::OcspResponders,
+        Self::OcspSettings,
+        Self::CrlSettings,
+        Self::RevocationLog,
+        Self::CertificateParts,
     ];
 
     /// The number that stands for it on disk. A number is never used again for something else.
@@ -79,6 +139,36 @@ impl Table {
             Self::BlockedKeys => 17,
             Self::CrlState => 18,
             Self::TrustAnchors => 19,
+            Self::Organizations => 30,
+            Self::OrganizationEnds => 31,
+            Self::Projects => 32,
+            Self::Users => 33,
+            Self::CertificatesByCaExpiry => 34,
+            Self::ExpiryNotices => 60,
+            Self::KeptKeys => 50,
+            Self::TokenKeys => 51,
+            Self::ImportedCertificates => 90,
+            Self::ImportedSerials => 91,
+            Self::ImportedChains => 92,
+            Self::Requests => 40,
+            Self::RequestState => 41,
+            Self::RequestsByStatus => 42,
+            Self::RequestsByOrganization => 45,
+            Self::Predecessors => 43,
+            Self::Successors => 44,
+            Self::Webhooks => 100,
+            Self::WebhookProgress => 101,
+            Self::WebhookDeliveries => 102,
+            Self::Secrets => 80,
+            Self::SecretValues => 81,
+            Self::IdempotencyKeys => 82,
+            Self::IdempotencyAnswers => 83,
+            Self::SharedKeys => 130,
+            Self::OcspResponders => 120,
+            Self::OcspSettings => 121,
+            Self::CrlSettings => 110,
+            Self::RevocationLog => 111,
+            Self::CertificateParts => 112,
         }
     }
 
@@ -104,13 +194,45 @@ impl Table {
             Self::BlockedKeys => "blocked-keys",
             Self::CrlState => "crl-state",
             Self::TrustAnchors => "trust-anchors",
+            Self::Organizations => "organizations",
+            Self::OrganizationEnds => "organization-ends",
+            Self::Projects => "projects",
+            Self::Users => "users",
+            Self::CertificatesByCaExpiry => "certificates-by-ca-expiry",
+            Self::ExpiryNotices => "expiry-notices",
+            Self::KeptKeys => "kept-keys",
+            Self::TokenKeys => "token-keys",
+            Self::ImportedCertificates => "imported-certificates",
+            Self::ImportedSerials => "imported-serials",
+            Self::ImportedChains => "imported-chains",
+            Self::Requests => "requests",
+            Self::RequestState => "request-state",
+            Self::RequestsByStatus => "requests-by-status",
+            Self::RequestsByOrganization => "requests-by-organization",
+            Self::Predecessors => "predecessors",
+            Self::Successors => "successors",
+            Self::Webhooks => "webhooks",
+            Self::WebhookProgress => "webhook-progress",
+            Self::WebhookDeliveries => "webhook-deliveries",
+            Self::Secrets => "secrets",
+            Self::SecretValues => "secret-values",
+            Self::IdempotencyKeys => "idempotency-keys",
+            Self::IdempotencyAnswers => "idempotency-answers",
+            Self::SharedKeys => "shared-keys",
+            Self::OcspResponders => "ocsp-responders",
+            Self::OcspSettings => "ocsp-settings",
+            Self::CrlSettings => "crl-settings",
+            Self::RevocationLog => "revocation-log",
+            Self::CertificateParts => "certificate-parts",
         }
     }
 
     /// Where its values are kept.
     pub const fn placement(self) -> Placement {
         match self {
-            Self::Certificates => Placement::Journal,
+            Self::Certificates | Self::Requests | Self::SecretValues | Self::IdempotencyAnswers | Self::ImportedChains => {
+                Placement::Journal
+            }
             Self::Meta
             | Self::Counters
             | Self::Authorities
@@ -128,7 +250,33 @@ impl Table {
             | Self::RevocationsByCa
             | Self::BlockedKeys
             | Self::CrlState
-            | Self::TrustAnchors => Placement::Index,
+            | Self::TrustAnchors
+            | Self::Organizations
+            | Self::OrganizationEnds
+            | Self::Projects
+            | Self::Users
+            | Self::CertificatesByCaExpiry
+            | Self::ExpiryNotices
+            | Self::KeptKeys
+            | Self::TokenKeys
+            | Self::RequestState
+            | Self::RequestsByStatus
+            | Self::RequestsByOrganization
+            | Self::Predecessors
+            | Self::Successors
+            | Self::Webhooks
+            | Self::WebhookProgress
+            | Self::WebhookDeliveries
+            | Self::Secrets
+            | Self::IdempotencyKeys
+            | Self::SharedKeys
+            | Self::OcspResponders
+            | Self::OcspSettings
+            | Self::ImportedCertificates
+            | Self::CrlSettings
+            | Self::RevocationLog
+            | Self::CertificateParts
+            | Self::ImportedSerials => Placement::Index,
         }
     }
 
@@ -143,5 +291,19 @@ impl Table {
         full.push(self.number());
         full.extend_from_slice(key);
         full.into_boxed_slice()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Table;
+
+    #[test]
+    fn every_table_is_listed_once_with_a_number_and_a_name_of_its_own() {
+        for table in Table::ALL {
+            let same = |other: &Table| other.number() == table.number() || other.name() == table.name();
+            assert_eq!(Table::ALL.into_iter().filter(same).count(), 1, "{}", table.name());
+            assert_eq!(Table::from_number(table.number()), Some(table));
+        }
     }
 }

@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use tokio::sync::oneshot;
 
 use super::connection::{Connection, NotConnected, Open};
@@ -73,7 +72,6 @@ struct Pending {
 
 enum Reply {
     Task(oneshot::Sender<Outcome>),
-    Thread(Sender<Outcome>),
     Nobody,
 }
 
@@ -141,19 +139,6 @@ impl Client {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(TokenError::Unavailable(Some(FailedCall::NoWorker))),
             Err(_) => Err(self.hung(within)),
-        })
-    }
-
-    /// Asks from a thread that may wait.
-    pub fn ask_blocking(&self, ask: Ask, within: Duration) -> Outcome {
-        let (reply, answer) = bounded(1);
-        let waiting = self.submit(&ask, Reply::Thread(reply))?;
-        let outcome = answer.recv_timeout(within);
-        drop(waiting);
-        self.counted(match outcome {
-            Ok(outcome) => outcome,
-            Err(RecvTimeoutError::Disconnected) => Err(TokenError::Unavailable(Some(FailedCall::NoWorker))),
-            Err(RecvTimeoutError::Timeout) => Err(self.hung(within)),
         })
     }
 
@@ -378,7 +363,6 @@ impl Reply {
         // Nobody listens any more: then nobody needs the answer either.
         match self {
             Self::Task(sender) => drop(sender.send(outcome)),
-            Self::Thread(sender) => drop(sender.try_send(outcome)),
             Self::Nobody => {}
         }
     }

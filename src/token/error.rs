@@ -76,6 +76,18 @@ pub enum TokenError {
     /// What was asked is longer than the worker takes.
     #[error("the request is too long for the token")]
     TooLong,
+    /// The key is there but is of another kind: only keys of subjects are exported, and only those of registration authorities decrypt.
+    #[error("the key {0} is not one that this may be done with")]
+    NotForThis(KeyId),
+    /// What was to be opened or decrypted was not made with this key and context, or was changed since.
+    #[error("this was not sealed or encrypted so, or was changed since")]
+    Undecryptable,
+    /// The token sealed a value and does not open it again. It was thrown away.
+    #[error("the token sealed a value that it does not open again")]
+    BadSeal,
+    /// The bytes are no private key that can be taken in.
+    #[error("the bytes are no private key of a type that can be taken in")]
+    BadKey,
 }
 
 impl TokenError {
@@ -89,6 +101,7 @@ impl TokenError {
             | Self::KeyMissing(_)
             | Self::KeyMismatch(_)
             | Self::BadSignature
+            | Self::BadSeal
             | Self::Refused(_)
             | Self::NoSuchToken
             | Self::AmbiguousToken
@@ -104,6 +117,9 @@ impl TokenError {
             | Self::NoFreeSlot
             | Self::BadLabel
             | Self::AnotherModule
+            | Self::NotForThis(_)
+            | Self::Undecryptable
+            | Self::BadKey
             | Self::TooLong => false,
         }
     }

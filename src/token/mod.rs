@@ -11,11 +11,13 @@
 //! Guarantees: a signature that is returned was verified here with the public key the caller named. A full queue is answered at once. A
 //! module that crashes, hangs or lies ends the worker at most: another one takes its place, and what may be asked twice is asked again.
 //!
-//! Never does: load the module into this process, read the PIN, give out or take in a private key, or send the token anything but the
-//! requests of [`request`].
+//! Never does: load the module into this process, read the PIN, give out the private key of an authority, or send the token anything but
+//! the requests of [`request`].
 
 mod client;
 mod connection;
+mod custody;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod error_class;
@@ -34,13 +36,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::digest::Digest;
 use bytes::Bytes;
 
 pub use error::{FailedCall, TokenError};
 pub use error_class::ErrorClass;
 pub use health::TokenHealth;
 pub use key::{GeneratedKey, KeyAttributes, KeyId, KeyRef};
-pub use request::{KeyProfile, StoredKey};
+pub use request::{DecryptionScheme, KeyProfile, OaepHash, StoredKey};
 
 use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
 use crate::x509::key::PublicKey;
@@ -90,6 +93,14 @@ pub struct WorkerHealth {
     pub health: TokenHealth,
     /// Whether it lacked a key that an equal token has.
     pub lacks_key: bool,
+}
+
+/// The private keys of one token.
+#[derive(Debug)]
+pub struct Inventory {
+    pub keys: Vec<StoredKey>,
+    /// Which of the equal tokens it is.
+    place: usize,
 }
 
 /// Equal tokens.
@@ -148,7 +159,12 @@ impl Token {
     /// Makes the key pair of a CA in the default token: in the first that answers where several are equal. Its attributes were read back; a
     /// token that did not keep one of them is refused.
     pub async fn generate(&self, id: KeyId, label: &str, key_type: KeyType) -> Result<GeneratedKey, TokenError> {
-        let ask = Ask::Generate { id, label: label.to_owned(), profile: KeyProfile::AuthoritySigning(key_type) };
+        self.generate_of(id, label, KeyProfile::AuthoritySigning(key_type)).await
+    }
+
+    async fn generate_of(&self, id: KeyId, label: &str, profile: KeyProfile) -> Result<GeneratedKey, TokenError> {
+        let key_type = profile.key_type();
+        let ask = Ask::Generate { id, label: label.to_owned(), profile };
         // One try: whoever did not answer may have made it all the same.
         let member = self.default_set()?.in_order().next().ok_or(TokenError::NoSuchToken)?;
         match member.client.ask(ask, WRITTEN_WITHIN).await? {
@@ -160,28 +176,32 @@ impl Token {
     /// Signs, in X.509's form. What is returned verifies with the public key of `key`.
     pub async fn sign(&self, key: &KeyRef, algorithm: SignatureAlgorithm, message: impl Into<Bytes>) -> Result<Vec<u8>, TokenError> {
         let message = message.into();
-        let ask = signing(key, algorithm, &message)?;
+        let input = request::input(algorithm, &message);
+        self.sign_input(key, algorithm, input, |signature| key.public.verify(algorithm, &message, signature)).await
+    }
+
+    /// The same for a message that is known by its digest alone. Ed25519 signs no digest and is unsupported here.
+    pub async fn sign_digest(&self, key: &KeyRef, algorithm: SignatureAlgorithm, digest: Digest) -> Result<Vec<u8>, TokenError> {
+        if algorithm.hash().is_none() {
+            return Err(TokenError::Unsupported(None));
+        }
+        let input = Bytes::copy_from_slice(digest.as_ref());
+        self.sign_input(key, algorithm, input, |signature| key.public.verify_digest(algorithm, &digest, signature)).await
+    }
+
+    async fn sign_input(
+        &self,
+        key: &KeyRef,
+        algorithm: SignatureAlgorithm,
+        input: Bytes,
+        verifies: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<u8>, TokenError> {
+        let ask = signing(key, algorithm, input)?;
         let mut outcome = Err(TokenError::NoSuchToken);
         let set = self.set_of(key)?;
         for member in set.in_order() {
             let answer = member.client.ask(ask.clone(), set.patience()).await;
-            outcome = answer.and_then(|answer| member.verified(key, algorithm, &message, answer));
-            if !set.is_worth_another(member, &outcome) {
-                break;
-            }
-        }
-        outcome
-    }
-
-    /// As [`sign`](Self::sign), for a thread that may wait.
-    pub fn sign_blocking(&self, key: &KeyRef, algorithm: SignatureAlgorithm, message: impl Into<Bytes>) -> Result<Vec<u8>, TokenError> {
-        let message = message.into();
-        let ask = signing(key, algorithm, &message)?;
-        let mut outcome = Err(TokenError::NoSuchToken);
-        let set = self.set_of(key)?;
-        for member in set.in_order() {
-            let answer = member.client.ask_blocking(ask.clone(), set.patience());
-            outcome = answer.and_then(|answer| member.verified(key, algorithm, &message, answer));
+            outcome = answer.and_then(|answer| member.verified(key, algorithm, &verifies, answer));
             if !set.is_worth_another(member, &outcome) {
                 break;
             }
@@ -243,11 +263,11 @@ impl Token {
     }
 
     /// Every private key of the default token, whoever made it: a list from each of the equal tokens that answers.
-    pub async fn inventories(&self) -> Result<Vec<Vec<StoredKey>>, TokenError> {
+    pub async fn inventories(&self) -> Result<Vec<Inventory>, TokenError> {
         let (mut found, mut outcome) = (Vec::new(), Err(TokenError::NoSuchToken));
-        for member in self.default_set()?.in_order() {
+        for (member, place) in self.default_set()?.members.iter().zip(0..) {
             match member.client.ask(Ask::Inventory, WRITTEN_WITHIN).await {
-                Ok(Answer::Inventory(keys)) => found.push(keys),
+                Ok(Answer::Inventory(keys)) => found.push(Inventory { keys, place }),
                 Ok(_) => outcome = Err(TokenError::NotAWorker),
                 Err(error) => outcome = Err(error),
             }
@@ -255,10 +275,25 @@ impl Token {
         if found.is_empty() { outcome } else { Ok(found) }
     }
 
+    /// Notes that the one of the equal tokens whose inventory this is lacks a key that another has; its health says so.
+    pub fn lacks_key(&self, inventory: &Inventory, key: KeyId) {
+        if let Ok(set) = self.default_set()
+            && let Some(member) = set.members.get(inventory.place)
+        {
+            set.note_lack(member, &TokenError::KeyMissing(key));
+        }
+    }
+
     /// How the tokens are together: reachable when of each name one is. Looks, does not ask: [`random`](Self::random) asks.
     pub fn health(&self) -> TokenHealth {
         let of_each = self.sets.iter().map(|set| set.members.iter().map(|member| member.client.health()).reduce(TokenHealth::or_equal));
         of_each.flatten().reduce(TokenHealth::and_another).unwrap_or_default()
+    }
+
+    /// How the tokens of each name are: reachable when one of them is.
+    pub fn health_by_name(&self) -> Vec<(Arc<str>, TokenHealth)> {
+        let of = |set: &Set| set.members.iter().map(|member| member.client.health()).reduce(TokenHealth::or_equal).unwrap_or_default();
+        self.sets.iter().map(|set| (set.name.clone(), of(set))).collect()
     }
 
     /// How each worker's token is.
@@ -333,18 +368,23 @@ impl Set {
         if self.members.len() == 1 {
             return false;
         }
-        if matches!(error, TokenError::KeyMissing(_) | TokenError::KeyMismatch(_)) && !member.lacks_key.swap(true, Ordering::Relaxed) {
-            tracing::error!(token = %self.name, %error, "one of the equal tokens lacks a key");
+        if matches!(error, TokenError::KeyMissing(_) | TokenError::KeyMismatch(_)) {
+            self.note_lack(member, error);
         }
         error.may_be_one_token_s()
     }
+
+    fn note_lack(&self, member: &Member, error: &TokenError) {
+        if !member.lacks_key.swap(true, Ordering::Relaxed) {
+            tracing::error!(token = %self.name, %error, "one of the equal tokens lacks a key");
+        }
+    }
 }
 
-fn signing(key: &KeyRef, algorithm: SignatureAlgorithm, message: &Bytes) -> Result<Ask, TokenError> {
+fn signing(key: &KeyRef, algorithm: SignatureAlgorithm, input: Bytes) -> Result<Ask, TokenError> {
     if !key.public.key_type().signs_with(algorithm) {
         return Err(TokenError::Unsupported(None));
     }
-    let input = request::input(algorithm, message);
     if request::is_input(algorithm, &input) { Ok(Ask::Sign { key: key.into(), algorithm, input }) } else { Err(TokenError::TooLong) }
 }
 

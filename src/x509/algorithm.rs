@@ -99,6 +99,11 @@ impl Hash {
         aws_lc_rs::digest::digest(self.function(), message)
     }
 
+    /// A digest of a message that comes in parts.
+    pub fn context(self) -> aws_lc_rs::digest::Context {
+        aws_lc_rs::digest::Context::new(self.function())
+    }
+
     fn function(self) -> &'static aws_lc_rs::digest::Algorithm {
         match self {
             Self::Sha256 => &aws_lc_rs::digest::SHA256,
@@ -181,6 +186,21 @@ impl SignatureAlgorithm {
     pub fn verify(self, key_type: KeyType, public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
         let Some(verifier) = self.verifier(key_type) else { return false };
         lc::UnparsedPublicKey::new(verifier, public_key).verify(message, signature).is_ok()
+    }
+
+    /// The same over the digest of a message, by the hash of the algorithm. False for Ed25519, which signs no digest (RFC 8032, 5.1.6).
+    pub fn verify_digest(self, key_type: KeyType, public_key: &[u8], digest: &aws_lc_rs::digest::Digest, signature: &[u8]) -> bool {
+        let Some(verifier) = self.verifier(key_type) else { return false };
+        self.hash().is_some_and(|hash| digest.algorithm() == hash.function())
+            && lc::UnparsedPublicKey::new(verifier, public_key).verify_digest(digest, signature).is_ok()
+    }
+
+    /// The hash of the message that is signed; none for Ed25519, which takes the message itself.
+    pub fn hash(self) -> Option<Hash> {
+        match self {
+            Self::RsaPkcs1(hash) | Self::RsaPss(hash) | Self::Ecdsa(hash) => Some(hash),
+            Self::Ed25519 => None,
+        }
     }
 
     /// A public key, given as for [`verify`](Self::verify), read once for many verifications. None when the library refuses it.

@@ -37,6 +37,25 @@ pub struct Certificate {
     extensions: Known,
 }
 
+/// Kinds of keys that are met and not offered.
+const OTHER_ALGORITHMS: [(ObjectIdentifier, &str, u32); 5] = [
+    (ObjectIdentifier::new_unwrap("1.2.840.10040.4.1"), "dsa", 0),
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10"), "rsa-pss", 0),
+    (ObjectIdentifier::new_unwrap("1.3.101.113"), "ed448", 456),
+    (ObjectIdentifier::new_unwrap("1.3.101.110"), "x25519", 256),
+    (ObjectIdentifier::new_unwrap("1.3.101.111"), "x448", 448),
+];
+
+/// Curves that are met and not offered: secp192r1, secp224r1, secp256k1, and the Brainpool curves of RFC 5639 that TLS knew.
+const OTHER_CURVES: [(ObjectIdentifier, u32); 6] = [
+    (ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.1"), 192),
+    (ObjectIdentifier::new_unwrap("1.3.132.0.33"), 224),
+    (ObjectIdentifier::new_unwrap("1.3.132.0.10"), 256),
+    (ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.7"), 256),
+    (ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.11"), 384),
+    (ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.13"), 512),
+];
+
 /// Why bytes are not a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateFault {
@@ -127,6 +146,24 @@ impl Certificate {
     /// Its key, if it is of an offered type.
     pub fn public_key(&self) -> Result<PublicKey, KeyFault> {
         PublicKey::from_spki_der(self.spki_der())
+    }
+
+    /// What its key is called and how many bits it has, of an offered type or not: 0 where that is not known.
+    pub fn key_kind(&self) -> (String, u32) {
+        let named = |family: &str, bits: u32| (family.to_owned(), bits);
+        match self.public_key() {
+            Ok(key) => named(key.key_type().family(), key.key_type().bits()),
+            Err(KeyFault::RsaSize(bits)) => named("rsa", bits),
+            Err(KeyFault::UnsupportedAlgorithm(oid)) => match OTHER_ALGORITHMS.iter().find(|(known, ..)| *known == oid) {
+                Some((_, family, bits)) => named(family, *bits),
+                None => (oid.to_string(), 0),
+            },
+            Err(KeyFault::UnsupportedCurve(oid)) => {
+                named("ec", OTHER_CURVES.iter().find(|(known, _)| *known == oid).map_or(0, |(_, bits)| *bits))
+            }
+            Err(KeyFault::ExplicitCurve | KeyFault::UnnamedCurve | KeyFault::CompressedPoint | KeyFault::PointOffCurve) => named("ec", 0),
+            Err(KeyFault::Encoding | KeyFault::Parameters | KeyFault::Length | KeyFault::OtherType { .. }) => named("unknown", 0),
+        }
     }
 
     /// Its SubjectPublicKeyInfo as it came, whatever the type of the key.

@@ -1,8 +1,8 @@
-//! Certificate revocation lists: the to-be-signed bytes of a full CRL, and the reading of one.
+//! Certificate revocation lists: the to-be-signed bytes of full and delta CRLs, and the reading of full ones.
 //!
-//! Writing streams: entries go from an iterator straight into the one buffer that becomes the CRL, without an allocation of
-//! their own, so that a million of them cost their bytes and nothing more. Nothing here sorts entries or removes
-//! duplicates; the order is the iterator's, and RFC 5280 asks for none.
+//! Writing streams: an entry is written by itself ([`write_entry`]), and when the length of all of them is known, what stands before and
+//! behind them ([`CrlDraft::frame`]), so that a million of them need never be in memory. Nothing here sorts entries or removes
+//! duplicates; the order is the caller's, and RFC 5280 asks for none.
 
 use jiff::Timestamp;
 
@@ -10,13 +10,13 @@ use super::algorithm::SignatureAlgorithm;
 use super::reason::RevocationReason;
 use super::serial::Serial;
 use super::tlv::{self, Element};
-use super::{signed, time};
+use super::{san, signed, time};
 
 mod read;
 
-pub use read::{Crl, CrlFault};
+pub use read::{Crl, CrlFault, read_entry};
 
-/// A full CRL before it is signed.
+/// A CRL before it is signed.
 #[derive(Clone, Copy, Debug)]
 pub struct CrlDraft<'a> {
     /// The issuer's DER Name, byte for byte as in its certificate.
@@ -27,6 +27,34 @@ pub struct CrlDraft<'a> {
     pub number: u64,
     /// The issuer's subject key identifier.
     pub authority_key_id: &'a [u8],
+    /// None for a CRL that covers all certificates of its issuer.
+    pub distribution_point: Option<IssuingDistributionPoint<'a>>,
+    /// The number of the full CRL that this one tells the changes since; none for a full CRL.
+    pub base: Option<u64>,
+    /// Where the delta CRLs to this full CRL are found.
+    pub delta_urls: &'a [String],
+}
+
+/// Which certificates of its issuer a CRL covers (RFC 5280, 5.2.5): those that name one of these URLs, of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct IssuingDistributionPoint<'a> {
+    /// Byte for byte as in the certificates.
+    pub urls: &'a [String],
+    pub only: Covered,
+}
+
+/// The kind of certificate a CRL is limited to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Covered {
+    Users,
+    Authorities,
+}
+
+/// What stands before and behind the entries of a TBSCertList.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrlFrame {
+    pub before: Vec<u8>,
+    pub behind: Vec<u8>,
 }
 
 /// One revoked certificate.
@@ -51,20 +79,46 @@ pub enum CrlDraftFault {
     Time,
     #[error("certificate {0} is listed with removeFromCRL, which only a delta CRL may have")]
     OnlyInDelta(Serial),
-    #[error("the CRL is longer than 256 MiB")]
+    #[error("the delta CRL's base is not an earlier full CRL")]
+    Base,
+    #[error("the CRL covers some certificates and does not say by which URL they find it")]
+    DistributionPoint,
+    #[error("the CRL is longer than 2 GiB")]
     TooLong,
 }
 
 impl CrlDraft<'_> {
-    /// The DER TBSCertList (RFC 5280, 5.1).
+    /// The whole DER TBSCertList (RFC 5280, 5.1), in memory.
     pub fn to_tbs(&self, entries: impl Iterator<Item = CrlEntry>) -> Result<Vec<u8>, CrlDraftFault> {
+        let mut list = Vec::new();
+        for entry in entries {
+            write_entry(&mut list, &entry, self.base.is_some())?;
+        }
+        let CrlFrame { before, behind } = self.frame(list.len() as u64)?;
+        Ok([before, list, behind].concat())
+    }
+
+    /// What stands around entries of so many bytes together.
+    pub fn frame(&self, entries_length: u64) -> Result<CrlFrame, CrlDraftFault> {
         self.check()?;
-        // The hint only saves moving the buffer while it grows, so a wrong one must not cost much.
-        let expected = entries.size_hint().0.min(MOST_EXPECTED) * ENTRY_BYTES;
-        let mut out = Vec::with_capacity(expected + self.issuer.len() + 256);
-        let mut result = Ok(());
-        tlv::write(&mut out, tlv::SEQUENCE, |out| result = self.write_fields(out, entries));
-        result.map(|()| out)
+        let entries_length = usize::try_from(entries_length).ok().filter(|length| *length <= MOST_BYTES).ok_or(CrlDraftFault::TooLong)?;
+        let mut fields = Vec::with_capacity(self.issuer.len() + 128);
+        // RFC 5280, 5.1.2.1: version 2, written as 1, because there are extensions.
+        tlv::write_small(&mut fields, 1);
+        signed::write_algorithm(&mut fields, self.signature);
+        fields.extend_from_slice(self.issuer);
+        write_time(&mut fields, self.this_update)?;
+        write_time(&mut fields, self.next_update)?;
+        // RFC 5280, 5.1.2.6: when nothing is revoked the list is absent, not empty.
+        if entries_length > 0 {
+            tlv::write_header(&mut fields, tlv::SEQUENCE, entries_length);
+        }
+        let mut behind = Vec::with_capacity(256);
+        tlv::write(&mut behind, tlv::context_constructed(0), |out| tlv::write(out, tlv::SEQUENCE, |out| self.write_extensions(out)));
+        let mut before = Vec::with_capacity(fields.len() + 8);
+        tlv::write_header(&mut before, tlv::SEQUENCE, fields.len() + entries_length + behind.len());
+        before.extend_from_slice(&fields);
+        Ok(CrlFrame { before, behind })
     }
 
     fn check(&self) -> Result<(), CrlDraftFault> {
@@ -79,33 +133,52 @@ impl CrlDraft<'_> {
         if self.next_update.as_second() <= self.this_update.as_second() {
             return Err(CrlDraftFault::UpdateOrder);
         }
+        // RFC 5280, 5.2.4: the base was issued before.
+        if self.base.is_some_and(|base| base >= self.number) {
+            return Err(CrlDraftFault::Base);
+        }
+        // RFC 5280, 5.2.6: a delta CRL names no delta CRL.
+        if self.base.is_some() && !self.delta_urls.is_empty() {
+            return Err(CrlDraftFault::Base);
+        }
+        if self.distribution_point.is_some_and(|point| point.urls.is_empty()) {
+            return Err(CrlDraftFault::DistributionPoint);
+        }
         Ok(())
     }
 
-    fn write_fields(&self, out: &mut Vec<u8>, entries: impl Iterator<Item = CrlEntry>) -> Result<(), CrlDraftFault> {
-        // RFC 5280, 5.1.2.1: version 2, written as 1, because there are extensions.
-        tlv::write_small(out, 1);
-        signed::write_algorithm(out, self.signature);
-        out.extend_from_slice(self.issuer);
-        write_time(out, self.this_update)?;
-        write_time(out, self.next_update)?;
-        let mut entries = entries.peekable();
-        // RFC 5280, 5.1.2.6: when nothing is revoked the list is absent, not empty.
-        if entries.peek().is_some() {
-            let mut result = Ok(());
-            tlv::write(out, tlv::SEQUENCE, |out| result = write_entries(out, entries));
-            result?;
-        }
-        tlv::write(out, tlv::context_constructed(0), |out| {
-            tlv::write(out, tlv::SEQUENCE, |out| {
-                // RFC 5280, 5.2.1 and 5.2.3: every CRL has these two, and neither is critical.
-                write_extension(out, AUTHORITY_KEY_ID, |out| {
-                    tlv::write(out, tlv::SEQUENCE, |out| tlv::write_value(out, tlv::context(0), self.authority_key_id));
-                });
-                write_extension(out, CRL_NUMBER, |out| write_number(out, self.number));
-            });
+    fn write_extensions(&self, out: &mut Vec<u8>) {
+        // RFC 5280, 5.2.1 and 5.2.3: every CRL has these two, and neither is critical.
+        write_extension(out, AUTHORITY_KEY_ID, false, |out| {
+            tlv::write(out, tlv::SEQUENCE, |out| tlv::write_value(out, tlv::context(0), self.authority_key_id));
         });
-        Ok(())
+        write_extension(out, CRL_NUMBER, false, |out| write_number(out, self.number));
+        // RFC 5280, 5.2.4 and 5.2.5: who does not understand these must not take the CRL for a full list of everything.
+        if let Some(base) = self.base {
+            write_extension(out, DELTA_CRL_INDICATOR, true, |out| write_number(out, base));
+        }
+        if let Some(IssuingDistributionPoint { urls, only }) = self.distribution_point {
+            write_extension(out, ISSUING_DISTRIBUTION_POINT, true, |out| {
+                tlv::write(out, tlv::SEQUENCE, |out| {
+                    tlv::write(out, tlv::context_constructed(0), |out| write_full_name(out, urls));
+                    let kind = match only {
+                        Covered::Users => tlv::context(1),
+                        Covered::Authorities => tlv::context(2),
+                    };
+                    tlv::write_value(out, kind, &[0xFF]);
+                });
+            });
+        }
+        // RFC 5280, 5.2.6.
+        if !self.delta_urls.is_empty() {
+            write_extension(out, FRESHEST_CRL, false, |out| {
+                tlv::write(out, tlv::SEQUENCE, |out| {
+                    tlv::write(out, tlv::SEQUENCE, |out| {
+                        tlv::write(out, tlv::context_constructed(0), |out| write_full_name(out, self.delta_urls));
+                    });
+                });
+            });
+        }
     }
 }
 
@@ -113,38 +186,40 @@ impl CrlDraft<'_> {
 const CRL_NUMBER: &[u8] = &[0x55, 0x1D, 20];
 const REASON_CODE: &[u8] = &[0x55, 0x1D, 21];
 const INVALIDITY_DATE: &[u8] = &[0x55, 0x1D, 24];
+const DELTA_CRL_INDICATOR: &[u8] = &[0x55, 0x1D, 27];
+const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1D, 28];
+const FRESHEST_CRL: &[u8] = &[0x55, 0x1D, 46];
 const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1D, 35];
 
 const ENUMERATED: u8 = 0x0A;
 
-/// What an entry with a serial of the appliance and a reason takes.
-const ENTRY_BYTES: usize = 49;
-
-/// The most entries that room is made for at once.
-const MOST_EXPECTED: usize = 1_000_000;
-
 /// DER readers, that of this appliance and others', stop at four octets of length or below; nobody fetches such a CRL.
-const MOST_BYTES: usize = 1 << 28;
+const MOST_BYTES: usize = 1 << 31;
 
-fn write_entries(out: &mut Vec<u8>, entries: impl Iterator<Item = CrlEntry>) -> Result<(), CrlDraftFault> {
-    for entry in entries {
-        let mut result = Ok(());
-        tlv::write(out, tlv::SEQUENCE, |out| result = write_entry(out, &entry));
-        result?;
-        if out.len() > MOST_BYTES {
-            return Err(CrlDraftFault::TooLong);
-        }
-    }
-    Ok(())
+/// A fullName of a DistributionPointName: URLs of one and the same thing (RFC 5280, 4.2.1.13).
+fn write_full_name(out: &mut Vec<u8>, urls: &[String]) {
+    tlv::write(out, tlv::context_constructed(0), |out| {
+        urls.iter().for_each(|url| tlv::write_value(out, san::URI, url.as_bytes()));
+    });
 }
 
-fn write_entry(out: &mut Vec<u8>, entry: &CrlEntry) -> Result<(), CrlDraftFault> {
+/// Appends one entry of revokedCertificates to a full or a delta CRL.
+pub fn write_entry(out: &mut Vec<u8>, entry: &CrlEntry, is_delta: bool) -> Result<(), CrlDraftFault> {
+    // RFC 5280, 5.3.1: removeFromCRL stands in delta CRLs only.
+    if entry.reason == RevocationReason::RemoveFromCrl && !is_delta {
+        return Err(CrlDraftFault::OnlyInDelta(entry.serial));
+    }
+    let mut result = Ok(());
+    tlv::write(out, tlv::SEQUENCE, |out| result = write_entry_fields(out, entry));
+    result
+}
+
+fn write_entry_fields(out: &mut Vec<u8>, entry: &CrlEntry) -> Result<(), CrlDraftFault> {
     tlv::write_value(out, tlv::INTEGER, entry.serial.as_bytes());
     write_time(out, entry.revoked_at)?;
     let reason = match entry.reason {
         // RFC 5280, 5.3.1: the reason code should be absent instead of unspecified.
         RevocationReason::Unspecified => None,
-        RevocationReason::RemoveFromCrl => return Err(CrlDraftFault::OnlyInDelta(entry.serial)),
         reason => Some(reason),
     };
     if reason.is_none() && entry.invalidity_date.is_none() {
@@ -153,19 +228,22 @@ fn write_entry(out: &mut Vec<u8>, entry: &CrlEntry) -> Result<(), CrlDraftFault>
     let mut result = Ok(());
     tlv::write(out, tlv::SEQUENCE, |out| {
         if let Some(reason) = reason {
-            write_extension(out, REASON_CODE, |out| tlv::write_value(out, ENUMERATED, &[reason.code()]));
+            write_extension(out, REASON_CODE, false, |out| tlv::write_value(out, ENUMERATED, &[reason.code()]));
         }
         if let Some(date) = entry.invalidity_date {
-            write_extension(out, INVALIDITY_DATE, |out| result = write_generalized_time(out, date));
+            write_extension(out, INVALIDITY_DATE, false, |out| result = write_generalized_time(out, date));
         }
     });
     result
 }
 
-/// An extension that is not critical.
-fn write_extension(out: &mut Vec<u8>, oid: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
+fn write_extension(out: &mut Vec<u8>, oid: &[u8], critical: bool, value: impl FnOnce(&mut Vec<u8>)) {
     tlv::write(out, tlv::SEQUENCE, |out| {
         tlv::write_value(out, tlv::OBJECT_IDENTIFIER, oid);
+        // X.690, 11.5: the default FALSE is left out.
+        if critical {
+            tlv::write_value(out, tlv::BOOLEAN, &[0xFF]);
+        }
         tlv::write(out, tlv::OCTET_STRING, value);
     });
 }
@@ -189,16 +267,7 @@ fn write_time(out: &mut Vec<u8>, time: Timestamp) -> Result<(), CrlDraftFault> {
 
 /// RFC 5280, 5.3.2: the invalidity date is a GeneralizedTime in every year.
 fn write_generalized_time(out: &mut Vec<u8>, time: Timestamp) -> Result<(), CrlDraftFault> {
-    let civil = jiff::tz::Offset::UTC.to_datetime(time);
-    let year = u16::try_from(civil.year()).map_err(|_| CrlDraftFault::Time)?;
-    tlv::write(out, tlv::GENERALIZED_TIME, |out| {
-        let parts = [civil.month(), civil.day(), civil.hour(), civil.minute(), civil.second()].map(i8::unsigned_abs);
-        for part in [(year / 100) as u8, (year % 100) as u8].into_iter().chain(parts) {
-            out.extend([b'0' + part / 10, b'0' + part % 10]);
-        }
-        out.push(b'Z');
-    });
-    Ok(())
+    time::write_generalized(out, time).map_err(|_| CrlDraftFault::Time)
 }
 
 #[cfg(test)]

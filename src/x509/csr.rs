@@ -2,10 +2,14 @@
 //!
 //! A [`CertificateRequest`] exists only if its signature over its original bytes was made with the key it asks for. What it
 //! asks for is read through an allow-list of extensions and never copied into a certificate as bytes. Attributes other than
-//! the extension request, such as challengePassword, are not looked at.
+//! the extension request, such as challengePassword, are not looked at. [`RequestDraft`] is a request of ours before it is signed.
+
+mod draft;
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912;
+
+pub use draft::RequestDraft;
 
 use super::extension::{self, BasicConstraints, ExtendedKeyUsage, KeyUsage, read};
 use super::key::{KeyFault, PublicKey};
@@ -137,6 +141,14 @@ impl CertificateRequest {
     /// The hash of its key's SubjectPublicKeyInfo.
     pub fn spki_sha256(&self) -> [u8; 32] {
         self.public_key.spki_sha256()
+    }
+
+    /// The hash of the part its sender signed: the subject, the key and every attribute, so everything that is asked for.
+    pub fn info_sha256(&self) -> [u8; 32] {
+        let info = Signed::parse(&self.der).map_or(&*self.der, |signed| signed.tbs.whole);
+        let mut hash = [0; 32];
+        hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, info).as_ref());
+        hash
     }
 
     fn take_extensions(&mut self, list: Element<'_>) -> Result<(), CsrFault> {

@@ -7,7 +7,7 @@ use der::{Error, ErrorKind, Tag};
 use jiff::Timestamp;
 
 use super::algorithm::SignatureAlgorithm;
-use super::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, write};
+use super::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, RevocationNotice, write};
 use super::key::PublicKey;
 use super::name::DistinguishedName;
 use super::san::SubjectAltName;
@@ -39,9 +39,12 @@ pub struct Extensions {
     /// The subject key identifier of the issuer, exactly as its certificate has it.
     pub authority_key_id: Vec<u8>,
     pub crl_urls: Vec<String>,
+    /// Where the delta CRLs are found.
+    pub delta_crl_urls: Vec<String>,
     /// Where the issuer's certificate can be fetched.
     pub issuer_urls: Vec<String>,
     pub ocsp_urls: Vec<String>,
+    pub revocation_notice: RevocationNotice,
 }
 
 impl Draft<'_> {
@@ -67,8 +70,18 @@ impl Draft<'_> {
     }
 
     fn write_extensions(&self, out: &mut Vec<u8>) {
-        let Extensions { basic_constraints, key_usage, extended_key_usage, alt_names, authority_key_id, crl_urls, issuer_urls, ocsp_urls } =
-            self.extensions;
+        let Extensions {
+            basic_constraints,
+            key_usage,
+            extended_key_usage,
+            alt_names,
+            authority_key_id,
+            crl_urls,
+            delta_crl_urls,
+            issuer_urls,
+            ocsp_urls,
+            revocation_notice,
+        } = self.extensions;
         write::basic_constraints(out, *basic_constraints);
         write::key_usage(out, *key_usage);
         write::extended_key_usage(out, extended_key_usage);
@@ -76,6 +89,8 @@ impl Draft<'_> {
         write::authority_key_id(out, authority_key_id);
         write::subject_alt_name(out, alt_names, self.subject.is_empty());
         write::crl_urls(out, crl_urls);
+        write::delta_crl_urls(out, delta_crl_urls);
         write::authority_info(out, issuer_urls, ocsp_urls);
+        write::revocation_notice(out, *revocation_notice);
     }
 }

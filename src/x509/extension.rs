@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5280;
+use const_oid::db::{rfc5280, rfc5912, rfc6960};
 
 use super::tlv::{self, DerFault, Element};
 
@@ -20,7 +20,10 @@ pub const KEY_USAGE: ObjectIdentifier = rfc5280::ID_CE_KEY_USAGE;
 pub const EXTENDED_KEY_USAGE: ObjectIdentifier = rfc5280::ID_CE_EXT_KEY_USAGE;
 pub const SUBJECT_ALT_NAME: ObjectIdentifier = rfc5280::ID_CE_SUBJECT_ALT_NAME;
 pub const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = rfc5280::ID_CE_CRL_DISTRIBUTION_POINTS;
+pub const FRESHEST_CRL: ObjectIdentifier = rfc5280::ID_CE_FRESHEST_CRL;
 pub const AUTHORITY_INFO_ACCESS: ObjectIdentifier = rfc5280::ID_PE_AUTHORITY_INFO_ACCESS;
+pub const OCSP_NO_CHECK: ObjectIdentifier = rfc6960::ID_PKIX_OCSP_NOCHECK;
+pub const NO_REV_AVAIL: ObjectIdentifier = rfc5912::ID_CE_NO_REV_AVAIL;
 
 /// What a key may be used for (RFC 5280, 4.2.1.3): any of nine flags.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -35,6 +38,18 @@ pub enum ExtendedKeyUsage {
     EmailProtection,
     TimeStamping,
     OcspSigning,
+}
+
+/// How those who rely on a certificate learn that it was revoked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RevocationNotice {
+    /// By the CRL and the OCSP responder whose URLs it carries, if any.
+    #[default]
+    Published,
+    /// It is an OCSP responder's, which is not asked about itself (RFC 6960, 4.2.2.2.1).
+    NotChecked,
+    /// Not at all: it ends before it would matter (RFC 9608).
+    NotAvailable,
 }
 
 /// Whether a certificate is a CA's, and how many CA certificates may follow it (RFC 5280, 4.2.1.9).

@@ -9,7 +9,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use aws_lc_rs::signature as lc;
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc5912, rfc8410};
@@ -133,6 +133,11 @@ impl PublicKey {
             Some(ready) if algorithm == self.key_type.default_algorithm() => ready.verify_sig(message, signature).is_ok(),
             _ => algorithm.verify(self.key_type, self.bits(), message, signature),
         }
+    }
+
+    /// The same for a message that is known by its digest alone. Ed25519 signs no digest, so for it this is false.
+    pub fn verify_digest(&self, algorithm: SignatureAlgorithm, digest: &Digest, signature: &[u8]) -> bool {
+        algorithm.verify_digest(self.key_type, self.bits(), digest, signature)
     }
 
     /// The modulus and exponent of an RSA key, big endian without leading zeros.

@@ -14,7 +14,7 @@ use super::name::DistinguishedName;
 use super::san::{self, RequestedName, SubjectAltName};
 use super::signed;
 use super::tbs::TbsFields;
-use super::tlv::DerFault;
+use super::tlv::{self, DerFault, Element};
 
 /// What the certificate is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +77,12 @@ pub enum LintFault {
     AuthorityKeyId,
     #[error("a root's authority key identifier is not its subject key identifier")]
     RootAuthorityKeyId,
+    #[error("a certificate that is no OCSP responder's says that it is not checked (RFC 6960, 4.2.2.2.1)")]
+    NotCheckedAndNoResponder,
+    #[error("a CA certificate says that there is no revocation information (RFC 9608, 3)")]
+    NotAvailableOfCa,
+    #[error("a certificate says that there is no revocation information, and where it is (RFC 9608, 3)")]
+    NotAvailableAndPublished,
     #[error("the alternative name {0:?} may not be issued")]
     BadName(RequestedName),
     #[error("the alternative name {0} stands twice")]
@@ -104,12 +110,13 @@ pub fn lint_tbs(tbs: &[u8], role: Role) -> Vec<LintFault> {
     lint.key_ids();
     lint.alternative_names();
     lint.urls();
+    lint.revocation_notice();
     lint.faults
 }
 
 /// The extensions that are issued, and whether each must be critical; subjectAltName depends on the subject, extKeyUsage on
 /// the purpose.
-const ISSUED: [(ObjectIdentifier, Option<bool>); 8] = [
+const ISSUED: [(ObjectIdentifier, Option<bool>); 11] = [
     (extension::BASIC_CONSTRAINTS, Some(true)),
     (extension::KEY_USAGE, Some(true)),
     (extension::EXTENDED_KEY_USAGE, None),
@@ -117,7 +124,10 @@ const ISSUED: [(ObjectIdentifier, Option<bool>); 8] = [
     (extension::AUTHORITY_KEY_ID, Some(false)),
     (extension::SUBJECT_ALT_NAME, None),
     (extension::CRL_DISTRIBUTION_POINTS, Some(false)),
+    (extension::FRESHEST_CRL, Some(false)),
     (extension::AUTHORITY_INFO_ACCESS, Some(false)),
+    (extension::OCSP_NO_CHECK, Some(false)),
+    (extension::NO_REV_AVAIL, Some(false)),
 ];
 
 struct Lint<'a> {
@@ -258,10 +268,32 @@ impl<'a> Lint<'a> {
         let good = |urls: &[String]| !urls.is_empty() && urls.iter().all(|url| san::parse_uri(url).is_ok());
         let crl = self.value(extension::CRL_DISTRIBUTION_POINTS, read::crl_urls);
         self.require(crl.is_none_or(|(urls, _)| good(&urls)), LintFault::Extension(extension::CRL_DISTRIBUTION_POINTS));
+        let delta = self.value(extension::FRESHEST_CRL, read::crl_urls);
+        self.require(delta.is_none_or(|(urls, _)| good(&urls)), LintFault::Extension(extension::FRESHEST_CRL));
         let info = self.value(extension::AUTHORITY_INFO_ACCESS, read::authority_info);
         let info = info.map(|((issuer, ocsp), _)| [issuer, ocsp].concat());
         self.require(info.is_none_or(|urls| good(&urls)), LintFault::Extension(extension::AUTHORITY_INFO_ACCESS));
     }
+
+    fn revocation_notice(&mut self) {
+        if self.value(extension::OCSP_NO_CHECK, null).is_some() {
+            let purposes = self.value(extension::EXTENDED_KEY_USAGE, ExtendedKeyUsage::list_from_der);
+            let is_responder = purposes.is_some_and(|(purposes, _)| purposes == [ExtendedKeyUsage::OcspSigning.oid()]);
+            self.require(is_responder && !self.is_ca(), LintFault::NotCheckedAndNoResponder);
+        }
+        if self.value(extension::NO_REV_AVAIL, null).is_some() {
+            self.require(!self.is_ca(), LintFault::NotAvailableOfCa);
+            let has_crl = self.fields.extensions.iter().any(|extension| extension.oid == extension::CRL_DISTRIBUTION_POINTS);
+            let ocsp = self.value(extension::AUTHORITY_INFO_ACCESS, read::authority_info).map(|((_, ocsp), _)| ocsp);
+            self.require(!has_crl && ocsp.is_none_or(|urls| urls.is_empty()), LintFault::NotAvailableAndPublished);
+        }
+    }
+}
+
+/// The value of an extension that says all by being there.
+fn null(der: &[u8]) -> Result<(), DerFault> {
+    let element = Element::sole(der, tlv::NULL)?;
+    if element.content.is_empty() { Ok(()) } else { Err(DerFault::Value) }
 }
 
 /// Whether a common name says nothing about a host that the alternative names do not say. A name with a dot that parses as a

@@ -1,4 +1,4 @@
-//! Pure DER: names, keys, requests, certificates, CRLs and their extensions. No I/O, no clock, no randomness: all three come as arguments.
+//! Pure DER: names, keys, requests, certificates, CRLs, OCSP and their extensions. No I/O, no clock, no randomness: all three come as arguments.
 
 pub mod algorithm;
 pub mod certificate;
@@ -10,6 +10,7 @@ pub mod extension;
 pub mod key;
 pub mod lint;
 pub mod name;
+pub mod ocsp;
 pub mod path;
 pub mod pem;
 pub mod private_key;

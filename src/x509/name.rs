@@ -117,6 +117,11 @@ impl DistinguishedName {
         attributes.map(|(oid, value)| (AttributeType::from_oid(oid), oid, text_of(value).unwrap_or_else(|| hex_of(value)))).collect()
     }
 
+    /// All attributes in the order of the DER, with no text where the value is not a string.
+    pub fn texts(&self) -> Vec<(Option<AttributeType>, ObjectIdentifier, Option<String>)> {
+        self.rdns().flatten().map(|(oid, value)| (AttributeType::from_oid(oid), oid, text_of(value))).collect()
+    }
+
     /// The values of all common names, most significant first.
     pub fn common_names(&self) -> Vec<String> {
         let wanted = AttributeType::CommonName.oid();

@@ -57,6 +57,8 @@ pub enum PemFault {
     OtherEnd,
     #[error("the PEM block has headers, as encrypted keys of old do")]
     Headers,
+    #[error("the private key is encrypted: take the passphrase off first, as with openssl pkey")]
+    Encrypted,
     #[error("the PEM block is not base64")]
     Base64,
     #[error("the trusted certificate is not DER")]
@@ -110,11 +112,47 @@ pub fn decode_all(text: &str, label: Label, most: usize) -> Result<Vec<Vec<u8>>,
     if blocks.is_empty() { Err(PemFault::NoBlock { wanted: label }) } else { Ok(blocks) }
 }
 
+/// Reads text that has exactly one private key, PKCS#8, PKCS#1 or SEC1, which its label tells. OpenSSL writes the parameters of a curve before
+/// the key (`openssl ecparam -genkey`); they are passed over.
+pub fn decode_private_key(text: &str) -> Result<(Label, Zeroizing<Vec<u8>>), PemFault> {
+    if text.len() > MOST_BYTES {
+        return Err(PemFault::TooLarge);
+    }
+    let wanted = Label::PrivateKey;
+    let mut lines = text.lines().map(trim);
+    let mut base64 = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut key = None;
+    while let Some(line) = lines.next() {
+        let Some(label) = begin(line) else { continue };
+        if label == CURVE_PARAMETERS {
+            body(&mut lines, label, &mut base64)?;
+            continue;
+        }
+        match Found::of(label) {
+            Found::EncryptedPrivateKey => return Err(PemFault::Encrypted),
+            Found::Known(known) if known.is_private() => {
+                if key.is_some() {
+                    return Err(PemFault::TooMany { most: 1 });
+                }
+                let der = body(&mut lines, label, &mut base64).map_err(|fault| match fault {
+                    // RFC 1421, 4.6.1.1: what traditional keys have headers for.
+                    PemFault::Headers => PemFault::Encrypted,
+                    other => other,
+                })?;
+                key = Some((known, Zeroizing::new(der)));
+            }
+            found => return Err(PemFault::WrongLabel { wanted, found }),
+        }
+    }
+    key.ok_or(PemFault::NoBlock { wanted })
+}
+
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
 const LINE_BYTES: usize = 48;
 const TRUSTED: &str = "TRUSTED CERTIFICATE";
+const CURVE_PARAMETERS: &str = "EC PARAMETERS";
 
 impl Label {
     const ALL: [Self; 7] = [

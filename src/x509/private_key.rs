@@ -1,4 +1,4 @@
-//! Private keys of subjects: generated here, given to their owner once, and never kept.
+//! Private keys of subjects: generated or read here, given to their owner or into a token, and never kept.
 //!
 //! The keys of authorities are not here: no Rust value ever holds one. What passes through this module is wiped as soon as
 //! it is written, and the buffers are sized so that they do not move on the way.
@@ -11,11 +11,11 @@ use aws_lc_rs::error::{KeyRejected, Unspecified};
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{self as lc, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5912;
+use const_oid::db::{rfc5912, rfc8410};
 
 use super::algorithm::KeyType;
 use super::key::{KeyFault, PublicKey};
-use super::pem::{self, Label};
+use super::pem::{self, Label, PemFault};
 use super::tlv::{self, DerFault, Element};
 use crate::base::secret::{SecretString, Zeroizing};
 
@@ -44,6 +44,80 @@ pub enum PrivateKeyFault {
     NotOfType,
     #[error("the cryptographic library could not write the key")]
     Writing,
+}
+
+/// Why bytes are not a private key of an offered type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadFault {
+    #[error("the private key is not valid PKCS#8")]
+    Encoding(#[from] DerFault),
+    #[error("the private key algorithm {0} is not supported: use RSA, an elliptic curve or Ed25519")]
+    Algorithm(ObjectIdentifier),
+    #[error("the elliptic curve {0} is not supported: use P-256, P-384 or P-521")]
+    Curve(ObjectIdentifier),
+    #[error("the elliptic curve is given by explicit parameters: use a named curve")]
+    ExplicitCurve,
+    #[error("the RSA private key has {0} bits: use 2048, 3072 or 4096")]
+    RsaSize(usize),
+    #[error("the numbers of the private key do not belong together")]
+    Inconsistent,
+}
+
+/// Why a text is not a private key of an offered type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextFault {
+    #[error(transparent)]
+    Pem(#[from] PemFault),
+    #[error(transparent)]
+    Key(#[from] ReadFault),
+}
+
+/// Reads the one private key of a PEM text, PKCS#8, PKCS#1 or SEC1, as [`read`] does.
+pub fn from_pem(text: &str) -> Result<GeneratedKey, TextFault> {
+    let (label, der) = pem::decode_private_key(text)?;
+    match label {
+        Label::PrivateKey => Ok(read(&der)?),
+        traditional => Ok(read(&from_traditional(traditional, &der)?)?),
+    }
+}
+
+/// Reads a PKCS#8 private key that was made elsewhere. What it becomes has the form of our own, and its numbers were checked against each
+/// other.
+pub fn read(pkcs8: &[u8]) -> Result<GeneratedKey, ReadFault> {
+    let key_type = type_of(pkcs8)?;
+    let pair = Pair::read(key_type, pkcs8).map_err(|_| ReadFault::Inconsistent)?;
+    let public = pair.public(key_type).map_err(|_| ReadFault::Inconsistent)?;
+    Ok(GeneratedKey { public, pkcs8: pair.pkcs8().map_err(|_| ReadFault::Inconsistent)? })
+}
+
+/// The PKCS#8 form of a private key in PKCS#1 (RFC 8017, A.1.2) or SEC1 (RFC 5915, 3), by the label it came under.
+pub fn from_traditional(label: Label, der: &[u8]) -> Result<Zeroizing<Vec<u8>>, ReadFault> {
+    let curve = match label {
+        Label::EcPrivateKey => {
+            let mut reader = Element::sole(der, tlv::SEQUENCE)?.reader();
+            reader.expect(tlv::INTEGER)?;
+            reader.expect(tlv::OCTET_STRING)?;
+            Some(named_curve(&reader.expect(tlv::context_constructed(0))?.reader().read()?)?)
+        }
+        _ => None,
+    };
+    // With room for the frame around it, so that growing leaves no copy behind.
+    let mut out = Zeroizing::new(Vec::with_capacity(der.len() + 64));
+    tlv::write(&mut out, tlv::SEQUENCE, |out| {
+        tlv::write_small(out, 0);
+        tlv::write(out, tlv::SEQUENCE, |out| match curve {
+            Some(curve) => {
+                tlv::write_oid(out, rfc5912::ID_EC_PUBLIC_KEY);
+                tlv::write_oid(out, curve);
+            }
+            None => {
+                tlv::write_oid(out, rfc5912::RSA_ENCRYPTION);
+                tlv::write_value(out, tlv::NULL, &[]);
+            }
+        });
+        tlv::write_value(out, tlv::OCTET_STRING, der);
+    });
+    Ok(out)
 }
 
 /// Generates a key pair.
@@ -138,6 +212,41 @@ impl Kind {
             KeyType::P521 => Self::Ec(&lc::ECDSA_P521_SHA512_ASN1_SIGNING, rfc5912::SECP_521_R_1),
             KeyType::Ed25519 => Self::Ed25519,
         }
+    }
+}
+
+/// What key a PrivateKeyInfo holds, by its algorithm (RFC 5208, 5).
+fn type_of(pkcs8: &[u8]) -> Result<KeyType, ReadFault> {
+    let mut info = Element::sole(pkcs8, tlv::SEQUENCE)?.reader();
+    info.expect(tlv::INTEGER)?;
+    let mut algorithm = info.expect(tlv::SEQUENCE)?.reader();
+    let key = info.expect(tlv::OCTET_STRING)?;
+    let oid = algorithm.expect(tlv::OBJECT_IDENTIFIER)?.oid()?;
+    match oid {
+        rfc5912::RSA_ENCRYPTION => {
+            // RSAPrivateKey ::= SEQUENCE { version, modulus, … }
+            let mut numbers = Element::sole(key.content, tlv::SEQUENCE)?.reader();
+            numbers.expect(tlv::INTEGER)?;
+            let modulus = numbers.expect(tlv::INTEGER)?.integer()?;
+            let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+            let bits = modulus.len() * 8 - modulus.first().map_or(0, |first| first.leading_zeros() as usize);
+            u32::try_from(bits).ok().and_then(|bits| KeyType::from_parts("rsa", bits)).ok_or(ReadFault::RsaSize(bits))
+        }
+        rfc5912::ID_EC_PUBLIC_KEY => match named_curve(&algorithm.read()?)? {
+            rfc5912::SECP_256_R_1 => Ok(KeyType::P256),
+            rfc5912::SECP_384_R_1 => Ok(KeyType::P384),
+            rfc5912::SECP_521_R_1 => Ok(KeyType::P521),
+            other => Err(ReadFault::Curve(other)),
+        },
+        rfc8410::ID_ED_25519 => Ok(KeyType::Ed25519),
+        other => Err(ReadFault::Algorithm(other)),
+    }
+}
+
+fn named_curve(parameters: &Element<'_>) -> Result<ObjectIdentifier, ReadFault> {
+    match parameters.tag {
+        tlv::OBJECT_IDENTIFIER => Ok(parameters.oid()?),
+        _ => Err(ReadFault::ExplicitCurve),
     }
 }
 

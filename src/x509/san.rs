@@ -174,6 +174,17 @@ impl fmt::Display for SubjectAltName {
     }
 }
 
+impl fmt::Display for RequestedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Good(name) => name.fmt(f),
+            Self::BadDns { text, .. } | Self::BadEmail { text, .. } | Self::BadUri { text, .. } => f.write_str(text),
+            Self::BadIp { octets } => write!(f, "an address of {octets} octets"),
+            Self::Unsupported(kind) => f.write_str(kind),
+        }
+    }
+}
+
 // The GeneralName alternatives of RFC 5280, 4.2.1.6.
 const OTHER_NAME: u8 = tlv::context_constructed(0);
 pub(super) const EMAIL: u8 = tlv::context(1);

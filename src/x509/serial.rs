@@ -2,15 +2,15 @@
 //!
 //! The appliance gives out sixteen random octets ([`Serial::from_random`]). Foreign certificates bring what they have:
 //! up to [`Serial::MOST_OCTETS`] octets are kept exactly, although RFC 5280, 4.1.2.2 allows twenty, because certificates
-//! with longer ones are in use and must be found again. Zero is kept too (two well-known roots have it); a negative number
-//! or one that is not minimal DER is refused. A serial is small, `Copy`, and never touches the heap, so that a million of
+//! with longer ones are in use and must be found again. Zero is kept too (two well-known roots have it), and so are negative
+//! numbers, which X.690 has and RFC 5280 asks to be handled gracefully; what is not minimal DER is refused. A serial is small, `Copy`, and never touches the heap, so that a million of
 //! them stream into a CRL.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-/// A serial number: not negative, and at most [`Serial::MOST_OCTETS`] octets of DER content.
+/// A serial number of at most [`Serial::MOST_OCTETS`] octets of DER content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Serial {
     length: u8,
@@ -25,8 +25,6 @@ pub enum SerialFault {
     Empty,
     #[error("the serial number has more than {} octets", Serial::MOST_OCTETS)]
     TooLong,
-    #[error("the serial number is negative")]
-    Negative,
     #[error("the serial number is not minimal DER")]
     NotMinimal,
     #[error("the serial number has a character that is neither a hexadecimal digit nor a colon between two pairs of digits")]
@@ -54,9 +52,8 @@ impl Serial {
     pub fn from_der_content(content: &[u8]) -> Result<Self, SerialFault> {
         match content {
             [] => return Err(SerialFault::Empty),
-            [0x80..=0xFF, ..] => return Err(SerialFault::Negative),
-            // X.690, 8.3.2: the first nine bits are not all zero.
-            [0, ..=0x7F, ..] => return Err(SerialFault::NotMinimal),
+            // X.690, 8.3.2: the first nine bits are not all equal.
+            [0, ..=0x7F, ..] | [0xFF, 0x80..=0xFF, ..] => return Err(SerialFault::NotMinimal),
             _ => {}
         }
         let length = u8::try_from(content.len()).map_err(|_| SerialFault::TooLong)?;
@@ -69,12 +66,20 @@ impl Serial {
     pub fn as_bytes(&self) -> &[u8] {
         &self.octets[..usize::from(self.length)]
     }
+
+    fn is_negative(&self) -> bool {
+        matches!(self.as_bytes(), [0x80..=0xFF, ..])
+    }
 }
 
 impl Ord for Serial {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Content is minimal and not negative, so the longer one is the greater number.
-        self.length.cmp(&other.length).then_with(|| self.octets.cmp(&other.octets))
+        // Content is minimal, so the longer one is farther from zero.
+        match (self.is_negative(), other.is_negative()) {
+            (false, false) => self.length.cmp(&other.length).then_with(|| self.octets.cmp(&other.octets)),
+            (true, true) => other.length.cmp(&self.length).then_with(|| self.octets.cmp(&other.octets)),
+            (is_negative, is_other_negative) => is_other_negative.cmp(&is_negative),
+        }
     }
 }
 
@@ -86,13 +91,21 @@ impl PartialOrd for Serial {
 
 impl fmt::Display for Serial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut octets = self.octets;
+        let content = octets.get_mut(..usize::from(self.length)).unwrap_or_default();
+        if self.is_negative() {
+            negate(content);
+        }
         // The octet that only carries the sign is not part of the number, and openssl does not print it either.
-        let magnitude = match self.as_bytes() {
+        let magnitude = match &*content {
             [0, magnitude @ ..] if !magnitude.is_empty() => magnitude,
             all => all,
         };
         // Written in one piece: it stands in every answer and in two audit entries of every certificate.
         let mut text = String::with_capacity(3 * Self::MOST_OCTETS);
+        if self.is_negative() {
+            text.push('-');
+        }
         for (place, octet) in magnitude.iter().enumerate() {
             if place > 0 {
                 text.push(':');
@@ -112,8 +125,9 @@ impl fmt::Debug for Serial {
 impl FromStr for Serial {
     type Err = SerialFault;
 
-    /// Reads pairs of hexadecimal digits in either case, with a colon between all pairs or between none.
+    /// Reads pairs of hexadecimal digits in either case, with a colon between all pairs or between none; a minus before them makes it negative.
     fn from_str(text: &str) -> Result<Self, SerialFault> {
+        let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |magnitude| (true, magnitude));
         let mut octets = [0u8; Self::MOST_OCTETS + 1];
         let mut length = 1; // The first octet stays zero: room for the sign.
         let with_colons = text.contains(':');
@@ -139,11 +153,23 @@ impl FromStr for Serial {
                 (false, after) => after,
             };
         }
-        match octets.get(..length) {
-            Some([_, magnitude @ ..]) if matches!(magnitude, [..=0x7F, ..]) => Self::from_der_content(magnitude),
-            Some(content) => Self::from_der_content(content),
-            None => Err(SerialFault::TooLong),
+        let content = octets.get_mut(..length).ok_or(SerialFault::TooLong)?;
+        if is_negative {
+            negate(content);
         }
+        match &*content {
+            [0, rest @ ..] if matches!(rest, [..=0x7F, ..]) => Self::from_der_content(rest),
+            [0xFF, rest @ ..] if matches!(rest, [0x80..=0xFF, ..]) => Self::from_der_content(rest),
+            content => Self::from_der_content(content),
+        }
+    }
+}
+
+/// The two's complement, in as many octets.
+fn negate(content: &mut [u8]) {
+    let mut carry = true;
+    for octet in content.iter_mut().rev() {
+        (*octet, carry) = (!*octet).overflowing_add(u8::from(carry));
     }
 }
 

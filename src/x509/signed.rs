@@ -72,6 +72,15 @@ pub fn assemble(tbs: &[u8], algorithm: SignatureAlgorithm, signature: &[u8]) -> 
     Ok(out)
 }
 
+/// What stands before and behind the `tbs_length` bytes that were signed, for an object that is too large to be held whole.
+pub fn around(tbs_length: usize, algorithm: SignatureAlgorithm, signature: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut behind = algorithm_identifier(algorithm);
+    tlv::write_bits(&mut behind, signature);
+    let mut before = Vec::with_capacity(6);
+    tlv::write_header(&mut before, tlv::SEQUENCE, tbs_length + behind.len());
+    (before, behind)
+}
+
 /// The three parts of a signed object, as they stood in the input.
 #[derive(Clone, Copy, Debug)]
 pub struct Signed<'a> {

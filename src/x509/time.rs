@@ -28,6 +28,20 @@ pub fn write_time(out: &mut Vec<u8>, time: Timestamp) -> Result<(), DerFault> {
     Ok(())
 }
 
+/// Writes a time as GeneralizedTime whatever its year, as OCSP does (RFC 6960, 4.2.1) and the invalidity date of a CRL's entry (RFC 5280, 5.3.2); a fraction of a second is cut off.
+pub fn write_generalized(out: &mut Vec<u8>, time: Timestamp) -> Result<(), DerFault> {
+    let civil = Offset::UTC.to_datetime(time);
+    let year = u16::try_from(civil.year()).map_err(|_| DerFault::Value)?;
+    tlv::write(out, tlv::GENERALIZED_TIME, |out| {
+        let parts = [civil.month(), civil.day(), civil.hour(), civil.minute(), civil.second()].map(i8::unsigned_abs);
+        for part in [(year / 100) as u8, (year % 100) as u8].into_iter().chain(parts) {
+            out.extend([b'0' + part / 10, b'0' + part % 10]);
+        }
+        out.push(b'Z');
+    });
+    Ok(())
+}
+
 /// Reads a UTCTime or GeneralizedTime.
 pub fn read_time(element: Element<'_>) -> Result<Timestamp, DerFault> {
     let (century, digits) = match (element.tag, element.content) {
@@ -82,6 +96,16 @@ mod tests {
             let der = written(time);
             assert_eq!(read_time(tlv::Reader::new(&der).read().unwrap()).unwrap(), time.parse::<Timestamp>().unwrap());
         }
+    }
+
+    #[test]
+    fn a_generalized_time_is_one_in_every_year() {
+        for (time, text) in [("1999-12-31T23:59:59Z", &b"19991231235959Z"[..]), ("2051-02-03T04:05:06.7Z", b"20510203040506Z")] {
+            let mut out = Vec::new();
+            write_generalized(&mut out, time.parse().unwrap()).unwrap();
+            assert_eq!((out[0], &out[2..]), (tlv::GENERALIZED_TIME, text));
+        }
+        assert!(write_generalized(&mut Vec::new(), Timestamp::MIN).is_err());
     }
 
     #[test]

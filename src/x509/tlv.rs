@@ -167,15 +167,20 @@ pub fn write(out: &mut Vec<u8>, tag: u8, fill: impl FnOnce(&mut Vec<u8>)) {
 
 /// Writes an element with this content.
 pub fn write_value(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
+    write_header(out, tag, content.len());
+    out.extend_from_slice(content);
+}
+
+/// Writes the tag and length of an element whose content is written by somebody else, elsewhere.
+pub fn write_header(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(tag);
-    match u8::try_from(content.len()) {
+    match u8::try_from(length) {
         Ok(short @ ..=0x7F) => out.push(short),
         _ => {
-            let (octets, skip) = long_length(content.len());
+            let (octets, skip) = long_length(length);
             out.extend(octets.into_iter().skip(skip));
         }
     }
-    out.extend_from_slice(content);
 }
 
 /// Writes an object identifier.

@@ -54,10 +54,14 @@ impl Daemon {
 
     /// Asks for something to be made and returns the answer, which must be 201.
     pub async fn post(&self, path: &str, body: Value) -> Value {
+        self.post_as(&self.token, path, body).await
+    }
+
+    /// The same with another token.
+    pub async fn post_as(&self, token: &str, path: &str, body: Value) -> Value {
         let body = body.to_string();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            self.token,
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         let mut connection = self.connector.connect().await.expect("a connection");

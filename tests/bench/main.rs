@@ -3,9 +3,13 @@
 //!
 //! `CHANCERY_BENCH_SECONDS=2` makes it short; `settings.rs` names the other variables.
 
+mod boundary;
 mod client;
+mod crl;
 mod daemon;
 mod keys;
+mod list;
+mod ocsp;
 mod process;
 mod raw;
 mod requests;
@@ -35,8 +39,20 @@ fn main() -> ExitCode {
     if settings.wants(Part::Sign) {
         sign::measure(&settings, &keys, &journal);
     }
+    if settings.wants(Part::Boundary) {
+        boundary::measure(&settings, &keys);
+    }
     if settings.wants(Part::Start) {
         start::measure(&settings);
+    }
+    if settings.wants(Part::List) {
+        list::measure(&settings);
+    }
+    if settings.wants(Part::Ocsp) {
+        ocsp::measure(&settings, &keys);
+    }
+    if settings.wants(Part::Crl) {
+        crl::measure(&settings);
     }
     if settings.wants(Part::Waiting) {
         waiting::measure(&settings, &keys);

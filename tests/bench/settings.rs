@@ -8,8 +8,12 @@ use chancery::x509::algorithm::KeyType;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Sign,
+    Boundary,
     Waiting,
     Start,
+    List,
+    Ocsp,
+    Crl,
 }
 
 pub struct Settings {
@@ -25,9 +29,13 @@ pub struct Settings {
     pub requests: usize,
     /// Certificates in the store when starting is measured: `CHANCERY_BENCH_STORE`.
     pub store: usize,
+    /// Certificates in the store when lists are measured: `CHANCERY_BENCH_LISTED`.
+    pub listed: usize,
+    /// Entries of a CRL: `CHANCERY_BENCH_REVOKED`.
+    pub revoked: usize,
     /// What the daemon is started under, such as `valgrind --tool=callgrind`: `CHANCERY_BENCH_UNDER`.
     pub under: Vec<String>,
-    /// One of `sign`, `waiting`, `start`; all when absent: `CHANCERY_BENCH_ONLY`.
+    /// One of `sign`, `boundary`, `waiting`, `start`, `list`, `ocsp`, `crl`; all when absent: `CHANCERY_BENCH_ONLY`.
     only: Option<String>,
     /// One of `rsa-2048`, `ec-256`; all when absent: `CHANCERY_BENCH_KEY`.
     key: Option<String>,
@@ -43,6 +51,8 @@ impl Settings {
             connections: number("CHANCERY_BENCH_CONNECTIONS", 48),
             requests: number("CHANCERY_BENCH_REQUESTS", 512),
             store: number("CHANCERY_BENCH_STORE", 100_000),
+            listed: number("CHANCERY_BENCH_LISTED", 1_000_000),
+            revoked: number("CHANCERY_BENCH_REVOKED", 1_000_000),
             under: std::env::var("CHANCERY_BENCH_UNDER").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             only: std::env::var("CHANCERY_BENCH_ONLY").ok(),
             key: std::env::var("CHANCERY_BENCH_KEY").ok(),
@@ -52,8 +62,12 @@ impl Settings {
     pub fn wants(&self, part: Part) -> bool {
         let name = match part {
             Part::Sign => "sign",
+            Part::Boundary => "boundary",
             Part::Waiting => "waiting",
             Part::Start => "start",
+            Part::List => "list",
+            Part::Ocsp => "ocsp",
+            Part::Crl => "crl",
         };
         self.only.as_deref().is_none_or(|only| only == name)
     }

@@ -73,12 +73,16 @@ fn awaiting(work: Work) -> u64 {
 
 /// As many threads as requests.
 fn blocking(work: Work) -> u64 {
-    let request = |thread: u64, work: Work| {
+    // The token is awaited in either case; here by a thread for each request.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let handle = runtime.handle().clone();
+    let request = move |thread: u64, work: Work, handle: tokio::runtime::Handle| {
         let mut done = 0;
         while Instant::now() < work.end {
             work.storage.commit_blocking(intention()).expect("the intention is durable");
             let algorithm = work.key.public.key_type().default_algorithm();
-            let signature = work.token.sign_blocking(&work.key, algorithm, vec![0x30; TBS_BYTES]).expect("a signature");
+            let signature = work.token.sign(&work.key, algorithm, vec![0x30; TBS_BYTES]);
+            let signature = handle.block_on(signature).expect("a signature");
             work.storage.commit_blocking(record(thread, done, &signature)).expect("the record is durable");
             done += 1;
         }
@@ -86,8 +90,8 @@ fn blocking(work: Work) -> u64 {
     };
     let threads: Vec<_> = (0..AT_ONCE)
         .map(|thread| {
-            let work = work.clone();
-            std::thread::spawn(move || request(thread, work))
+            let (work, handle) = (work.clone(), handle.clone());
+            std::thread::spawn(move || request(thread, work, handle))
         })
         .collect();
     threads.into_iter().map(|thread| thread.join().expect("a thread ends")).sum()

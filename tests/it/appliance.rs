@@ -161,10 +161,32 @@ impl Appliance {
         self.curl(method, path, token, body, headers).unwrap_or_else(|| panic!("{method} {path} was not answered:\n{}", self.log()))
     }
 
+    /// A call with this token from another address of this machine, 127.0.0.0/8.
+    pub fn call_from(&self, source: &str, token: Option<&str>, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let body = body.map(|body| body.to_string());
+        let mut command = Command::new("curl");
+        command.args(["--interface", source]);
+        let answer = self.run_curl(command, method, path, token, body.as_deref().map(str::as_bytes), &["Content-Type: application/json"]);
+        answer.unwrap_or_else(|| panic!("{method} {path} was not answered:\n{}", self.log()))
+    }
+
     /// A call that may fail to be answered at all.
     pub fn curl(&self, method: &str, path: &str, token: Option<&str>, body: Option<&[u8]>, headers: &[&str]) -> Option<Answer> {
-        let mut command = Command::new("curl");
-        command.args(["--silent", "--include", "--http1.1", "--max-time", "60", "--path-as-is", "--cacert"]).arg(self.path("ca.pem"));
+        self.run_curl(Command::new("curl"), method, path, token, body, headers)
+    }
+
+    fn run_curl(
+        &self,
+        mut command: Command,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&[u8]>,
+        headers: &[&str],
+    ) -> Option<Answer> {
+        // A stream has no end: what came by then is the answer.
+        let patience = if path.starts_with("/v1/events/stream") { "2" } else { "60" };
+        command.args(["--silent", "--include", "--http1.1", "--max-time", patience, "--path-as-is", "--cacert"]).arg(self.path("ca.pem"));
         if method == "HEAD" {
             command.arg("--head");
         } else {
@@ -231,7 +253,7 @@ impl Directory {
 }
 
 impl Answer {
-    fn parse(mut bytes: &[u8]) -> Option<Self> {
+    pub fn parse(mut bytes: &[u8]) -> Option<Self> {
         loop {
             let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
             let head = std::str::from_utf8(bytes.get(..end)?).ok()?;

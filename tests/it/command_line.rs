@@ -172,6 +172,22 @@ fn tokens_are_made_used_and_revoked() {
 }
 
 #[test]
+fn a_command_with_an_idempotency_key_is_done_once() {
+    let shell = Shell::new();
+    shell.first_certificate();
+    let issue = |key: &str, name: &str| {
+        shell.chancery(&["issue", "web", "--common-name", name, "--idempotency-key", key, "--json"]).json()["id"].clone()
+    };
+    let first = issue("order 4711", "www.example.com");
+    assert_eq!(issue("order 4711", "www.example.com"), first, "the same certificate");
+    assert_ne!(issue("order 4712", "www.example.com"), first);
+    let again = shell.chancery(&["issue", "web", "--common-name", "www.example.com", "--idempotency-key", "order 4711"]).is(0);
+    assert!(again.notes.contains("is not repeated") && !again.out.contains("PRIVATE KEY"), "{}", again.notes);
+    let other = shell.chancery(&["issue", "web", "--common-name", "api.example.com", "--idempotency-key", "order 4711"]).is(1);
+    assert!(other.notes.contains("idempotency_key_reused"), "{}", other.notes);
+}
+
+#[test]
 fn exit_codes_say_who_has_to_act() {
     let mut shell = Shell::new();
     shell.first_certificate();

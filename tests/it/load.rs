@@ -85,6 +85,7 @@ pub async fn revoke(client: &Client, certificate: &Answered) -> Result<(), Clien
     let body = Revoke {
         serial_number: Some(certificate.serial.clone()),
         certificate_id: None,
+        certificate_pem: None,
         reason: Some("superseded".to_owned()),
         invalidity_date: None,
         use_acme: None,

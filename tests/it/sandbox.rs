@@ -12,6 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::appliance::{Appliance, run};
+use crate::memory;
 
 fn of_process(appliance: &Appliance, name: &str) -> String {
     let path = format!("/proc/{}/{name}", appliance.process_id());
@@ -47,6 +48,37 @@ fn every_thread_is_filtered_and_gains_no_privilege() {
         count += 1;
     }
     assert!(count > 3, "{count} threads");
+}
+
+#[test]
+fn the_worker_is_shut_in_as_well() {
+    let appliance = Appliance::start();
+    appliance.root("r", "ec", 256);
+    let worker = memory::worker(&appliance);
+    let threads = std::fs::read_dir(format!("/proc/{worker}/task")).unwrap();
+    for thread in threads {
+        let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        for line in ["NoNewPrivs:\t1", "Seccomp:\t2"] {
+            assert!(status.lines().any(|known| known == line), "{line} is missing:\n{status}");
+        }
+    }
+    let limits = std::fs::read_to_string(format!("/proc/{worker}/limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(format!("/proc/{worker}/environ")).unwrap());
+    assert_eq!(owner, 0, "it is dumpable");
+}
+
+#[test]
+fn the_worker_s_sandbox_refuses_every_call_on_its_list() {
+    let found = run(Command::new(env!("CARGO_BIN_EXE_chanceryd")).args(["sandbox-probe", "--worker"]));
+    for line in found.lines() {
+        assert!(line.starts_with("as meant\t"), "{line}\n{found}");
+    }
+    assert!(found.lines().filter(|line| line.contains("make system call")).count() >= 40, "{found}");
+    for what in ["be traced", "write no core file", "be out of others' sight", "be without a way to new privileges", "load a library"] {
+        assert!(found.contains(what), "{what}: {found}");
+    }
 }
 
 #[test]
@@ -100,6 +132,26 @@ fn the_sandbox_refuses_what_the_daemon_does_not_need() {
     let open = probe(dir.path(), &config);
     for what in ["read /etc/passwd", "write in the folder for temporary files", "start a program", "bind a port", "signal its parent"] {
         assert!(open.lines().any(|line| line == format!("NOT AS MEANT\t{what}\tpossible")), "{what}:\n{open}");
+    }
+}
+
+#[test]
+fn connections_go_where_the_configuration_lets_them() {
+    let (dir, config) = prepared();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let (before, _) = text.split_once("[outbound]").unwrap();
+    for (section, what) in [
+        // Nothing is said of it, which is what an appliance is by default.
+        ("", "connect to a port"),
+        ("[outbound]\nenabled = true\nallow = [\"127.0.0.0/8\"]\n", "connect to another port"),
+        ("[outbound]\nenabled = true\nports = []\n", "connect to a port"),
+    ] {
+        std::fs::write(&config, format!("{before}{section}")).unwrap();
+        let found = probe(dir.path(), &config);
+        assert!(found.lines().all(|line| line.starts_with("as meant\t")), "{section}:\n{found}");
+        let line = found.lines().find(|line| line.contains(&format!("\t{what}\t"))).unwrap_or_else(|| panic!("{what}:\n{found}"));
+        assert_eq!(line.ends_with("possible"), section.contains("ports = []"), "{section}:\n{found}");
+        assert!(found.contains("raw packets"), "{found}");
     }
 }
 

@@ -20,11 +20,17 @@ struct Service {
     child: Child,
     said: UnixDatagram,
     address: String,
+    others: Vec<String>,
     dir: TempDir,
 }
 
 impl Service {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With sockets beside the API's, by their names.
+    fn start_with(names: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let mut made = Appliance::start_in(dir.path());
         assert!(made.stop());
@@ -34,14 +40,21 @@ impl Service {
         let address = free_address();
         let log = std::fs::File::create(dir.path().join("service.log")).unwrap();
         let mut command = Command::new("systemd-socket-activate");
-        command.arg(format!("--listen={address}")).arg("--fdname=api");
+        command.arg(format!("--listen={address}"));
+        let place = |name: &&str| match *name {
+            "break-glass" => dir.path().join("passed.sock").display().to_string(),
+            _ => free_address(),
+        };
+        let others: Vec<String> = names.iter().map(place).collect();
+        command.args(others.iter().map(|other| format!("--listen={other}")));
+        command.arg(format!("--fdname={}", [&["api"], names].concat().join(":")));
         for (name, value) in [("NOTIFY_SOCKET", socket), ("SOFTHSM2_CONF", dir.path().join("softhsm2.conf"))] {
             command.arg(format!("--setenv={name}={}", value.display()));
         }
         command.arg("--setenv=WATCHDOG_USEC=600000");
         command.arg(env!("CARGO_BIN_EXE_chanceryd")).args(["serve", "--config"]).arg(dir.path().join("chancery.toml"));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("systemd-socket-activate starts");
-        Self { child, said, address, dir }
+        Self { child, said, address, others, dir }
     }
 
     /// The next message with this word, and the time it took is no matter.
@@ -177,6 +190,32 @@ fn a_socket_of_an_unknown_name_is_refused() {
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && text.contains("the socket telnet"), "{text}");
+}
+
+#[test]
+fn the_sockets_for_administration_are_passed_by_their_names() {
+    let service = Service::start_with(&["admin", "break-glass"]);
+    let ready = woken(&service);
+    let admin = &service.others[0];
+    assert!(ready.contains(&format!("administration on {admin}")), "{ready}");
+    let token = std::fs::read_to_string(service.path("admin.token")).unwrap();
+    let asked = |address: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--max-time", "60", "--output", "/dev/null", "--write-out", "%{http_code}", "--cacert"]);
+        curl.arg(service.path("ca.pem")).args(["--header", &format!("Authorization: Bearer {}", token.trim())]);
+        run(curl.arg(format!("https://{address}/v1/admin/tokens")))
+    };
+    assert_eq!(asked(admin), "200");
+    // It is there and nowhere else.
+    assert_eq!(asked(&service.address), "404");
+    let socket = &service.others[1];
+    let mut chancery = Command::new(env!("CARGO_BIN_EXE_chancery"));
+    let output = chancery.env_clear().args(["--socket", socket, "token", "list"]).output().unwrap();
+    if nix::unistd::Uid::effective().is_root() {
+        assert!(output.status.success(), "{output:?}");
+    } else {
+        assert!(!output.status.success(), "{output:?}");
+    }
 }
 
 #[test]

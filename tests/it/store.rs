@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chancery::audit::{self, Action, Actor, Entry, Field, Ledger};
 use chancery::base::clock::Clock;
-use chancery::base::id::CertId;
+use chancery::base::id::{CertId, OrgId};
 use chancery::inventory::{self, Certificates, StoredCertificate};
 use chancery::storage::{Change, Class, Options, Storage};
 use chancery::x509::certificate::Certificate;
@@ -24,7 +24,7 @@ pub fn add_certificates(data: &Path, model: &str, count: usize) {
     let ledger = Ledger::new(storage.clone());
     let certificates = Certificates::new(storage, ledger.clone(), Clock::System);
     let model: Serial = model.parse().expect("a serial number");
-    let model = certificates.by_serial(&model).expect("the store can be read").expect("the model is there");
+    let model = certificates.by_serial(OrgId::DEFAULT, &model).expect("the store can be read").expect("the model is there");
     let spki = Certificate::from_der(&model.der).ok().and_then(|read| read.public_key().ok()).expect("a key").spki_sha256();
     let at = model.der.windows(16).position(|window| window == model.serial.as_bytes()).expect("a serial number of 16 bytes");
     let next = AtomicUsize::new(0);

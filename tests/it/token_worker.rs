@@ -289,6 +289,32 @@ fn a_stranger_is_refused_whatever_the_socket_s_mode() {
 }
 
 #[test]
+fn a_worker_that_is_ended_while_it_opens_its_token_ends_in_order() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let mut story = Story::begin("");
+    assert!(story.appliance.stop());
+    let place = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(story.appliance.path("token.toml")).unwrap();
+    let file = place.path().join("token.toml");
+    std::fs::write(&file, format!("listen = {:?}\n{text}", place.path().join("worker.sock"))).unwrap();
+    let mut ended_in_order = 0;
+    for turn in 0..100_u64 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chanceryd"));
+        command.args(["token-worker", "--config"]).arg(&file).stdin(Stdio::null()).stderr(Stdio::null());
+        let mut worker = Alone(command.spawn().unwrap());
+        // From before it begins until after it has logged in.
+        std::thread::sleep(Duration::from_micros(10_000 + 700 * turn));
+        signal(worker.0.id(), Signal::SIGTERM);
+        let status = worker.0.wait().unwrap();
+        // Before it waits for signals the default ends it; a crash of the module's would be another one.
+        assert!(status.success() || status.signal() == Some(Signal::SIGTERM as i32), "turn {turn}: {status}");
+        ended_in_order += u32::from(status.success());
+    }
+    assert!(ended_in_order > 10, "{ended_in_order} of 100 were ended behind their beginning");
+}
+
+#[test]
 fn a_wrong_pin_is_said_at_the_start_and_tried_once() {
     let mut story = Story::begin("");
     assert!(story.appliance.stop());

@@ -78,6 +78,81 @@ fn each_authority_signs_in_its_own_token() {
     });
     std::fs::rename(&away, &tokens).unwrap();
     wait_until("the first token is back", || issue(&appliance, "first") == 201);
+    wait_until("and is said to be", || statuses(&appliance).iter().all(|(_, status)| status == "ok"));
+
+    // What each did is counted by its name.
+    let metrics = appliance.call("GET", "/metrics", None).text();
+    let value = |name: &str, token: &str| -> f64 {
+        let begin = format!("chancery_token_{name}{{token=\"{token}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_else(|| panic!("no {begin} in\n{metrics}"));
+        line.parse().unwrap()
+    };
+    assert_eq!((value("reachable", "main"), value("reachable", "other"), value("failures_total", "other")), (1.0, 1.0, 0.0));
+    assert!(
+        value("failures_total", "main") >= 1.0 && value("signatures_total", "main") >= 1.0 && value("signatures_total", "other") >= 1.0
+    );
+    assert!(value("queue_depth", "other") < 2.0);
+    drop(appliance);
+
+    // A token that is away at the start is not compared: its keys are not known to be wrong.
+    let (tokens, away) = (scratch.path().join("other/tokens"), scratch.path().join("other/away"));
+    std::fs::rename(&tokens, &away).unwrap();
+    let log = dir.join("daemon.log");
+    let said = || std::fs::read_to_string(&log).unwrap().contains("the keys of a token cannot be compared with the records");
+    assert!(!said());
+    let appliance = std::thread::scope(|scope| {
+        // The harness waits for health, which takes both tokens.
+        scope.spawn(|| {
+            wait_until("it is said that a token was not compared", said);
+            std::fs::rename(&away, &tokens).unwrap();
+        });
+        Appliance::start_in(&dir)
+    });
+    let health = appliance.call_as(None, "GET", "/healthz", None).expect(200);
+    assert!(health.get("key_faults").is_none(), "{health}");
+    assert_eq!((issue(&appliance, "first"), issue(&appliance, "second")), (201, 201));
+}
+
+/// Gives the token a second one, which is equal by being copied with its keys.
+fn make_equal(scratch: &Path, dir: &Path) {
+    let equal = worker(dir, &scratch.join("equal"));
+    run(Command::new("cp").arg("--recursive").arg(dir.join("tokens")).arg(scratch.join("equal")));
+    let config = dir.join("chancery.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let listed =
+        text.replace(&format!("config = {:?}", dir.join("token.toml")), &format!("config = [{:?}, {equal:?}]", dir.join("token.toml")));
+    assert_ne!(listed, text);
+    std::fs::write(&config, listed).unwrap();
+}
+
+#[test]
+fn equal_tokens_open_what_each_has_sealed_by_a_key_of_its_own() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("appliance");
+    let mut appliance = Appliance::start_in(&dir);
+    let ca = appliance.root("root", "ec", 256);
+    appliance.role("web", &ca, json!({"store_private_keys": true, "key_storage": "wrapped"}));
+    assert!(appliance.stop());
+    // Before anything was sealed, so that there is no key for that yet.
+    make_equal(scratch.path(), &dir);
+    let appliance = Appliance::start_in(&dir);
+    let issue = || appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.com"}))).expect(201);
+    let retrieve = |issued: &Value| {
+        let path = format!("/v1/pki/certificates/{}/private-key", issued["id"].as_str().unwrap());
+        appliance.call("POST", &path, None)
+    };
+    let first = issue();
+    std::fs::rename(dir.join("tokens"), dir.join("tokens.away")).unwrap();
+    let second = issue();
+    assert_eq!(retrieve(&second).expect(200)["private_key"], second["private_key"]);
+    let lacking = retrieve(&first);
+    assert!(lacking.status >= 500, "{}", lacking.text());
+    std::fs::rename(dir.join("tokens.away"), dir.join("tokens")).unwrap();
+    wait_until("both are there", || statuses(&appliance).iter().all(|(_, status)| status == "ok"));
+    for issued in [&first, &second] {
+        wait_until("each opens its own", || retrieve(issued).status == 200);
+        assert_eq!(retrieve(issued).expect(200)["private_key"], issued["private_key"]);
+    }
 }
 
 #[test]
@@ -88,16 +163,7 @@ fn an_equal_token_takes_over() {
     let ca = appliance.root("root", "ec", 256);
     appliance.role("web", &ca, json!({}));
     assert!(appliance.stop());
-    // Equal it is by being copied with its keys.
-    let equal = worker(&dir, &scratch.path().join("equal"));
-    run(Command::new("cp").arg("--recursive").arg(dir.join("tokens")).arg(scratch.path().join("equal")));
-    let config = dir.join("chancery.toml");
-    let text = std::fs::read_to_string(&config).unwrap();
-    let listed =
-        text.replace(&format!("config = {:?}", dir.join("token.toml")), &format!("config = [{:?}, {equal:?}]", dir.join("token.toml")));
-    assert_ne!(listed, text);
-    std::fs::write(&config, listed).unwrap();
-
+    make_equal(scratch.path(), &dir);
     let appliance = Appliance::start_in(&dir);
     assert_eq!(issue(&appliance, "web"), 201);
     std::fs::rename(dir.join("tokens"), dir.join("tokens.away")).unwrap();

@@ -17,6 +17,33 @@ const CONFINED: &[Confined] = &[
     Confined { path: &["cryptoki"], only_in: &["src/token/engine/"], why: "only the token's engine speaks to PKCS#11" },
     Confined { path: &["cryptoki_sys"], only_in: &["src/token/engine/"], why: "only the token's engine speaks to PKCS#11" },
     Confined { path: &["sled"], only_in: &["src/storage/"], why: "only storage knows what the index is made of" },
+    Confined { path: &["hickory_proto"], only_in: &["src/outbound/"], why: "only outbound asks DNS" },
+    // The client runs in the command line; the probe tries what should be refused.
+    Confined {
+        path: &["TcpStream", "connect"],
+        only_in: &["src/outbound/", "src/client/", "src/daemon/sandbox/probe.rs"],
+        why: "only outbound opens outgoing connections, where the address policy is",
+    },
+    Confined {
+        path: &["TcpSocket"],
+        only_in: &["src/outbound/"],
+        why: "only outbound opens outgoing connections, where the address policy is",
+    },
+    Confined {
+        path: &["HttpConnector"],
+        only_in: &["src/client/"],
+        why: "only outbound opens outgoing connections; the client is the command line's",
+    },
+    Confined {
+        path: &["lookup_host"],
+        only_in: &[],
+        why: "names are resolved by outbound, once, and the address that is checked is dialled",
+    },
+    Confined {
+        path: &["ToSocketAddrs"],
+        only_in: &[],
+        why: "names are resolved by outbound, once, and the address that is checked is dialled",
+    },
     Confined { path: &["process", "exit"], only_in: &["src/bin/"], why: "nothing but main ends the process" },
     // A thread that hangs in the vendor's module can be ended in no other way, and only the worker has any.
     Confined {
@@ -62,7 +89,9 @@ const UNSAFE: &[(&str, &str)] = &[
         "an allocator that overwrites what it gets back; nothing else reaches the copies that libraries make of secrets",
     ),
     ("src/daemon/environment.rs", "the environment's strings are overwritten in the C library's own list, while there is one thread"),
+    ("src/daemon/sandbox/probe.rs", "system calls that have no safe interface, made to see them refused"),
     ("src/bin/chanceryd.rs", "PKCS#11 modules are configured by the environment, which the token worker sets before it has threads"),
+    ("src/token/engine/mechanism.rs", "a mechanism type whose number the PKCS#11 binding does not know"),
     ("src/token/engine/tests/setup.rs", "the same, for a test that runs alone in its process"),
 ];
 

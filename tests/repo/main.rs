@@ -16,6 +16,7 @@ mod rows;
 mod size;
 mod system_calls;
 mod tree;
+mod units;
 
 /// Fails with one line for each place that breaks a rule.
 #[track_caller]

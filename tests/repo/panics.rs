@@ -6,7 +6,8 @@ use crate::tree::{self, File};
 
 /// Calls that panic, in code outside tests: the file, the word, how many, and why it cannot happen or must.
 /// A number that is too high fails as well, so that the list only shrinks by itself.
-const ALLOWED: &[(&str, &str, usize, &str)] = &[];
+const ALLOWED: &[(&str, &str, usize, &str)] =
+    &[("src/token/engine/examination/look.rs", "unwrap", 1, "the flag CKF_UNWRAP of a mechanism, as the PKCS#11 binding calls it")];
 
 /// Macros that panic when they are reached.
 const MACROS: &[&str] = &["panic", "todo", "unimplemented", "unreachable"];

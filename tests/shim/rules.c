@@ -6,7 +6,7 @@
  * CHANCE    always | 1/N, each Nth call of the function, counted over all processes | P%, by chance.
  * ACTION    before CODE   return CODE without the call        after CODE   make the call, return CODE
  *           delay MS      wait, then go on with the next rule hang         never return
- *           flip          turn one bit of the signature       empty        a search finds nothing
+ *           flip          turn one bit of what came out       empty        a search finds nothing
  *           abort         end as abort() does                 segfault     write to address 0
  *
  * Rules are tried from the top; the first that hits and is not a delay decides. Nothing is shared between threads but the counts,
@@ -34,7 +34,7 @@
 #error "compile with -DSHIM_CONFIGURATION=\"path\""
 #endif
 
-enum { LONGEST = 8192 };
+enum { LONGEST = 8192, MOST_LACKING = 32 };
 
 const char *const function_names[FUNCTION_COUNT] = {
 #define NAME(name) #name,
@@ -52,6 +52,8 @@ static struct {
     char module[4096];
     char control[4096];
     char reserved[4096];
+    unsigned long lacking[MOST_LACKING];
+    int lacking_count;
     int log;
     struct counts *counts;
 } shim = {.log = -1};
@@ -104,6 +106,15 @@ static struct counts *map_counts(const char *path)
     return mapped;
 }
 
+static unsigned long number_of(const char *text)
+{
+    char *end = NULL;
+    unsigned long value = strtoul(text, &end, 0);
+    if (end == text || *end != '\0')
+        give_up("not a number", text);
+    return value;
+}
+
 void rules_open(void)
 {
     char text[LONGEST];
@@ -122,7 +133,11 @@ void rules_open(void)
             snprintf(shim.control, sizeof shim.control, "%s", value);
         else if (strcmp(line, "reserved") == 0)
             snprintf(shim.reserved, sizeof shim.reserved, "%s", value);
-        else if (strcmp(line, "counts") == 0)
+        else if (strcmp(line, "lacks") == 0) {
+            if (shim.lacking_count == MOST_LACKING)
+                give_up(SHIM_CONFIGURATION, "lacks too much");
+            shim.lacking[shim.lacking_count++] = number_of(value);
+        } else if (strcmp(line, "counts") == 0)
             shim.counts = map_counts(value);
         else if (strcmp(line, "log") == 0) {
             shim.log = open(value, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -143,6 +158,14 @@ const char *rules_module(void)
 char *rules_reserved(void)
 {
     return shim.reserved[0] != '\0' ? shim.reserved : NULL;
+}
+
+bool rules_lack(unsigned long mechanism)
+{
+    for (int place = 0; place < shim.lacking_count; place++)
+        if (shim.lacking[place] == mechanism)
+            return true;
+    return false;
 }
 
 /* A number below `end`. The system's randomness needs no state that threads would share. */
@@ -181,10 +204,7 @@ static void wait_for(unsigned long milliseconds)
 /* What one rule does, once it hits. True when it decides and later rules are not asked. */
 static bool act(const char *action, const char *number, struct verdict *verdict)
 {
-    char *end = NULL;
-    unsigned long value = strtoul(number, &end, 0);
-    if (end == number || *end != '\0')
-        give_up("not a number", number);
+    unsigned long value = number_of(number);
     if (strcmp(action, "delay") == 0) {
         wait_for(value);
         return false;

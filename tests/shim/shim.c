@@ -32,6 +32,13 @@ static CK_FUNCTION_LIST_PTR real;
         return result;                                           \
     } while (0)
 
+/* A call with a mechanism that the token is to lack is refused as a token would. */
+#define REFUSE_LACKING(number)                                   \
+    do {                                                         \
+        if (rules_lack(number))                                  \
+            return CKR_MECHANISM_INVALID;                        \
+    } while (0)
+
 static CK_RV shim_C_Initialize(void *arguments)
 {
     CK_C_INITIALIZE_ARGS changed = {.flags = CKF_OS_LOCKING_OK};
@@ -101,6 +108,7 @@ static CK_RV shim_C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDL
 
 static CK_RV shim_C_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
 {
+    REFUSE_LACKING(mechanism->mechanism);
     CALL(C_SignInit, (session, mechanism, key), );
 }
 
@@ -115,6 +123,7 @@ static CK_RV shim_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR 
                                     CK_ULONG public_count, CK_ATTRIBUTE_PTR private_template, CK_ULONG private_count,
                                     CK_OBJECT_HANDLE_PTR public_key, CK_OBJECT_HANDLE_PTR private_key)
 {
+    REFUSE_LACKING(mechanism->mechanism);
     CALL(C_GenerateKeyPair,
          (session, mechanism, public_template, public_count, private_template, private_count, public_key, private_key), );
 }
@@ -127,6 +136,67 @@ static CK_RV shim_C_GenerateRandom(CK_SESSION_HANDLE session, unsigned char *byt
 static CK_RV shim_C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 {
     CALL(C_DestroyObject, (session, object), );
+}
+
+static CK_RV shim_C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR template, CK_ULONG count, CK_OBJECT_HANDLE_PTR object)
+{
+    CALL(C_CreateObject, (session, template, count, object), );
+}
+
+static CK_RV shim_C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR template, CK_ULONG count,
+                                CK_OBJECT_HANDLE_PTR key)
+{
+    REFUSE_LACKING(mechanism->mechanism);
+    CALL(C_GenerateKey, (session, mechanism, template, count, key), );
+}
+
+/* The last bit of what came out, when it did and was not only its length that was asked for. */
+#define FLIP_LAST(bytes, length)                                       \
+    if (verdict.kind == FLIP && (bytes) != NULL && *(length) > 0)      \
+    (bytes)[*(length)-1] ^= 1
+
+static CK_RV shim_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE wrapping, CK_OBJECT_HANDLE key,
+                            unsigned char *wrapped, CK_ULONG_PTR length)
+{
+    REFUSE_LACKING(mechanism->mechanism);
+    CALL(C_WrapKey, (session, mechanism, wrapping, key, wrapped, length), FLIP_LAST(wrapped, length));
+}
+
+static CK_RV shim_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE unwrapping, unsigned char *wrapped,
+                              CK_ULONG length, CK_ATTRIBUTE_PTR template, CK_ULONG count, CK_OBJECT_HANDLE_PTR key)
+{
+    REFUSE_LACKING(mechanism->mechanism);
+    CALL(C_UnwrapKey, (session, mechanism, unwrapping, wrapped, length, template, count, key), );
+}
+
+static CK_RV shim_C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
+{
+    REFUSE_LACKING(mechanism->mechanism);
+    CALL(C_EncryptInit, (session, mechanism, key), );
+}
+
+static CK_RV shim_C_Encrypt(CK_SESSION_HANDLE session, unsigned char *data, CK_ULONG length, unsigned char *encrypted,
+                            CK_ULONG_PTR encrypted_length)
+{
+    CALL(C_Encrypt, (session, data, length, encrypted, encrypted_length), FLIP_LAST(encrypted, encrypted_length));
+}
+
+static CK_RV shim_C_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
+{
+    REFUSE_LACKING(mechanism->mechanism);
+    CALL(C_DecryptInit, (session, mechanism, key), );
+}
+
+static CK_RV shim_C_Decrypt(CK_SESSION_HANDLE session, unsigned char *encrypted, CK_ULONG length, unsigned char *data,
+                            CK_ULONG_PTR data_length)
+{
+    CALL(C_Decrypt, (session, encrypted, length, data, data_length), FLIP_LAST(data, data_length));
+}
+
+static CK_RV shim_C_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO_PTR information)
+{
+    REFUSE_LACKING(type);
+    CALL(C_GetMechanismInfo, (slot, type, information), );
 }
 
 static void load(void)

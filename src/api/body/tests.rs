@@ -31,3 +31,11 @@ fn null_is_the_same_as_absent_for_what_is_optional() {
     assert!(read::<CreateAuthority>(body.as_bytes()).unwrap().key_size.is_none());
     assert_eq!(faults(r#"{"name": null, "common_name": "b", "ca_type": "root"}"#), ["name"]);
 }
+
+/// serde reads `[null, null]` into a struct whose fields may be absent; an array is no object for all that.
+#[test]
+fn an_array_is_not_read_into_the_fields_by_their_order() {
+    let faults = read::<crate::api::pki::UpdateCertificate>(b" [null, null]").unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].message.starts_with("a JSON object is wanted"), "{faults:?}");
+}

@@ -13,12 +13,14 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use tokio::sync::{Notify, watch};
 
+use crate::base::id::OrgId;
 use crate::ca::Authority;
 use crate::config::{ConfigError, Source, Tls};
 use crate::daemon::reload;
 use crate::http::app::App;
 use crate::http::server;
 use crate::http::tls::{ClientRoots, Exchange, Identity, TlsError, server_config};
+pub use own::retired_keys;
 use own::{Own, OwnError};
 
 /// How often it is looked at whether the certificate is due, and whether an authority that was waited for exists.
@@ -210,10 +212,10 @@ fn add_files(settings: &Tls, roots: &mut ClientRoots) -> Result<(), ListenerErro
     }
 }
 
-/// The authority of that name or id.
+/// The authority of that id, or of that name in the default organisation.
 fn authority(app: &App, name_or_id: &str) -> Option<Arc<Authority>> {
-    let by_id = name_or_id.parse().ok().and_then(|id| app.authorities.get(id));
-    by_id.or_else(|| app.authorities.all().into_iter().find(|authority| authority.name == name_or_id))
+    let by_id = name_or_id.parse().ok().and_then(|id| app.authorities.of_any_organization(id));
+    by_id.or_else(|| app.authorities.all(OrgId::DEFAULT).into_iter().find(|authority| authority.name == name_or_id))
 }
 
 /// An error and all that caused it, in one line.

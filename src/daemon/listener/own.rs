@@ -8,7 +8,7 @@
 //! ```
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::audit::{self, Action, Field};
 use crate::base::clock::{from_seconds, rfc3339};
 use crate::base::secret::{ExposeSecret, Zeroizing};
 use crate::ca::{Authority, IssueError, Kind, Order};
-use crate::config::OwnCa;
+use crate::config::{OwnCa, Source, Tls};
 use crate::daemon::private_file;
 use crate::http::app::App;
 use crate::http::tls::{Identity, TlsError, first_certificate};
@@ -39,6 +39,9 @@ use crate::x509::san::{RequestedName, SubjectAltName};
 const ROLE: &str = "[tls]";
 /// What the token shows as the label of the listener's key.
 const LABEL: &str = "chancery listener";
+/// The id of the listener's key in the token, and those of the keys it had before.
+const KEY_ID: &str = "listener.key-id";
+const RETIRED: &str = "listener.retired-key-ids";
 /// How long nothing is tried after a failure: each try leaves an intention in the journal.
 const PAUSE: Duration = Duration::from_secs(60);
 /// RFC 5280, upper bound of a common name.
@@ -123,7 +126,8 @@ impl Own {
         let Some(certificate) = certificate else { return Ok(None) };
         let identity = if wanted.key_in_token { self.in_token(&certificate).await } else { Identity::read(&path, &path).ok() };
         let Some(identity) = identity else { return Ok(None) };
-        let stored = self.app.certificates.by_serial(certificate.serial())?.filter(|stored| stored.der == certificate.der());
+        let stored =
+            self.app.certificates.by_serial(authority.organization, certificate.serial())?.filter(|stored| stored.der == certificate.der());
         let Some(stored) = stored.filter(|stored| stored.ca == authority.id) else { return Ok(None) };
         Ok(Some((identity, self.standing(wanted, &certificate, &stored)?)))
     }
@@ -159,7 +163,8 @@ impl Own {
         };
         let approved = policy::decide(&policy_of(wanted)?, request(wanted), self.app.clock.now())
             .map_err(|faults| OwnError::Names(faults.iter().map(|v| v.fault.to_string()).collect::<Vec<_>>().join("; ")))?;
-        let order = Order { authority, approved, public_key, role: ROLE, caller: &Caller::system() };
+        let caller = Caller::system();
+        let order = Order::new(authority, approved, public_key, ROLE, &caller);
         let issued = self.app.issuer.issue(order).await?;
         let mut text = Zeroizing::new(pem::encode(Label::Certificate, issued.certificate.der()));
         for above in issued.authority.and_above().filter(|above| above.kind == Kind::Intermediate) {
@@ -207,8 +212,12 @@ impl Own {
         let entry = Caller::system().origin().entry(Action::KeyGenerate, self.app.clock.now());
         let entry = entry.object(ROLE).detail(Field::KeyId, id).detail(Field::KeyType, wanted.key_type);
         self.app.ledger.commit(audit::Change::entry_only(Class::Normal, entry)).await?;
+        if let Some(old) = self.key_id() {
+            let known = std::fs::read_to_string(self.place.join(RETIRED)).unwrap_or_default();
+            self.write(RETIRED, format!("{known}{old}\n").as_bytes())?;
+        }
         // Before there is a key, so that none is made whose id nobody knows.
-        self.write("listener.key-id", id.to_string().as_bytes())?;
+        self.write(KEY_ID, id.to_string().as_bytes())?;
         let made = self.app.token.generate(id, LABEL, wanted.key_type).await?;
         Ok(Key::Token(KeyRef { token: self.app.token.name(), id, public: made.public }))
     }
@@ -238,7 +247,7 @@ impl Own {
     }
 
     fn key_id(&self) -> Option<KeyId> {
-        std::fs::read_to_string(self.place.join("listener.key-id")).ok()?.trim().parse().ok()
+        key_id(&self.place)
     }
 
     fn certificate_path(&self) -> PathBuf {
@@ -253,6 +262,22 @@ impl Own {
         let path = self.place.join(name);
         private_file::replace(&path, content).map_err(|source| OwnError::File { path, source })
     }
+}
+
+/// The keys in the token that the listener had once and uses no more under this configuration.
+pub fn retired_keys(settings: &Tls, place: &Path) -> Vec<KeyId> {
+    let known = std::fs::read_to_string(place.join(RETIRED)).unwrap_or_default();
+    let mut keys: Vec<KeyId> = known.lines().filter_map(|line| line.parse().ok()).collect();
+    let Some(last) = key_id(place) else { return keys };
+    let is_in_use = matches!(settings.source(), Ok(Source::OwnCa(OwnCa { key_in_token: true, .. })));
+    // After a power cut it may stand in both files.
+    keys.retain(|key| *key != last);
+    keys.extend((!is_in_use).then_some(last));
+    keys
+}
+
+fn key_id(place: &Path) -> Option<KeyId> {
+    std::fs::read_to_string(place.join(KEY_ID)).ok()?.trim().parse().ok()
 }
 
 /// How the certificate of before is.
@@ -293,6 +318,7 @@ fn policy_of(wanted: &OwnCa) -> Result<Policy, OwnError> {
         max_ttl: wanted.validity,
         key_type: wanted.key_type,
         extended_key_usage: vec![ExtendedKeyUsage::ServerAuth],
+        no_rev_avail: false,
     })
 }
 

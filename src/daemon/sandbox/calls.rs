@@ -7,7 +7,7 @@ use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 
-use super::system_calls::{Only, SYSTEM_CALLS, SystemCall};
+use super::system_calls::{Only, SystemCall, of_daemon};
 use crate::config::sandbox::{DeniedCall, SandboxMode};
 
 /// Why the filter was not taken up.
@@ -20,7 +20,7 @@ pub enum FilterError {
 }
 
 /// Applies the list to all threads there are and will be. It cannot be taken back.
-pub fn close(mode: SandboxMode, denied: DeniedCall) -> Result<(), FilterError> {
+pub fn close(mode: SandboxMode, denied: DeniedCall, has_outbound: bool) -> Result<(), FilterError> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let otherwise = match (mode, denied) {
         (SandboxMode::Off, _) => return Ok(()),
@@ -34,7 +34,7 @@ pub fn close(mode: SandboxMode, denied: DeniedCall) -> Result<(), FilterError> {
         let only = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
         apply(SeccompFilter::new(only, SeccompAction::Allow, unknown, arch)?)?;
     }
-    apply(SeccompFilter::new(rules(SYSTEM_CALLS)?, otherwise, SeccompAction::Allow, arch)?)
+    apply(SeccompFilter::new(rules(of_daemon(has_outbound))?, otherwise, SeccompAction::Allow, arch)?)
 }
 
 pub(super) fn apply(filter: SeccompFilter) -> Result<(), FilterError> {
@@ -43,8 +43,8 @@ pub(super) fn apply(filter: SeccompFilter) -> Result<(), FilterError> {
 }
 
 /// An empty list of rules allows a call with any arguments.
-fn rules(calls: &[SystemCall]) -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
-    calls.iter().map(|call| Ok((call.number, of_arguments(call.only)?))).collect()
+fn rules(calls: impl Iterator<Item = SystemCall>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
+    calls.map(|call| Ok((call.number, of_arguments(call.only)?))).collect()
 }
 
 fn of_arguments(only: Only) -> Result<Vec<SeccompRule>, BackendError> {
@@ -53,9 +53,21 @@ fn of_arguments(only: Only) -> Result<Vec<SeccompRule>, BackendError> {
     match only {
         Only::Any => Ok(Vec::new()),
         Only::OneOf(place, values) => values.iter().map(|value| equal(place, *value)).collect(),
+        Only::Sockets { families, types } => {
+            let pairs = families.iter().flat_map(|family| types.iter().map(move |kind| (*family, *kind)));
+            pairs.map(|(family, kind)| of_socket(family, kind)).collect()
+        }
         Only::Bits { place, mask, value } => Ok(vec![rule(place, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(mask), value)?]),
         Only::OwnProcess(place) => Ok(vec![equal(place, u64::from(std::process::id()))?]),
     }
+}
+
+/// The kernel keeps a socket's flags in the upper bits of its type (socket(2)).
+fn of_socket(family: u64, kind: u64) -> Result<SeccompRule, BackendError> {
+    let family = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, family)?;
+    let flags = (libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u64;
+    let kind = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(u64::from(u32::MAX) & !flags), kind)?;
+    SeccompRule::new(vec![family, kind])
 }
 
 pub(super) fn rule(place: u8, length: SeccompCmpArgLen, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {

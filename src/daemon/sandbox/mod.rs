@@ -21,6 +21,7 @@ pub use calls::FilterError;
 pub use files::{Held, Reach, ReachError};
 
 use crate::config::Config;
+use crate::config::outbound::Reachable;
 use crate::config::sandbox::{Sandbox as Settings, SandboxMode};
 
 /// Why the sandbox could not be closed.
@@ -39,7 +40,10 @@ pub enum SandboxError {
 /// A sandbox whose files are closed and whose system calls are still open.
 #[derive(Debug)]
 #[must_use]
-pub struct HalfClosed(Settings);
+pub struct HalfClosed {
+    settings: Settings,
+    has_outbound: bool,
+}
 
 /// What a daemon under this configuration reaches.
 pub fn reach(config: &Config, path: &Path) -> Result<Reach, SandboxError> {
@@ -52,7 +56,7 @@ pub fn reach(config: &Config, path: &Path) -> Result<Reach, SandboxError> {
         }
     }
     super::private_file::directory(&config.data_dir).map_err(|source| SandboxError::Path { path: config.data_dir.clone(), source })?;
-    Ok(Reach { read, write: vec![resolved(&config.data_dir)?] })
+    Ok(Reach { read, write: vec![resolved(&config.data_dir)?], connect: config.outbound.reachable() })
 }
 
 /// No new privileges by executing something, and no look into its memory for other processes of its user, whatever the mode.
@@ -74,13 +78,13 @@ pub fn close_files(settings: Settings, reach: &Reach) -> Result<HalfClosed, Sand
         SandboxMode::Log => tracing::warn!("the sandbox is open: sandbox.mode is log"),
         SandboxMode::Off => tracing::warn!("there is no sandbox: sandbox.mode is off"),
     }
-    Ok(HalfClosed(settings))
+    Ok(HalfClosed { settings, has_outbound: reach.connect != Reachable::Nothing })
 }
 
 impl HalfClosed {
     /// Closes the system calls, for all threads.
     pub fn close_calls(self) -> Result<(), SandboxError> {
-        Ok(calls::close(self.0.mode, self.0.denied)?)
+        Ok(calls::close(self.settings.mode, self.settings.denied, self.has_outbound)?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `chanceryd sandbox-probe`: closes the sandbox of a configuration around itself, tries what a taken-over daemon would try, and
-//! tells what the kernel answered. It serves nothing and changes nothing.
+//! tells what the kernel answered. It serves nothing and changes nothing. With `--worker` it does the same in the place of a token's worker,
+//! and tries every system call that is refused there.
 
 use std::fs::File;
 use std::io;
@@ -9,15 +10,21 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+use nix::sys::prctl;
 use nix::sys::ptrace;
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::kill;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::unistd::{Pid, execv};
 
-use super::{SandboxError, close_files, reach};
+use super::{SandboxError, close_files, reach, worker};
+use crate::config::outbound::Reachable;
 use crate::config::sandbox::DeniedCall;
 use crate::config::{Config, ConfigError};
+use crate::token::process::{ProcessError, confine};
 
 /// Why nothing was tried.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +33,14 @@ pub enum ProbeError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Process(#[from] ProcessError),
 }
 
 /// One thing that was tried.
 #[derive(Debug)]
 pub struct Attempt {
-    pub what: &'static str,
+    pub what: String,
     /// Whether the daemon needs it; what it does not need should be refused.
     pub is_needed: bool,
     pub outcome: io::Result<()>,
@@ -55,8 +64,6 @@ pub fn run(path: &Path) -> Result<Vec<Attempt>, ProbeError> {
     close_files(settings, &reach(&config, path)?)?.close_calls()?;
     let own = config.data_dir.join("sandbox.probe");
     let elsewhere = std::env::temp_dir().join(format!("sandbox.probe.{}", std::process::id()));
-    let needed = |what, outcome| Attempt { what, is_needed: true, outcome };
-    let not_needed = |what, outcome| Attempt { what, is_needed: false, outcome };
     Ok(vec![
         needed("read the configuration", File::open(path).map(drop)),
         needed("write in the data directory", write_and_remove(&own)),
@@ -72,10 +79,91 @@ pub fn run(path: &Path) -> Result<Vec<Attempt>, ProbeError> {
         not_needed("signal its parent", kill(parent, None).map_err(io::Error::from)),
         not_needed("make a namespace", unshare(CloneFlags::CLONE_NEWUSER).map_err(io::Error::from)),
         not_needed("bind a port", TcpListener::bind("127.0.0.1:0").map(drop)),
-        not_needed("connect to a port", connect()),
+        match config.outbound.reachable() {
+            Reachable::Nothing => not_needed("connect to a port", connect(9)),
+            Reachable::Ports(ports) => {
+                not_needed("connect to another port", connect((1..=9).rev().find(|port| !ports.contains(port)).unwrap_or(10)))
+            }
+            Reachable::EveryPort => needed("connect to a port", connect(9)),
+        },
+        not_needed("read and write raw packets", of_family(AddressFamily::Inet)),
         not_needed("talk to the kernel over netlink", of_family(AddressFamily::Netlink)),
         not_needed("send packets of its own making", of_family(AddressFamily::Packet)),
     ])
+}
+
+/// Closes the sandbox of a worker and tries. The process can do little else afterwards.
+pub fn run_as_worker() -> Result<Vec<Attempt>, ProbeError> {
+    let parent = Pid::from_raw(std::os::unix::process::parent_id().cast_signed());
+    worker::close().map_err(SandboxError::from)?;
+    confine(None)?;
+    let (cores, _) = getrlimit(Resource::RLIMIT_CORE).unwrap_or((u64::MAX, u64::MAX));
+    let mut attempts = vec![
+        needed("start a thread", std::thread::Builder::new().spawn(|| ()).map(drop)),
+        needed("make a unix socket", UnixDatagram::unbound().map(drop)),
+        needed("load a library", load_library()),
+        needed("be without a way to new privileges", truth(prctl::get_no_new_privs() == Ok(true))),
+        needed("be out of others' sight", truth(prctl::get_dumpable() == Ok(false))),
+        needed("write no core file", truth(cores == 0)),
+        not_needed("start a program", Command::new("/bin/true").status().map(drop)),
+        not_needed("be traced", ptrace::traceme().map_err(io::Error::from)),
+        not_needed("trace its parent", ptrace::seize(parent, ptrace::Options::empty()).map_err(io::Error::from)),
+        not_needed("make a namespace", unshare(CloneFlags::CLONE_NEWUSER).map_err(io::Error::from)),
+        // What the kernel would refuse as nonsense, had the sandbox not refused it before.
+        not_needed("start a process in a namespace", is_let_through(libc::SYS_clone, (libc::CLONE_NEWNS | libc::CLONE_FS).into())),
+        not_needed("start a process by clone3", is_known(libc::SYS_clone3)),
+    ];
+    attempts.extend(worker::REFUSED.iter().map(|(number, why)| {
+        let what = format!("make system call {number}: {why}");
+        Attempt { what, is_needed: false, outcome: is_let_through(*number, NONSENSE) }
+    }));
+    Ok(attempts)
+}
+
+/// An argument no system call has a use for: neither an address, nor a descriptor, nor flags.
+const NONSENSE: i64 = -1;
+
+fn needed(what: &str, outcome: io::Result<()>) -> Attempt {
+    Attempt { what: what.to_owned(), is_needed: true, outcome }
+}
+
+fn not_needed(what: &str, outcome: io::Result<()>) -> Attempt {
+    Attempt { what: what.to_owned(), is_needed: false, outcome }
+}
+
+fn truth(is_so: bool) -> io::Result<()> {
+    if is_so { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
+}
+
+/// As the loader does it: a file that may be executed, in memory.
+fn load_library() -> io::Result<()> {
+    let file = File::open("/proc/self/exe")?;
+    let length = std::num::NonZeroUsize::new(4_096).ok_or(io::ErrorKind::Other)?;
+    // SAFETY: a private mapping at a place of the kernel's choice, which nothing refers to.
+    #[expect(unsafe_code, reason = "a mapping of a file is what is tried")]
+    let mapped = unsafe { mmap(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_EXEC, MapFlags::MAP_PRIVATE, &file, 0) };
+    Ok(mapped.map(drop)?)
+}
+
+/// Whether the sandbox lets a system call come to the kernel, which refuses these arguments in another way.
+fn is_let_through(number: libc::c_long, argument: i64) -> io::Result<()> {
+    // SAFETY: no system call on the list reads or writes memory at an address that cannot be one.
+    #[expect(unsafe_code, reason = "most of these calls have no safe interface, and none is to be made")]
+    let answer = unsafe { libc::syscall(number, argument, argument, argument, argument, argument, argument) };
+    match (answer, Errno::last()) {
+        (-1, Errno::EPERM) => Err(Errno::EPERM.into()),
+        _ => Ok(()),
+    }
+}
+
+fn is_known(number: libc::c_long) -> io::Result<()> {
+    // SAFETY: as above.
+    #[expect(unsafe_code, reason = "as above")]
+    let answer = unsafe { libc::syscall(number, NONSENSE, NONSENSE) };
+    match (answer, Errno::last()) {
+        (-1, Errno::ENOSYS) => Err(Errno::ENOSYS.into()),
+        _ => Ok(()),
+    }
 }
 
 fn write_and_remove(path: &Path) -> io::Result<()> {
@@ -92,8 +180,8 @@ fn become_another() -> io::Result<()> {
 }
 
 /// Whether anybody listens there is no matter.
-fn connect() -> io::Result<()> {
-    match TcpStream::connect("127.0.0.1:9") {
+fn connect(port: u16) -> io::Result<()> {
+    match TcpStream::connect(("127.0.0.1", port)) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
         _ => Ok(()),
     }

@@ -19,6 +19,11 @@ pub enum Only {
     Any,
     /// The argument at this place is one of these.
     OneOf(u8, &'static [u64]),
+    /// The first argument is one of the former, and the second, without the flags of a socket, one of the latter.
+    Sockets {
+        families: &'static [u64],
+        types: &'static [u64],
+    },
     /// The argument at this place has these values in the bits of the mask.
     Bits {
         place: u8,
@@ -163,6 +168,21 @@ pub const SYSTEM_CALLS: &[SystemCall] = &[
     any(libc::SYS_rt_sigreturn, "the end of a signal's handler"),
     only(libc::SYS_tgkill, Only::OwnProcess(0), "ends itself when memory is corrupt"),
 ];
+
+/// In the place of the other rule about sockets when there are outgoing connections (`[outbound]`): no raw sockets, no packets, no netlink.
+pub const SOCKETS_WITH_OUTBOUND: SystemCall = only(
+    libc::SYS_socket,
+    Only::Sockets {
+        families: &[libc::AF_UNIX as u64, libc::AF_INET as u64, libc::AF_INET6 as u64],
+        types: &[libc::SOCK_STREAM as u64, libc::SOCK_DGRAM as u64],
+    },
+    "asks a token's worker again; opens outgoing connections, whose ports Landlock holds, and asks DNS",
+);
+
+/// The list of a daemon with or without outgoing connections.
+pub fn of_daemon(has_outbound: bool) -> impl Iterator<Item = SystemCall> {
+    SYSTEM_CALLS.iter().map(move |call| if has_outbound && call.number == libc::SYS_socket { SOCKETS_WITH_OUTBOUND } else { *call })
+}
 
 const fn any(number: libc::c_long, why: &'static str) -> SystemCall {
     only(number, Only::Any, why)

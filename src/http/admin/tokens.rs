@@ -4,65 +4,60 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use jiff::Timestamp;
 
-use crate::access::{Credential, LONGEST_TOKEN_LIFE, Scope, Token, TokenRequest};
+use super::read;
+use crate::access::{Credential, Kind, LONGEST_TOKEN_LIFE, Token, TokenRequest};
 use crate::api::admin as wire;
-use crate::api::pki::Page;
 use crate::api::problem::Violation;
 use crate::base::clock::rfc3339;
 use crate::base::duration::Span;
-use crate::base::text::is_printable;
+use crate::base::id::TokenId;
 use crate::http::call::Call;
+use crate::http::idempotency::not_repeated;
 use crate::http::pki::present;
 use crate::http::problem::Problem;
 
 pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
-    let request = read(call.read().await?, &call)?;
-    let made = call.app.tokens.create(request, &call.caller).await?;
+    let request = read_request(call.read().await?, &call)?;
+    let made = call.app.access.create_token(request, &call.caller).await?;
     let body = wire::CreatedToken {
         details: view(&made.token, call.app.clock.now()),
         token: made.secret.map(|secret| secret.expose().to_owned()),
+        warnings: Vec::new(),
     };
     present::json(StatusCode::CREATED, &body)
 }
 
+/// The answer about a token that was made before; without its secret, which was in the first answer.
+pub fn again(call: &Call, id: &str) -> Result<Response<Body>, Problem> {
+    let id: TokenId = id.parse().map_err(|_| Problem::not_found("token"))?;
+    let token = call.app.access.token(id, &call.caller).ok_or_else(|| Problem::not_found("token"))?;
+    let had_secret = matches!(token.credential, Credential::Secret { .. });
+    let warnings = had_secret.then(|| not_repeated("token")).into_iter().collect();
+    let body = wire::CreatedToken { details: view(&token, call.app.clock.now()), token: None, warnings };
+    present::json(StatusCode::CREATED, &body)
+}
+
 pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
-    let mut query = call.query();
-    let limit = query.limit();
-    let cursor = query.cursor("tokens");
-    query.finish()?;
-    let behind = |token: &std::sync::Arc<Token>| cursor.as_ref().is_none_or(|c| token.id.as_bytes().as_slice() > c.key());
-    let found = call.app.tokens.list().into_iter().filter(behind).take(limit + 1).collect();
-    let page = present::cut(found, limit, "tokens", |token| token.id.as_bytes().to_vec());
     let now = call.app.clock.now();
-    let shown: Page<wire::Token> = present::page(page, |token| view(&token, now));
-    present::json(StatusCode::OK, &shown)
+    let found = |organization| call.app.access.tokens(organization);
+    read::list(&call, "tokens", found, |token| token.id.as_bytes().to_vec(), |token| view(token, now))
 }
 
 pub async fn revoke(call: Call) -> Result<Response<Body>, Problem> {
-    call.app.tokens.revoke(call.id("id", "token")?, &call.caller).await?;
+    call.app.access.revoke_token(call.id("id", "token")?, &call.caller).await?;
     Ok(present::no_content())
 }
 
-fn read(body: wire::CreateToken, call: &Call) -> Result<TokenRequest, Problem> {
+fn read_request(body: wire::CreateToken, call: &Call) -> Result<TokenRequest, Problem> {
+    let wire::CreateToken { name, scopes, ttl, client_spki_sha256, organization_id, user_id, project_id } = body;
     let mut violations = Vec::new();
-    if body.name.is_empty() || body.name.chars().count() > 128 || !is_printable(&body.name) {
-        violations.push(Violation::new("name", "1 to 128 printable characters".to_owned()));
+    read::check_name(&name, &mut violations);
+    let organization = read::organization(call, organization_id.as_deref(), &mut violations);
+    if scopes.is_empty() {
+        violations.push(Violation::new("scopes", "at least one, such as pki:admin, pki:issue or pki:read".to_owned()));
     }
-    let mut scopes = Vec::new();
-    for (i, text) in body.scopes.iter().enumerate() {
-        match text.parse::<Scope>() {
-            Ok(scope) if !call.caller.holds(scope) => {
-                violations.push(Violation::new(&format!("scopes[{i}]"), "a token cannot give more than it holds".to_owned()));
-            }
-            Ok(scope) if scopes.contains(&scope) => {}
-            Ok(scope) => scopes.push(scope),
-            Err(fault) => violations.push(Violation::new(&format!("scopes[{i}]"), fault.to_string())),
-        }
-    }
-    if body.scopes.is_empty() {
-        violations.push(Violation::new("scopes", "at least one of pki:admin, pki:issue and pki:read".to_owned()));
-    }
-    let ttl = match body.ttl.parse::<Span>() {
+    let scopes = read::grants(call, organization, "scopes", &scopes, &mut violations);
+    let ttl = match ttl.parse::<Span>() {
         Ok(ttl) if ttl > LONGEST_TOKEN_LIFE => {
             violations.push(Violation::new("ttl", format!("at most {LONGEST_TOKEN_LIFE}")));
             None
@@ -73,7 +68,7 @@ fn read(body: wire::CreateToken, call: &Call) -> Result<TokenRequest, Problem> {
             None
         }
     };
-    let client_spki_sha256 = body.client_spki_sha256.and_then(|text| {
+    let client_spki_sha256 = client_spki_sha256.and_then(|text| {
         let mut hash = [0; 32];
         let read = hex::decode_to_slice(text.replace(':', ""), &mut hash);
         if read.is_err() {
@@ -81,8 +76,12 @@ fn read(body: wire::CreateToken, call: &Call) -> Result<TokenRequest, Problem> {
         }
         read.ok().map(|()| hash)
     });
+    let user = read::id(user_id.as_deref(), Kind::User, &mut violations);
+    let project = read::id(project_id.as_deref(), Kind::Project, &mut violations);
     match ttl {
-        Some(ttl) if violations.is_empty() => Ok(TokenRequest { name: body.name, scopes, ttl: Some(ttl), client_spki_sha256 }),
+        Some(ttl) if violations.is_empty() => {
+            Ok(TokenRequest { organization, user, project, name, scopes, ttl: Some(ttl), client_spki_sha256 })
+        }
         _ => Err(Problem::invalid(violations)),
     }
 }
@@ -90,6 +89,9 @@ fn read(body: wire::CreateToken, call: &Call) -> Result<TokenRequest, Problem> {
 fn view(token: &Token, now: Timestamp) -> wire::Token {
     wire::Token {
         id: token.id.to_string(),
+        organization_id: token.organization.to_string(),
+        user_id: token.user.map(|id| id.to_string()),
+        project_id: token.project.map(|id| id.to_string()),
         name: token.name.clone(),
         scopes: token.scopes.iter().map(ToString::to_string).collect(),
         created_at: rfc3339(token.created_at),

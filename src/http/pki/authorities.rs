@@ -6,11 +6,12 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
 use super::present;
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
+use crate::api::crl::UpdateAuthority;
 use crate::api::pki as wire;
 use crate::api::problem::Violation;
 use crate::base::id::CaId;
-use crate::ca::{Authority, AuthorityRequest};
+use crate::ca::{Authority, AuthorityRequest, CreateError, CrlForm};
 use crate::http::app::App;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
@@ -20,18 +21,20 @@ use crate::x509::reason::RevocationReason;
 pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     let mut query = call.query();
     let limit = query.limit();
-    let cursor = query.cursor("authorities");
+    let mark = call.mark("authorities");
+    let cursor = query.cursor(&mark);
     query.finish()?;
     let behind = |authority: &Arc<Authority>| cursor.as_ref().is_none_or(|c| authority.id.as_bytes().as_slice() > c.key());
-    let found = call.app.authorities.all().into_iter().filter(behind).take(limit + 1).collect();
-    let page = present::cut(found, limit, "authorities", |authority| authority.id.as_bytes().to_vec());
+    let found = call.app.authorities.all(call.caller.organization()).into_iter().filter(behind).take(limit + 1).collect();
+    let page = present::cut(found, limit, &mark, |authority| authority.id.as_bytes().to_vec());
     let shown = page.items.iter().map(|authority| view(&call.app, authority)).collect::<Result<Vec<_>, _>>()?;
     let cursor = page.next.map(|cursor| cursor.to_string());
     present::json(StatusCode::OK, &wire::Page { data: shown, has_more: cursor.is_some(), cursor })
 }
 
 pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
-    let request = AuthorityRequest::read(call.read().await?).map_err(Problem::invalid)?;
+    let request = AuthorityRequest::read(call.read().await?, call.app.crls.schedule()).map_err(Problem::invalid)?;
+    permit_creation(&call, &request)?;
     let (app, caller) = (call.app.clone(), call.caller.clone());
     // To its end even when the client goes away: a key in the token must not be left without its authority.
     let work = async move {
@@ -47,8 +50,19 @@ pub async fn show(call: Call) -> Result<Response<Body>, Problem> {
     present::json(StatusCode::OK, &view(&call.app, &*find(&call)?)?)
 }
 
-pub async fn certificate(call: Call) -> Result<Response<Body>, Problem> {
+pub async fn update(mut call: Call) -> Result<Response<Body>, Problem> {
     let authority = find(&call)?;
+    let body: UpdateAuthority = call.read().await?;
+    if let Some(asked) = &body.crl {
+        let settings = authority.crl.changed(asked, call.app.crls.schedule()).map_err(Problem::invalid)?;
+        call.app.crls.configure(&authority, settings, &call.caller).await?;
+    }
+    present::json(StatusCode::OK, &view(&call.app, &*find(&call)?)?)
+}
+
+pub async fn certificate(call: Call) -> Result<Response<Body>, Problem> {
+    let id = call.id("id", "authority")?;
+    let authority = call.app.authorities.of_any_organization(id).ok_or_else(|| Problem::not_found("authority"))?;
     if call.accepts("application/pkix-cert") {
         return cacheable(present::bytes_of(StatusCode::OK, "application/pkix-cert", authority.certificate.der().to_vec())?);
     }
@@ -61,7 +75,7 @@ pub async fn certificate(call: Call) -> Result<Response<Body>, Problem> {
 /// `/ca/{id}.crt`, as the issuer URL in certificates names it: DER (RFC 5280, 4.2.2.1).
 pub async fn by_file(call: Call) -> Result<Response<Body>, Problem> {
     let id = call.parameter("file").strip_suffix(".crt").and_then(|id| id.parse().ok());
-    let authority = id.and_then(|id| call.app.authorities.get(id)).ok_or_else(|| Problem::not_found("authority"))?;
+    let authority = id.and_then(|id| call.app.authorities.of_any_organization(id)).ok_or_else(|| Problem::not_found("authority"))?;
     cacheable(present::bytes_of(StatusCode::OK, "application/pkix-cert", authority.certificate.der().to_vec())?)
 }
 
@@ -95,20 +109,33 @@ pub fn read_reason(text: Option<&str>) -> Result<RevocationReason, Violation> {
 /// failure.
 async fn publish(app: &App, authorities: &[CaId], caller: &Caller) {
     for id in authorities {
-        if let Err(error) = app.crls.publish(*id, caller).await {
+        if let Err(error) = app.crls.publish(*id, CrlForm::Full, caller).await {
             tracing::warn!(ca = %id, %error, "no CRL was published");
+        }
+    }
+}
+
+/// A root is for those who may make any authority; below one that exists, the capability on it is enough.
+fn permit_creation(call: &Call, request: &AuthorityRequest) -> Result<(), Problem> {
+    let known = request.parent.and_then(|parent| call.app.authorities.get(call.caller.organization(), parent));
+    match (&known, request.parent) {
+        (Some(parent), _) => call.permit_on(parent.id, "authority"),
+        _ if call.caller.holds(Scope::CreateCa) => Ok(()),
+        (None, Some(_)) => Err(CreateError::NoParent.into()),
+        (None, None) => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", format!("A root needs a token with the scope {}.", Scope::PkiAdmin)))
         }
     }
 }
 
 fn find(call: &Call) -> Result<Arc<Authority>, Problem> {
     let id = call.id("id", "authority")?;
-    call.app.authorities.get(id).ok_or_else(|| Problem::not_found("authority"))
+    call.app.authorities.get(call.caller.organization(), id).ok_or_else(|| Problem::not_found("authority"))
 }
 
 fn view(app: &App, authority: &Authority) -> Result<wire::Authority, Problem> {
     let issued = app.certificates.issued(authority.id)?;
-    Ok(present::authority(authority, issued, authority.standing(app.clock.now()).is_ok()))
+    Ok(present::authority(authority, issued, authority.standing(app.clock.now()).is_ok(), app.crls.schedule()))
 }
 
 fn cacheable(mut response: Response<Body>) -> Result<Response<Body>, Problem> {

@@ -1,5 +1,7 @@
 //! `/v1/pki/certificates` and `/v1/pki/revoke`.
 
+use std::collections::HashSet;
+
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use jiff::Timestamp;
@@ -8,15 +10,16 @@ use super::authorities::read_reason;
 use super::present;
 use crate::api::pki as wire;
 use crate::api::problem::Violation;
-use crate::base::id::CertId;
+use crate::base::id::{CaId, CertId};
 use crate::base::text::is_printable;
 use crate::ca::Authority;
 use crate::http::app::App;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
 use crate::http::request_log;
-use crate::inventory::{Filter, Revocation, StoredCertificate};
+use crate::inventory::{Filter, KeyOwner, Revocation, StoredCertificate};
 use crate::lifecycle::Target;
+use crate::x509::certificate::Certificate;
 use crate::x509::pem::{self, Label};
 use crate::x509::serial::Serial;
 
@@ -32,16 +35,28 @@ pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
         include_revoked: query.parse("include_revoked", "true or false").unwrap_or(false),
     };
     let limit = query.limit();
-    let cursor = query.cursor(&filter.mark());
+    let mark = call.mark(&filter.mark());
+    let cursor = query.cursor(&mark);
     query.finish()?;
-    let app = call.app.clone();
+    let (app, organization) = (call.app.clone(), call.caller.organization());
     // A page may read a thousand records, which is too long to hold up the connections.
     let listed = tokio::task::spawn_blocking(move || {
-        let ca_revoked = |ca| app.authorities.get(ca).is_some_and(|authority| authority.revocation().is_some());
-        let page = app.certificates.list(&filter, cursor.as_ref(), limit, ca_revoked);
+        let mut issuers = match filter.ca {
+            Some(ca) => app.authorities.get(organization, ca).into_iter().collect(),
+            None => app.authorities.all(organization),
+        };
+        // What a revoked authority has issued is revoked with it, so there is nothing to look for.
+        issuers.retain(|authority| filter.include_revoked || authority.revocation().is_none());
+        let mut ids: Vec<_> = issuers.iter().map(|authority| authority.id).collect();
+        if filter.ca.is_none() {
+            ids.push(CaId::elsewhere(organization));
+        }
+        let revoked: HashSet<_> =
+            issuers.iter().filter(|authority| authority.revocation().is_some()).map(|authority| authority.id).collect();
+        let page = app.certificates.list(&ids, &filter, &mark, cursor.as_ref(), limit);
         page.map(|page| {
             present::page(page, |listed| {
-                let is_revoked = listed.revocation.is_some() || ca_revoked(listed.certificate.ca);
+                let is_revoked = listed.revocation.is_some() || revoked.contains(&listed.certificate.ca);
                 present::summary(&listed.certificate, is_revoked)
             })
         })
@@ -82,6 +97,7 @@ pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
     }
     match (target, reason, invalidity_date) {
         (Some(target), Some(reason), Some(invalidity_date)) if violations.is_empty() => {
+            permit(&call, &target)?;
             let revoked = call.app.revoker.certificate(&target, reason, invalidity_date, &call.caller).await?;
             let StoredCertificate { ca, serial, .. } = &revoked.certificate;
             Ok(request_log::about(view(&call.app, &revoked.certificate)?, *ca, Some(serial)))
@@ -90,26 +106,62 @@ pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
     }
 }
 
-fn find(call: &Call) -> Result<StoredCertificate, Problem> {
+pub async fn delete(call: Call) -> Result<Response<Body>, Problem> {
+    call.app.deleter.delete(find(&call)?.id, &call.caller).await?;
+    Ok(present::no_content())
+}
+
+/// `POST /v1/pki/certificates/{id}/unrevoke`: lifts a hold.
+pub async fn unrevoke(call: Call) -> Result<Response<Body>, Problem> {
+    let certificate = find(&call)?;
+    call.permit_on(certificate.ca, "certificate")?;
+    let certificate = call.app.revoker.lift(certificate.id, &call.caller).await?;
+    Ok(request_log::about(view(&call.app, &certificate)?, certificate.ca, Some(&certificate.serial)))
+}
+
+pub fn find(call: &Call) -> Result<StoredCertificate, Problem> {
     let id: CertId = call.id("id", "certificate")?;
-    call.app.certificates.get(id)?.ok_or_else(|| Problem::not_found("certificate"))
+    call.app.certificates.get(call.caller.organization(), id)?.ok_or_else(|| Problem::not_found("certificate"))
 }
 
 fn view(app: &App, certificate: &StoredCertificate) -> Result<Response<Body>, Problem> {
+    present::json(StatusCode::OK, &in_full(app, certificate)?)
+}
+
+/// A certificate in full, as it is at this moment.
+pub fn in_full(app: &App, certificate: &StoredCertificate) -> Result<wire::Certificate, Problem> {
     let labels = app.certificates.labels(certificate.id)?;
+    let lineage = app.certificates.lineage(certificate.id)?;
     let own = app.certificates.revocation(certificate.ca, &certificate.serial)?;
-    let authority = app.authorities.get(certificate.ca);
+    let authority = app.authorities.get(certificate.organization, certificate.ca);
     let from_above: Option<&Revocation> = authority.as_deref().and_then(Authority::revocation);
-    present::json(StatusCode::OK, &present::certificate(certificate, labels, own.as_ref().or(from_above))?)
+    let has_private_key = app.kept_keys.has(KeyOwner::Certificate(certificate.id))?;
+    present::certificate(certificate, labels, lineage, own.as_ref().or(from_above), has_private_key)
+}
+
+/// That the caller may revoke this; what is not there is for the revoker to say.
+fn permit(call: &Call, target: &Target) -> Result<(), Problem> {
+    let found = call.app.revoker.find(target, &call.caller)?;
+    found.map_or(Ok(()), |certificate| call.permit_on(certificate.ca, "certificate"))
 }
 
 fn read_target(body: &wire::Revoke) -> Result<Target, Violation> {
     let fault = |field, message: &str| Violation::new(field, message.to_owned());
-    match (&body.serial_number, &body.certificate_id) {
-        (Some(serial), None) => serial.parse::<Serial>().map(Target::Serial).map_err(|found| fault("serial_number", &found.to_string())),
-        (None, Some(id)) => id.parse().map(Target::Id).map_err(|_| fault("certificate_id", "not the id of a certificate")),
-        (None, None) => Err(fault("serial_number", "required, unless certificate_id is given")),
-        (Some(_), Some(_)) => Err(fault("certificate_id", "give either this or serial_number")),
+    match (&body.serial_number, &body.certificate_id, &body.certificate_pem) {
+        (Some(serial), None, None) => {
+            serial.parse::<Serial>().map(Target::Serial).map_err(|found| fault("serial_number", &found.to_string()))
+        }
+        (None, Some(id), None) => id.parse().map(Target::Id).map_err(|_| fault("certificate_id", "not the id of a certificate")),
+        (None, None, Some(pem)) => {
+            let wrong = |found: &dyn std::fmt::Display| fault("certificate_pem", &found.to_string());
+            let der = pem::decode_one(pem, Label::Certificate).map_err(|found| wrong(&found))?;
+            let certificate = Certificate::from_der(&der).map_err(|found| wrong(&found))?;
+            Ok(Target::Certificate(der.into(), *certificate.serial()))
+        }
+        (None, None, None) => Err(fault("serial_number", "required, unless certificate_id or certificate_pem is given")),
+        (Some(_), Some(_), _) => Err(fault("certificate_id", "give either this or serial_number")),
+        (Some(_), None, Some(_)) => Err(fault("certificate_pem", "give either this or serial_number")),
+        (None, Some(_), Some(_)) => Err(fault("certificate_pem", "give either this or certificate_id")),
     }
 }
 

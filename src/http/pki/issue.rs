@@ -7,15 +7,19 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
 use super::present;
+use super::private_key::read_encoding;
 use crate::api::pki as wire;
 use crate::api::problem::Violation;
 use crate::base::clock::rfc3339;
 use crate::base::duration::Span;
+use crate::base::id::CertId;
 use crate::base::secret::{ExposeSecret, SecretString};
-use crate::ca::{Authority, Issued, Order};
+use crate::ca::{Authority, Issued, KeyOrder, Order};
 use crate::http::call::Call;
+use crate::http::idempotency::not_repeated;
 use crate::http::problem::Problem;
 use crate::http::request_log;
+use crate::inventory::{KeyOrigin, KeyOwner};
 use crate::policy::{self, Request, Source, Warning};
 use crate::profiles::{Role, RoleName};
 use crate::x509::csr::CertificateRequest;
@@ -31,14 +35,10 @@ pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
     let (role, authority) = role(&call)?;
     let mut violations = Vec::new();
     let ttl = read_ttl(body.ttl.as_deref(), &mut violations);
-    let encoding = match body.private_key_format.as_deref() {
-        None | Some("traditional") => Encoding::Traditional,
-        Some("pkcs8") => Encoding::Pkcs8,
-        Some(_) => {
-            violations.push(Violation::new("private_key_format", "traditional or pkcs8".to_owned()));
-            Encoding::Traditional
-        }
-    };
+    let encoding = read_encoding(body.private_key_format.as_deref()).unwrap_or_else(|fault| {
+        violations.push(fault);
+        Encoding::Traditional
+    });
     let mut names = Vec::new();
     for (i, text) in body.alt_names.iter().flatten().enumerate() {
         names.push((format!("alt_names[{i}]"), host(text)));
@@ -64,10 +64,16 @@ pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
         left_out: Vec::new(),
     };
     let approved = decide(&call, &role, request, violations)?;
+    // Before a key is made for nothing.
+    authority.standing(call.app.clock.now())?;
     let key_type = approved.key_type();
-    let generated = call.app.subject_keys.generate(key_type).await?;
-    let pem = private_key::to_pem(key_type, &generated.pkcs8, encoding).map_err(Problem::internal)?;
-    let order = Order { authority, approved, public_key: generated.public, role: role.name.as_str(), caller: &call.caller };
+    let id = CertId::new();
+    let owner = KeyOwner::Certificate(id);
+    let wanted = KeyOrder { owner, key_type, keeping: role.key_keeping, token: authority.key.token.as_ref(), caller: &call.caller };
+    let key = call.app.subject_keys.make(wanted).await?;
+    let pem = private_key::to_pem(key_type, key.private.expose(), encoding).map_err(Problem::internal)?;
+    let order = Order::new(authority, approved, key.public, role.name.as_str(), &call.caller);
+    let order = Order { id, kept: key.kept, key_origin: KeyOrigin::Given, ..order };
     let issued = call.app.issuer.issue(order).await?;
     respond(&issued, Some(pem))
 }
@@ -78,8 +84,7 @@ pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
     let (role, authority) = role(&call)?;
     let mut violations = Vec::new();
     let ttl = read_ttl(body.ttl.as_deref(), &mut violations);
-    let der = pem::decode_one(&body.csr_pem, Label::CertificateRequest).map_err(|fault| Problem::field("csr_pem", fault))?;
-    let csr = CertificateRequest::from_der(&der).map_err(|fault| Problem::field("csr_pem", fault))?;
+    let csr = read_csr(&body.csr_pem)?;
     let names = match body.san {
         None => csr.names().iter().map(|name| ("csr_pem".to_owned(), name.clone())).collect(),
         Some(texts) => texts.iter().enumerate().map(|(i, text)| (format!("san[{i}]"), host_or_address(text))).collect(),
@@ -99,16 +104,43 @@ pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
     };
     let approved = decide(&call, &role, request, violations)?;
     let public_key = csr.public_key().clone();
-    let order = Order { authority, approved, public_key, role: role.name.as_str(), caller: &call.caller };
+    let order = Order::new(authority, approved, public_key, role.name.as_str(), &call.caller);
     respond(&call.app.issuer.issue(order).await?, None)
+}
+
+/// The request in a field `csr_pem`.
+pub fn read_csr(text: &str) -> Result<CertificateRequest, Problem> {
+    let der = pem::decode_one(text, Label::CertificateRequest).map_err(|fault| Problem::field("csr_pem", fault))?;
+    CertificateRequest::from_der(&der).map_err(|fault| Problem::field("csr_pem", fault))
+}
+
+/// The answer about a certificate that was issued before; without its private key, which was in the first answer if there was one.
+pub fn again(call: &Call, id: &str) -> Result<Response<Body>, Problem> {
+    let not_found = || Problem::not_found("certificate");
+    let id: CertId = id.parse().map_err(|_| not_found())?;
+    let stored = call.app.certificates.get(call.caller.organization(), id)?.ok_or_else(not_found)?;
+    let authority = call.app.authorities.get(stored.organization, stored.ca).ok_or_else(not_found)?;
+    let body = wire::IssuedCertificate {
+        id: stored.id.to_string(),
+        certificate: pem::encode(Label::Certificate, &stored.der),
+        private_key: None,
+        ca_chain: authority.chain_pem(),
+        serial_number: stored.serial.to_string(),
+        not_after: rfc3339(stored.not_after),
+        warnings: (stored.key_origin == KeyOrigin::Given).then(|| not_repeated("private_key")).into_iter().collect(),
+    };
+    let response = present::json(StatusCode::CREATED, &body)?;
+    Ok(request_log::about(response, stored.ca, Some(&stored.serial)))
 }
 
 /// The role of the path and its authority. Asked for again when the body is there: a client may take half a minute to send
 /// it, and a role that was narrowed or an authority that was revoked meanwhile must count.
 fn role(call: &Call) -> Result<(Arc<Role>, Arc<Authority>), Problem> {
-    let role = RoleName::parse(call.parameter("role")).and_then(|name| call.app.roles.get(&name));
+    let role = RoleName::parse(call.parameter("role")).and_then(|name| call.app.roles.get(call.caller.organization(), &name));
     let role = role.ok_or_else(|| Problem::not_found("role"))?;
-    let authority = call.app.authorities.get(role.ca).ok_or_else(|| Problem::internal("the role's authority is missing"))?;
+    let authority = call.app.authorities.get(role.organization, role.ca);
+    let authority = authority.ok_or_else(|| Problem::internal("the role's authority is missing"))?;
+    call.permit_on(authority.id, "role")?;
     Ok((role, authority))
 }
 
@@ -125,7 +157,7 @@ fn decide(call: &Call, role: &Role, request: Request, mut violations: Vec<Violat
     }
 }
 
-fn read_ttl(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Span> {
+pub fn read_ttl(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Span> {
     match text?.parse() {
         Ok(ttl) => Some(ttl),
         Err(fault) => {
@@ -156,7 +188,8 @@ fn left_out(csr: &CertificateRequest) -> Vec<Warning> {
     attributes.chain(extensions).collect()
 }
 
-fn respond(issued: &Issued, private_key: Option<SecretString>) -> Result<Response<Body>, Problem> {
+/// The answer to all that issues.
+pub fn respond(issued: &Issued, private_key: Option<SecretString>) -> Result<Response<Body>, Problem> {
     let body = wire::IssuedCertificate {
         id: issued.id.to_string(),
         certificate: pem::encode(Label::Certificate, issued.certificate.der()),

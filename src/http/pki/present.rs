@@ -7,10 +7,10 @@ use serde::Serialize;
 use crate::api::pki as wire;
 use crate::base::clock::rfc3339;
 use crate::base::page::{Cursor, Page};
-use crate::ca::{Authority, Kind};
+use crate::ca::{Authority, CrlSchedule, Kind};
 use crate::http::problem::Problem;
-use crate::inventory::{Labels, Revocation, StoredCertificate, TrustAnchor};
-use crate::profiles::Role;
+use crate::inventory::{Labels, Lineage, Revocation, StoredCertificate, TrustAnchor};
+use crate::profiles::{KeyKeeping, Role};
 use crate::x509::certificate::Certificate;
 use crate::x509::pem::{self, Label};
 use crate::x509::san::{RequestedName, SubjectAltName};
@@ -52,7 +52,7 @@ pub fn cut<T>(mut items: Vec<T>, limit: usize, filter: &str, key: impl Fn(&T) ->
     Page { items, next }
 }
 
-pub fn authority(authority: &Authority, issued: u64, is_active: bool) -> wire::Authority {
+pub fn authority(authority: &Authority, issued: u64, is_active: bool, schedule: CrlSchedule) -> wire::Authority {
     let revocation = authority.revocation();
     wire::Authority {
         id: authority.id.to_string(),
@@ -77,6 +77,7 @@ pub fn authority(authority: &Authority, issued: u64, is_active: bool) -> wire::A
         is_revoked: revocation.is_some(),
         revoked_at: revocation.map(|revocation| rfc3339(revocation.revoked_at)),
         revocation_reason: revocation.map(|revocation| revocation.reason.name().to_owned()),
+        crl: authority.crl.shown(schedule),
     }
 }
 
@@ -92,7 +93,9 @@ pub fn role(role: &Role) -> wire::Role {
         key_type: policy.key_type.family().to_owned(),
         key_bits: policy.key_type.bits(),
         require_cn: policy.require_cn,
-        store_private_keys: false,
+        store_private_keys: role.key_keeping != KeyKeeping::None,
+        key_storage: role.key_keeping.name().map(str::to_owned),
+        no_rev_avail: policy.no_rev_avail,
         created_at: rfc3339(role.created_at),
         updated_at: rfc3339(role.updated_at),
     }
@@ -118,34 +121,50 @@ pub fn summary(certificate: &StoredCertificate, is_revoked: bool) -> wire::Certi
     wire::CertificateSummary {
         id: certificate.id.to_string(),
         common_name: certificate.common_name.clone(),
-        issuer_ca_id: certificate.ca.to_string(),
+        issuer_ca_id: certificate.authority().map(|ca| ca.to_string()).unwrap_or_default(),
         serial_number: certificate.serial.to_string(),
         valid_from: rfc3339(certificate.not_before),
         valid_until: rfc3339(certificate.not_after),
         is_revoked,
+        project_id: certificate.project.map(|id| id.to_string()),
     }
 }
 
 /// A certificate in full. `revocation` is its own or that of an authority above it.
-pub fn certificate(stored: &StoredCertificate, labels: Labels, revocation: Option<&Revocation>) -> Result<wire::Certificate, Problem> {
+pub fn certificate(
+    stored: &StoredCertificate,
+    labels: Labels,
+    lineage: Lineage,
+    revocation: Option<&Revocation>,
+    has_private_key: bool,
+) -> Result<wire::Certificate, Problem> {
     let read = Certificate::from_der(&stored.der).map_err(Problem::internal)?;
     let names = |addresses: bool| {
-        let good = read.names().iter().filter_map(|name| match name {
-            RequestedName::Good(name) => Some(name),
-            _ => None,
+        let shown = read.names().iter().filter_map(|name| match name {
+            RequestedName::Good(name) => (matches!(name, SubjectAltName::Ip(_)) == addresses).then(|| name.to_string()),
+            // Others issue names that we would not.
+            RequestedName::BadDns { text, .. } | RequestedName::BadEmail { text, .. } | RequestedName::BadUri { text, .. } => {
+                (!addresses).then(|| text.clone())
+            }
+            RequestedName::BadIp { .. } | RequestedName::Unsupported(_) => None,
         });
-        good.filter(|name| matches!(name, SubjectAltName::Ip(_)) == addresses).map(ToString::to_string).collect()
+        shown.collect()
     };
-    let key_type = read.public_key().map_err(Problem::internal)?.key_type();
+    let (key_type, key_bits) = read.key_kind();
     Ok(wire::Certificate {
         summary: summary(stored, revocation.is_some()),
+        issuer: stored.authority().is_none().then(|| read.issuer().to_string()),
         role: stored.role.clone(),
+        csr_id: stored.request.map(|id| id.to_string()),
+        renewed_from: lineage.renewed_from.map(|id| id.to_string()),
+        renewed_by: lineage.renewed_by.map(|id| id.to_string()),
         alt_names: names(false),
         ip_sans: names(true),
-        key_type: key_type.family().to_owned(),
-        key_bits: key_type.bits(),
+        key_type,
+        key_bits,
         fingerprint_sha256: hex::encode(read.sha256()),
         created_at: rfc3339(stored.created_at),
+        has_private_key,
         tags: labels.tags,
         description: labels.description,
         revoked_at: revocation.map(|revocation| rfc3339(revocation.revoked_at)),

@@ -18,11 +18,12 @@ use crate::x509::pem::{self, Label};
 pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     let mut query = call.query();
     let limit = query.limit();
-    let cursor = query.cursor("trust-anchors");
+    let mark = call.mark("trust-anchors");
+    let cursor = query.cursor(&mark);
     query.finish()?;
     let behind = |anchor: &Arc<TrustAnchor>| cursor.as_ref().is_none_or(|c| anchor.id.as_bytes().as_slice() > c.key());
-    let found = call.app.anchors.all().into_iter().filter(behind).take(limit + 1).collect();
-    let page = present::cut(found, limit, "trust-anchors", |anchor| anchor.id.as_bytes().to_vec());
+    let found = call.app.anchors.all(call.caller.organization()).into_iter().filter(behind).take(limit + 1).collect();
+    let page = present::cut(found, limit, &mark, |anchor| anchor.id.as_bytes().to_vec());
     present::json(StatusCode::OK, &present::page(page, |anchor| present::trust_anchor(&anchor)))
 }
 
@@ -46,7 +47,7 @@ pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
 }
 
 pub async fn show(call: Call) -> Result<Response<Body>, Problem> {
-    let anchor = call.parameter("id").parse().ok().and_then(|id| call.app.anchors.get(id));
+    let anchor = call.parameter("id").parse().ok().and_then(|id| call.app.anchors.get(call.caller.organization(), id));
     present::json(StatusCode::OK, &present::trust_anchor(&*anchor.ok_or_else(|| Problem::not_found("trust anchor"))?))
 }
 

@@ -1,6 +1,9 @@
 //! `/v1/pki/certificates/validate`.
 
-use axum::body::Body;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
 use axum::http::{Response, StatusCode};
 
 use super::present;
@@ -8,33 +11,105 @@ use super::trust_anchors::read_certificate;
 use crate::api::pki as wire;
 use crate::api::problem::Violation;
 use crate::base::clock::rfc3339;
+use crate::base::id::OrgId;
 use crate::ca::{Authority, Kind};
+use crate::http::app::App;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
-use crate::inventory::{self, Anchor, OwnAuthority, Question, Verdict};
+use crate::inventory::{self, Anchor, CrlDoubt, OwnAuthority, Question, Stated, Verdict};
 use crate::x509::certificate::Certificate;
+use crate::x509::crl::Crl;
 use crate::x509::pem::{self, Label};
 
 /// As many as a body of the longest length can hold, and more than any real chain has.
 const MOST_CERTIFICATES: usize = 2_000;
+/// As many as certificates of a long path have.
+const MOST_CRLS: usize = 32;
 
 pub async fn validate(mut call: Call) -> Result<Response<Body>, Problem> {
     let body: wire::Validate = call.read().await?;
     let mut violations = Vec::new();
     let certificate = read_certificate(&body.certificate_pem, "certificate_pem").map_err(|violation| violations.push(violation)).ok();
-    let chain = read_chain(body.chain_pem.as_deref(), &mut violations);
+    let mut chain = read_chain(body.chain_pem.as_deref(), &mut violations);
+    let mut crls = read_crls(body.crl_pem.as_deref(), &mut violations);
+    let is_asked = body.check_revocation.unwrap_or(false);
+    if body.revocation_required == Some(true) && !is_asked {
+        violations.push(Violation::new("revocation_required", "needs check_revocation".to_owned()));
+    }
     let Some(certificate) = certificate.filter(|_| violations.is_empty()) else { return Err(Problem::invalid(violations)) };
-    let app = call.app.clone();
-    // Signatures by the dozen, which is too long to hold up the connections.
-    let judged = tokio::task::spawn_blocking(move || {
-        let own: Vec<_> = app.authorities.all().iter().map(|authority| own(authority)).collect();
-        let question = Question { certificate: &certificate, chain: &chain, check_revocation: body.check_revocation.unwrap_or(false) };
-        inventory::validate(&question, &own, &app.anchors.all(), &app.certificates, app.clock.now())
-    });
-    present::json(StatusCode::OK, &view(&judged.await.map_err(Problem::internal)??))
+    let (app, organization) = (call.app.clone(), call.caller.organization());
+    // What came with it when it was imported helps to find a path.
+    chain.extend(app.certificates.imported_chain(organization, &certificate)?);
+    let asked = Arc::new(Asked { certificate, chain, check_revocation: is_asked });
+    let mut verdict = judge(app.clone(), organization, asked.clone(), crls.clone(), Vec::new()).await?;
+    let mut doubts: BTreeMap<usize, String> = BTreeMap::new();
+    // Where a certificate that nobody vouches for says its responder or its CRL is, is not gone to.
+    let may_ask = |verdict: &Verdict| verdict.is_vouched_for() && !verdict.unknown.is_empty() && app.outbound.is_enabled();
+    let mut stated = Vec::new();
+    if may_ask(&verdict) {
+        for (place, outcome) in app.foreign_ocsp.of(&verdict.unknown).await {
+            match outcome {
+                Ok(said) => stated.push(said),
+                Err(doubt) => drop(doubts.insert(place, doubt.to_string())),
+            }
+        }
+        if !stated.is_empty() {
+            verdict = judge(app.clone(), organization, asked.clone(), crls.clone(), stated.clone()).await?;
+        }
+    }
+    // The responder is asked first: a CRL is as old as it is, and long.
+    if may_ask(&verdict) {
+        let before = crls.len();
+        for (place, outcome) in app.foreign_crls.of(&verdict.unknown).await {
+            match outcome {
+                Ok(der) => crls.push(der),
+                // Of one that names no CRL it is told what its responder said.
+                Err(CrlDoubt::NoSource) if doubts.contains_key(&place) => {}
+                Err(doubt) => drop(doubts.insert(place, doubt.to_string())),
+            }
+        }
+        if crls.len() > before {
+            verdict = judge(app, organization, asked, crls, stated).await?;
+        }
+    }
+    let is_required = body.revocation_required.unwrap_or(false);
+    present::json(StatusCode::OK, &view(&verdict, &doubts, is_required))
 }
 
-fn read_chain(text: Option<&str>, violations: &mut Vec<Violation>) -> Vec<Certificate> {
+/// What is asked, for the thread that judges.
+struct Asked {
+    certificate: Certificate,
+    chain: Vec<Certificate>,
+    check_revocation: bool,
+}
+
+async fn judge(app: Arc<App>, organization: OrgId, asked: Arc<Asked>, crls: Vec<Bytes>, stated: Vec<Stated>) -> Result<Verdict, Problem> {
+    // Signatures by the dozen, which is too long to hold up the connections.
+    let judged = tokio::task::spawn_blocking(move || {
+        let own: Vec<_> = app.authorities.all(organization).iter().map(|authority| own(authority)).collect();
+        let Asked { certificate, chain, check_revocation } = &*asked;
+        let question = Question { certificate, chain, crls: &crls, stated: &stated, check_revocation: *check_revocation };
+        inventory::validate(&question, &own, &app.anchors.all(organization), &app.certificates, app.clock.now())
+    });
+    Ok(judged.await.map_err(Problem::internal)??)
+}
+
+fn read_crls(text: Option<&str>, violations: &mut Vec<Violation>) -> Vec<Bytes> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Vec::new() };
+    let blocks = pem::decode_all(text, Label::Crl, MOST_CRLS).unwrap_or_else(|fault| {
+        violations.push(Violation::new("crl_pem", fault.to_string()));
+        Vec::new()
+    });
+    for (place, der) in blocks.iter().enumerate() {
+        if let Err(fault) = Crl::from_der(der) {
+            violations.push(Violation::new("crl_pem", format!("block {}: {fault}", place + 1)));
+        }
+    }
+    blocks.into_iter().map(Bytes::from).collect()
+}
+
+/// The certificates of a text; none when it is left out or blank.
+pub fn read_chain(text: Option<&str>, violations: &mut Vec<Violation>) -> Vec<Certificate> {
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Vec::new() };
     let blocks = match pem::decode_all(text, Label::Certificate, MOST_CERTIFICATES) {
         Ok(blocks) => blocks,
@@ -62,19 +137,25 @@ fn own(authority: &Authority) -> OwnAuthority {
     }
 }
 
-fn view(verdict: &Verdict) -> wire::Validation {
+/// What is not known is an error where it has to be known, and a warning else.
+fn view(verdict: &Verdict, doubts: &BTreeMap<usize, String>, is_required: bool) -> wire::Validation {
     let mut errors: Vec<String> = verdict.faults.iter().map(ToString::to_string).collect();
     errors.extend(verdict.revoked.iter().map(|revoked| {
         let since = revoked.at.map(|at| format!(" at {}", rfc3339(at))).unwrap_or_default();
         format!("certificate {} ({}): it or its issuer was revoked{since}", revoked.place, revoked.subject)
     }));
-    let mut warnings: Vec<String> =
-        verdict.unknown.iter().map(|subject| format!("the revocation status of {subject} is not known here")).collect();
+    let mut warnings = Vec::new();
+    for unknown in &verdict.unknown {
+        let doubt = unknown.doubt.as_ref().map(ToString::to_string).or_else(|| doubts.get(&unknown.place).cloned());
+        let why = doubt.map(|doubt| format!(": {doubt}")).unwrap_or_default();
+        let text = format!("the revocation status of {} is not known here{why}", unknown.subject);
+        if is_required { errors.push(text) } else { warnings.push(text) }
+    }
     if verdict.is_cut_short && !verdict.is_valid() {
         warnings.push("the search for a path was ended by its limits; leave out certificates that are not needed".to_owned());
     }
     wire::Validation {
-        valid: verdict.is_valid(),
+        valid: verdict.is_valid() && errors.is_empty(),
         chain_valid: verdict.chain_is_valid,
         not_expired: verdict.is_in_time,
         not_revoked: verdict.revoked.is_empty(),

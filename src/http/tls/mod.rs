@@ -50,6 +50,8 @@ pub fn server_config(identity: Identity, clients: &ClientRoots) -> Result<Server
         }
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.into_certified_key())));
+    // Our order counts and not the client's, which may be old (BCP 195, RFC 9325, 4.2.1).
+    config.ignore_client_order = true;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -9,11 +9,11 @@ use crate::token::lock;
 /// How long the module may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Any call that is not named below.
+    /// Any call that is not named below, making a key pair on a curve among them.
     pub call: Duration,
-    /// Making a key pair: RSA-4096 on a smart card takes minutes.
+    /// Making an RSA key pair: with 4096 bits a smart card takes minutes.
     pub generate: Duration,
-    /// Loading the module, finding the token and logging in.
+    /// Loading the module, finding the token and logging in: the most that a worker gives it ([`super::patience`]).
     pub initialise: Duration,
 }
 
@@ -47,7 +47,8 @@ struct Slot {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { call: Duration::from_secs(10), generate: Duration::from_secs(300), initialise: Duration::from_secs(30) }
+        // A call that hangs is known by its time, and the service is to be back within five seconds after the fault.
+        Self { call: Duration::from_secs(3), generate: Duration::from_secs(300), initialise: Duration::from_secs(30) }
     }
 }
 

@@ -21,7 +21,7 @@ pub const LARGEST_BUDGET: u64 = 100_000;
 /// What the worker's configuration says of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitConfig {
-    /// The CKA_ID in hexadecimal digits, or the label.
+    /// The CKA_ID in hexadecimal digits, or the label; with an asterisk at its end, all keys whose labels begin so, together.
     pub key: String,
     pub budget: Option<Budget>,
     pub per_second: Option<u32>,
@@ -63,7 +63,10 @@ impl Limits {
     /// The place of the limit that means this key.
     pub fn of(&self, id: KeyId, label: &str) -> Option<usize> {
         let id = id.to_string();
-        self.0.iter().position(|limit| limit.config.key == label || limit.config.key.eq_ignore_ascii_case(&id))
+        self.0.iter().position(|limit| {
+            let key = &limit.config.key;
+            *key == label || key.eq_ignore_ascii_case(&id) || key.strip_suffix('*').is_some_and(|begin| label.starts_with(begin))
+        })
     }
 
     /// Counts a signature that is about to be made, or says why it may not be.
@@ -190,6 +193,9 @@ mod tests {
         let limits = Limits::new(vec![LimitConfig { key: "00ff".to_owned(), budget: None, per_second: Some(3) }]);
         assert_eq!(limits.of(KeyId::from_bytes([0; 16]), "other"), None);
         let place = limits.of(KeyId::from_bytes([0; 16]), "00ff").unwrap();
+        let all = Limits::new(vec![LimitConfig { key: "subject:*".to_owned(), budget: None, per_second: Some(1) }]);
+        assert_eq!(all.of(KeyId::from_bytes([0; 16]), "subject:cert_1"), Some(0));
+        assert_eq!(all.of(KeyId::from_bytes([0; 16]), "ca_1"), None);
         let refused = (0..50).filter(|_| limits.spend(place).is_err()).count();
         // Slow machines let a few more pass.
         assert!((30..=47).contains(&refused), "{refused}");

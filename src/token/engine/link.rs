@@ -25,6 +25,7 @@ use super::error::CallError;
 use super::limits::Limits;
 use super::module::{Entry, Module, Seat, Selection};
 use super::pin::PinFile;
+use super::sealing::SealingKeys;
 use super::worker::Fault;
 use crate::base::secret::SecretString;
 use crate::token::error::TokenError;
@@ -38,13 +39,14 @@ use crate::x509::algorithm::KeyType;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A link that breaks again within this time is not repaired at once: what breaks it is the request, or the token is really gone.
-const SETTLED: Duration = Duration::from_millis(50);
+pub const SETTLED: Duration = Duration::from_millis(50);
 
 /// The login to one token.
 pub struct Link {
     pub module: &'static Module,
     pub counters: Counters,
     pub limits: Limits,
+    pub sealing: SealingKeys,
     selection: Selection,
     pin: PinFile,
     state: Mutex<State>,
@@ -74,6 +76,7 @@ impl Link {
             module,
             counters: Counters::default(),
             limits,
+            sealing: SealingKeys::default(),
             selection,
             pin,
             state: Mutex::new(State::Down { not_before: Instant::now(), pause: FIRST_PAUSE }),

@@ -7,22 +7,28 @@
 //! Guarantees: a full queue is answered at once. A token that lost its sessions, its login or its directory is taken up again without a
 //! restart, once and not by every thread. A PIN that was refused is never tried again.
 //!
-//! Never does: give out, copy or take in a private key; show or keep a PIN; vouch for a signature, which is for the one who asked to
-//! verify, because this side may be the vendor's by now.
+//! Never does: give out the private key of an authority, or that of a subject in another way than [`wrapping`] has; show or keep a PIN;
+//! vouch for a signature, which is for the one who asked to verify, because this side may be the vendor's by now.
 
 pub mod calls;
+mod decryption;
 mod error;
 mod error_table;
+pub mod examination;
 mod generation;
 mod initialise;
 pub mod limits;
 mod link;
+mod mechanism;
 mod module;
 mod objects;
+pub mod patience;
 pub mod pin;
 pub mod rate;
+mod sealing;
 mod signing;
 mod worker;
+mod wrapping;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,8 +50,8 @@ use module::{Module, Selection};
 use pin::PinFile;
 use worker::{RETRY_AFTER_SECONDS, Ticket, Worker};
 
-/// How many keys may wait to be made or destroyed.
-const WRITES: usize = 16;
+/// How many keys may wait to be made, exported or destroyed.
+const WRITES: usize = 64;
 /// As many requests may wait as a token of 1,000 signatures a second does in one.
 const DEFAULT_QUEUE: usize = 1_024;
 /// How long the end of the process waits for calls that run.

@@ -13,7 +13,7 @@ use super::link::Known;
 use super::worker::{Call, Fault};
 use crate::token::error::TokenError;
 use crate::token::key::KeyId;
-use crate::token::request::{KeyName, ShownAttributes, StoredKey};
+use crate::token::request::{KeyName, KeyProfile, ShownAttributes, StoredKey};
 use crate::x509::algorithm::KeyType;
 use crate::x509::key::PublicKey;
 
@@ -61,6 +61,8 @@ pub fn inventory(call: &Call<'_>) -> Result<Vec<StoredKey>, Fault> {
         call.running.renew();
         let (id, label) = named(session, object)?;
         let public = match halves.get(&id) {
+            // There may be tens of thousands, and they are compared when they are exported.
+            _ if label.starts_with(KeyProfile::SUBJECT) => None,
             Some(public) => Some(public.clone()),
             None => public_key(session, object)?,
         };
@@ -77,10 +79,13 @@ pub fn exists(call: &Call<'_>, id: KeyId) -> Result<bool, Fault> {
     Ok(!call.session().find_objects(&[with_id(id)])?.is_empty())
 }
 
-/// Destroys every object of that id; there may be none.
+/// Destroys the key pairs of that id; there may be none. The key that values are sealed with is no pair, and stays.
 pub fn destroy(call: &Call<'_>, id: KeyId) -> Result<(), Fault> {
-    for handle in call.session().find_objects(&[with_id(id)])? {
-        call.session().destroy_object(handle)?;
+    // Looked for by class, so that nothing of a key is read: a module that crashes over that could leave it behind for ever.
+    for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
+        for handle in call.session().find_objects(&[with_id(id), Attribute::Class(class)])? {
+            call.session().destroy_object(handle)?;
+        }
     }
     Ok(())
 }

@@ -20,6 +20,14 @@ pub const NOTES: &str = "pin-refused";
 /// More notes than administrators make mistakes.
 const NOTES_LIMIT: u64 = 1 << 16;
 
+/// Where a note of that name is left for the workers to come, if there is a directory for it.
+pub fn note_path(name: &str) -> Option<PathBuf> {
+    // A list with colons when the unit has several; ours is the first.
+    let directories = std::env::var(DIRECTORY_VARIABLE).ok();
+    let first = directories.as_deref().and_then(|list| list.split(':').next()).filter(|directory| !directory.is_empty());
+    first.map(|directory| Path::new(directory).join(name))
+}
+
 /// Where the PIN is. Its first line counts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PinFile {
@@ -41,10 +49,7 @@ pub enum PinFault {
 impl PinFile {
     /// The file of that name; after `credential:`, of a credential of the service manager (systemd.exec(5), LoadCredential=).
     pub fn named(text: &str) -> Result<Self, PinFault> {
-        // A list with colons when the unit has several; ours is the first.
-        let directories = std::env::var(DIRECTORY_VARIABLE).ok();
-        let first = directories.as_deref().and_then(|list| list.split(':').next()).filter(|directory| !directory.is_empty());
-        let notes = first.map(|directory| Path::new(directory).join(NOTES));
+        let notes = note_path(NOTES);
         let Some(credential) = text.strip_prefix("credential:") else { return Ok(Self { path: PathBuf::from(text), notes }) };
         let directory = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| PinFault::NoCredentials(credential.to_owned()))?;
         Ok(Self { path: Path::new(&directory).join(credential), notes })

@@ -16,12 +16,14 @@ use super::calls::{Calls, Running, Thread};
 use super::error::CallError;
 use super::link::Link;
 use super::module::{Entry, Seat};
-use super::{generation, objects, signing};
+use super::{decryption, generation, objects, sealing, signing, wrapping};
+use crate::base::secret::SecretBytes;
 use crate::token::error::{FailedCall, TokenError};
 use crate::token::error_class::ErrorClass;
 use crate::token::key::{GeneratedKey, KeyId};
 use crate::token::request::{Answer, Ask, KeyName, KeyProfile};
-use crate::x509::algorithm::SignatureAlgorithm;
+use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
+use crate::x509::private_key;
 
 /// Who asked this long ago has given up, so signing for them is work for nobody.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -120,6 +122,27 @@ impl Worker {
                 self.leave();
                 Ok(Answer::Done)
             }
+            Ask::Export { key } => {
+                // The key it is wrapped with is an object too.
+                let module = self.link.module;
+                let _one_writer = module.write();
+                let mut is_counted = false;
+                self.attempt(Some(key.id), |call| wrapping::export(call, &key, &mut is_counted)).map(Answer::Secret)
+            }
+            Ask::Import { id, label, pkcs8 } => self.import(id, &label, &pkcs8).map(Answer::Generated),
+            Ask::Seal { value, context } => self.attempt(None, |call| sealing::seal(call, value.expose(), &context)).map(Answer::Bytes),
+            Ask::Open { sealed, context } => {
+                let mut is_counted = false;
+                self.attempt(None, |call| sealing::open(call, &sealed, &context, &mut is_counted)).map(Answer::Secret)
+            }
+            Ask::Decrypt { key, scheme, input } => {
+                let mut is_counted = false;
+                let plain = self.attempt(Some(key.id), |call| decryption::decrypt(call, &key, scheme, &input, &mut is_counted));
+                // In a session in which a decryption failed the next may fail as well (CKR_OPERATION_ACTIVE), which is counted where
+                // everybody can read it. So none is used twice, whatever became of it.
+                self.leave();
+                plain.map(Answer::Secret)
+            }
         }
     }
 
@@ -154,11 +177,29 @@ impl Worker {
     }
 
     fn generate(&mut self, id: KeyId, label: &str, profile: KeyProfile) -> Result<GeneratedKey, TokenError> {
+        let limit = match profile.key_type() {
+            KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => self.calls.timeouts.generate,
+            KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => self.calls.timeouts.call,
+        };
+        self.make(id, limit, |call| generation::generate(call, id, label, profile))
+    }
+
+    fn import(&mut self, id: KeyId, label: &str, pkcs8: &SecretBytes) -> Result<GeneratedKey, TokenError> {
+        let pair = private_key::read(pkcs8.expose()).map_err(|_| TokenError::BadKey)?;
+        self.make(id, self.calls.timeouts.call, |call| wrapping::import(call, id, label, &pair))
+    }
+
+    /// Makes a key of that id, which must be none's, and leaves none when that fails.
+    fn make(
+        &mut self,
+        id: KeyId,
+        limit: Duration,
+        make: impl Fn(&Call<'_>) -> Result<GeneratedKey, Fault>,
+    ) -> Result<GeneratedKey, TokenError> {
         let module = self.link.module;
         let _one_writer = module.write();
-        let KeyProfile::AuthoritySigning(key_type) = profile;
         let mut begun = false;
-        let made = self.attempt_within(self.calls.timeouts.generate, Some(id), |call| {
+        let made = self.attempt_within(limit, Some(id), |call| {
             // A try that failed may have left a key behind, and two keys of one id would be found as neither.
             if begun {
                 objects::destroy(call, id)?;
@@ -166,7 +207,8 @@ impl Worker {
                 return Err(Fault::Final(TokenError::KeyExists(id)));
             }
             begun = true;
-            generation::generate(call, id, label, key_type)
+            call.running.renew();
+            make(call)
         });
         if begun && made.is_err() {
             // A token may make a key and fail after that; nobody would ever ask for it again.
@@ -210,8 +252,9 @@ impl Worker {
             };
             tried += 1;
             self.leave();
-            if let Some(key) = key {
-                self.link.forget(key);
+            match key {
+                Some(key) => self.link.forget(key),
+                None => self.link.sealing.forget(),
             }
             let class = error.class();
             self.link.counters.call_failed(class);

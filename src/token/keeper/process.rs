@@ -17,7 +17,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
-use crate::token::engine::pin;
+use crate::token::engine::{patience, pin};
 use crate::token::process::settings::{Settings, SettingsError};
 
 /// A worker that lived for so long died of something new.
@@ -96,7 +96,7 @@ pub fn run(program: &Path, config: &Path, socket: &Path) -> Result<(), KeepError
 /// Removes what a keeper leaves in its directory, and that.
 pub fn clear(directory: &Path) {
     // Whatever is gone already, or is not a keeper's, stays as it is.
-    for name in [super::SOCKET, "notify.sock", pin::NOTES] {
+    for name in [super::SOCKET, "notify.sock", pin::NOTES, patience::NOTE] {
         drop(std::fs::remove_file(directory.join(name)));
     }
     drop(std::fs::remove_dir(directory));

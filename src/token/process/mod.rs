@@ -19,7 +19,8 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::unistd::{Pid, getppid};
 
-use super::engine::calls::Calls;
+use super::engine::calls::{Calls, Timeouts};
+use super::engine::patience::Patience;
 use crate::base::secret::SecretString;
 use crate::token::engine;
 use crate::token::error::TokenError;
@@ -57,8 +58,9 @@ pub fn run(settings: Settings, keeper: Option<i32>) -> Result<(), ProcessError> 
     let stopping = confine(keeper)?;
     let listener = listener::take(settings.listen.as_deref())?;
     let peers = listener::Peers::of(settings.client_user.as_deref())?;
-    let calls = Calls::new(settings.timeouts);
-    let opening = Opening::begin(settings.engine, calls.clone()).map_err(ProcessError::Thread)?;
+    let patience = Patience::new(settings.timeouts.initialise);
+    let calls = Calls::new(Timeouts { initialise: patience.begin(), ..settings.timeouts });
+    let opening = Opening::begin(settings.engine, calls.clone(), patience).map_err(ProcessError::Thread)?;
     let clients = Clients::new(opening.clone(), peers);
     watchdog::start(calls, clients.clone()).map_err(ProcessError::Thread)?;
     accept(listener, clients)?;
@@ -86,7 +88,7 @@ pub fn initialise(settings: &Settings, keeper: Option<i32>) -> Result<(), Proces
 }
 
 /// What a process that holds a PIN gives up. The signals that end it are blocked in every thread to come; who waits for them gets them.
-fn confine(keeper: Option<i32>) -> Result<SigSet, ProcessError> {
+pub fn confine(keeper: Option<i32>) -> Result<SigSet, ProcessError> {
     let mut stopping = SigSet::empty();
     stopping.add(Signal::SIGTERM);
     stopping.add(Signal::SIGINT);

@@ -1,9 +1,10 @@
 //! From the start of the worker to the login, however often that has to be tried.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::token::engine::calls::Calls;
+use crate::token::engine::patience::Patience;
 use crate::token::engine::{Engine, EngineConfig, Reply};
 use crate::token::error::TokenError;
 use crate::token::key::KeyId;
@@ -15,9 +16,14 @@ use crate::token::wire::fault::{Fault, class_number};
 /// Between two attempts at a token that is not there.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the end of the process waits for an attempt that is under way.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// The engine, or why there is none yet.
 pub struct Opening {
     state: Mutex<State>,
+    /// Whether another attempt may begin; held while one is under way.
+    may_attempt: Mutex<bool>,
 }
 
 enum State {
@@ -28,10 +34,10 @@ enum State {
 
 impl Opening {
     /// Starts a thread that logs in, again and again unless the PIN was refused.
-    pub fn begin(config: EngineConfig, calls: Calls) -> std::io::Result<Arc<Self>> {
-        let opening = Arc::new(Self { state: Mutex::new(State::Begun) });
+    pub fn begin(config: EngineConfig, calls: Calls, patience: Patience) -> std::io::Result<Arc<Self>> {
+        let opening = Arc::new(Self { state: Mutex::new(State::Begun), may_attempt: Mutex::new(true) });
         let begun = opening.clone();
-        std::thread::Builder::new().name("token-open".to_owned()).spawn(move || begun.attempt(&config, &calls))?;
+        std::thread::Builder::new().name("token-open".to_owned()).spawn(move || begun.attempt(&config, &calls, &patience))?;
         Ok(opening)
     }
 
@@ -74,17 +80,38 @@ impl Opening {
         engine.submit(Ask::Find { id: KeyId::from_bytes([0; 16]) }, Reply { send: Box::new(drop), is_wanted: Box::new(|| true) });
     }
 
-    /// Closes the sessions.
+    /// Closes the sessions. An attempt that is under way is waited for: when the process ends, the module's destructors and those of the
+    /// libraries it uses run, and a thread that is in the module meanwhile crashes (seen with SoftHSM 2.6.1 and OpenSSL 3.0).
     pub fn close(&self) {
+        let deadline = Instant::now() + FAREWELL;
+        loop {
+            match self.may_attempt.try_lock() {
+                Ok(mut may_attempt) => {
+                    *may_attempt = false;
+                    break;
+                }
+                // One that hangs in the module is left there.
+                Err(_) if Instant::now() >= deadline => break,
+                Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
         let open = std::mem::replace(&mut *lock(&self.state), State::Failed(Fault::Unavailable(None)));
         drop(open);
     }
 
-    fn attempt(&self, config: &EngineConfig, calls: &Calls) {
+    fn attempt(&self, config: &EngineConfig, calls: &Calls, patience: &Patience) {
         loop {
+            let may_attempt = lock(&self.may_attempt);
+            if !*may_attempt {
+                return;
+            }
+            let begun = Instant::now();
             let outcome = Engine::open(config.clone(), calls.clone());
             let (next, is_final) = match outcome {
-                Ok(engine) => (State::Open(engine), true),
+                Ok(engine) => {
+                    patience.came_through(begun.elapsed());
+                    (State::Open(engine), true)
+                }
                 Err(error) => {
                     let is_final = matches!(error, TokenError::PinRefused);
                     let mut cause = std::error::Error::source(&error);
@@ -96,6 +123,7 @@ impl Opening {
                 }
             };
             *lock(&self.state) = next;
+            drop(may_attempt);
             if is_final {
                 return;
             }

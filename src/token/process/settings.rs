@@ -156,7 +156,8 @@ impl File {
     }
 }
 
-fn is_variable(name: &str) -> bool {
+/// Whether a module may be handed a variable of that name.
+pub fn is_variable(name: &str) -> bool {
     let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let reserved = ["LD_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "CREDENTIALS_", "RUNTIME_", "GLIBC_"];
     begins_well && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !reserved.iter().any(|prefix| name.starts_with(prefix))

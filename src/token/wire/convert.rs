@@ -4,10 +4,16 @@ use bytes::Bytes;
 
 use super::fault::Fault;
 use super::frame::{self, BadFrame};
-use super::message::{State, ToDaemon, ToWorker, WireAnswer, WireAsk, WireAttributes, WireKey, WireKeyType, WireProfile, WireStoredKey};
+use super::message::{
+    State, ToDaemon, ToWorker, WireAnswer, WireAsk, WireAttributes, WireKey, WireKeyType, WireProfile, WireScheme, WireStoredKey,
+};
+use crate::base::secret::SecretBytes;
 use crate::token::error::TokenError;
 use crate::token::key::{GeneratedKey, KeyAttributes, KeyId};
-use crate::token::request::{Answer, Ask, KeyName, KeyProfile, LONGEST_LABEL, MOST_RANDOM, ShownAttributes, StoredKey, is_input};
+use crate::token::request::{
+    Answer, Ask, DecryptionScheme, KeyName, KeyProfile, LONGEST_CONTEXT, LONGEST_DECRYPTION, LONGEST_LABEL, LONGEST_PRIVATE_KEY,
+    LONGEST_SEALED, LONGEST_VALUE, MOST_RANDOM, OaepHash, ShownAttributes, StoredKey, is_input,
+};
 use crate::x509::algorithm::KeyType;
 use crate::x509::key::PublicKey;
 
@@ -49,12 +55,15 @@ pub fn write_request(out: &mut Vec<u8>, id: u64, ask: &Ask) -> Result<(), BadFra
         Ask::Random { length } => WireAsk::Random { length: *length },
         Ask::Find { id } => WireAsk::Find { id: *id.as_bytes() },
         Ask::Check { key } => WireAsk::Check { key: wire_key(key) },
-        Ask::Generate { id, label, profile: KeyProfile::AuthoritySigning(key_type) } => {
-            WireAsk::Generate { id: *id.as_bytes(), label, profile: WireProfile::AuthoritySigning { key_type: wire_key_type(*key_type) } }
-        }
+        Ask::Generate { id, label, profile } => WireAsk::Generate { id: *id.as_bytes(), label, profile: wire_profile(*profile) },
         Ask::Destroy { id } => WireAsk::Destroy { id: *id.as_bytes() },
         Ask::Inventory => WireAsk::Inventory,
         Ask::Forget { id } => WireAsk::Forget { id: *id.as_bytes() },
+        Ask::Export { key } => WireAsk::Export { key: wire_key(key) },
+        Ask::Import { id, label, pkcs8 } => WireAsk::Import { id: *id.as_bytes(), label, pkcs8: pkcs8.expose() },
+        Ask::Seal { value, context } => WireAsk::Seal { value: value.expose(), context },
+        Ask::Open { sealed, context } => WireAsk::Open { sealed, context },
+        Ask::Decrypt { key, scheme, input } => WireAsk::Decrypt { key: wire_key(key), scheme: wire_scheme(*scheme), input },
     };
     frame::write(out, &ToWorker::Request { id, ask })
 }
@@ -78,6 +87,7 @@ pub fn write_answer(out: &mut Vec<u8>, id: u64, outcome: Result<Answer, TokenErr
         }
         Answer::Inventory(keys) => WireAnswer::Inventory(keys.iter().map(wire_stored_key).collect()),
         Answer::Done => WireAnswer::Done,
+        Answer::Secret(bytes) => WireAnswer::Secret(bytes.expose()),
     };
     frame::write(out, &ToDaemon::Answer { id, outcome: Ok(answer) })
 }
@@ -97,14 +107,32 @@ fn ask_of(ask: WireAsk<'_>) -> Option<Ask> {
         WireAsk::Random { length } => Ask::Random { length: Some(length).filter(|length| *length <= MOST_RANDOM)? },
         WireAsk::Find { id } => Ask::Find { id: KeyId::from_bytes(id) },
         WireAsk::Check { key } => Ask::Check { key: key_name(key) },
-        WireAsk::Generate { id, label, profile: WireProfile::AuthoritySigning { key_type } } => Ask::Generate {
-            id: KeyId::from_bytes(id),
-            label: Some(label).filter(|label| label.len() <= LONGEST_LABEL)?.to_owned(),
-            profile: KeyProfile::AuthoritySigning(key_type_of(key_type)),
-        },
+        WireAsk::Generate { id, label, profile } => {
+            let profile = profile_of(profile);
+            Ask::Generate {
+                id: KeyId::from_bytes(id),
+                label: Some(label).filter(|label| profile.may_be_called(label))?.to_owned(),
+                profile,
+            }
+        }
         WireAsk::Destroy { id } => Ask::Destroy { id: KeyId::from_bytes(id) },
         WireAsk::Inventory => Ask::Inventory,
         WireAsk::Forget { id } => Ask::Forget { id: KeyId::from_bytes(id) },
+        WireAsk::Export { key } => Ask::Export { key: key_name(key) },
+        WireAsk::Import { id, label, pkcs8 } => Ask::Import {
+            id: KeyId::from_bytes(id),
+            label: Some(label).filter(|label| label.len() <= LONGEST_LABEL)?.to_owned(),
+            pkcs8: bounded(pkcs8, LONGEST_PRIVATE_KEY)?.into(),
+        },
+        WireAsk::Seal { value, context } => {
+            Ask::Seal { value: bounded(value, LONGEST_VALUE)?.into(), context: bounded(context, LONGEST_CONTEXT)?.into() }
+        }
+        WireAsk::Open { sealed, context } => {
+            Ask::Open { sealed: bounded(sealed, LONGEST_SEALED)?.into(), context: bounded(context, LONGEST_CONTEXT)?.into() }
+        }
+        WireAsk::Decrypt { key, scheme, input } => {
+            Ask::Decrypt { key: key_name(key), scheme: scheme_of(scheme)?, input: bounded(input, LONGEST_DECRYPTION)?.into() }
+        }
     })
 }
 
@@ -118,6 +146,50 @@ fn answer_of(answer: WireAnswer<'_>) -> Option<Answer> {
         }
         WireAnswer::Inventory(keys) => Answer::Inventory(keys.into_iter().map(stored_key).collect()),
         WireAnswer::Done => Answer::Done,
+        WireAnswer::Secret(bytes) => Answer::Secret(SecretBytes::from(bytes.to_vec())),
+    })
+}
+
+/// A copy, unless it is longer than may be asked.
+fn bounded(bytes: &[u8], longest: usize) -> Option<Vec<u8>> {
+    (bytes.len() <= longest).then(|| bytes.to_vec())
+}
+
+fn wire_profile(profile: KeyProfile) -> WireProfile {
+    match profile {
+        KeyProfile::AuthoritySigning(key_type) => WireProfile::AuthoritySigning { key_type: wire_key_type(key_type) },
+        KeyProfile::Subject(key_type) => WireProfile::Subject { key_type: wire_key_type(key_type) },
+        KeyProfile::RegistrationAuthority(key_type) => WireProfile::RegistrationAuthority { key_type: wire_key_type(key_type) },
+    }
+}
+
+fn profile_of(profile: WireProfile) -> KeyProfile {
+    match profile {
+        WireProfile::AuthoritySigning { key_type } => KeyProfile::AuthoritySigning(key_type_of(key_type)),
+        WireProfile::Subject { key_type } => KeyProfile::Subject(key_type_of(key_type)),
+        WireProfile::RegistrationAuthority { key_type } => KeyProfile::RegistrationAuthority(key_type_of(key_type)),
+    }
+}
+
+fn wire_scheme(scheme: DecryptionScheme) -> WireScheme {
+    match scheme {
+        DecryptionScheme::Pkcs1 { length } => WireScheme::Pkcs1 { length },
+        DecryptionScheme::Oaep(OaepHash::Sha1) => WireScheme::OaepSha1,
+        DecryptionScheme::Oaep(OaepHash::Sha256) => WireScheme::OaepSha256,
+        DecryptionScheme::Oaep(OaepHash::Sha384) => WireScheme::OaepSha384,
+        DecryptionScheme::Oaep(OaepHash::Sha512) => WireScheme::OaepSha512,
+    }
+}
+
+fn scheme_of(scheme: WireScheme) -> Option<DecryptionScheme> {
+    Some(match scheme {
+        WireScheme::Pkcs1 { length } => {
+            DecryptionScheme::Pkcs1 { length: Some(length).filter(|length| usize::from(*length) <= LONGEST_DECRYPTION)? }
+        }
+        WireScheme::OaepSha1 => DecryptionScheme::Oaep(OaepHash::Sha1),
+        WireScheme::OaepSha256 => DecryptionScheme::Oaep(OaepHash::Sha256),
+        WireScheme::OaepSha384 => DecryptionScheme::Oaep(OaepHash::Sha384),
+        WireScheme::OaepSha512 => DecryptionScheme::Oaep(OaepHash::Sha512),
     })
 }
 

@@ -31,6 +31,10 @@ pub enum Fault {
     TooLong,
     BudgetExhausted { retry_after_seconds: u64 },
     RateLimited { retry_after_seconds: u32 },
+    NotForThis([u8; 16]),
+    Undecryptable,
+    BadSeal,
+    BadKey,
 }
 
 /// A [`FailedCall`] as it is sent.
@@ -45,7 +49,7 @@ pub enum WireCall {
 }
 
 /// The attributes that a token can be caught ignoring.
-const ATTRIBUTES: [&str; 13] = [
+const ATTRIBUTES: [&str; 16] = [
     "CKA_SENSITIVE",
     "CKA_ALWAYS_SENSITIVE",
     "CKA_EXTRACTABLE",
@@ -58,6 +62,9 @@ const ATTRIBUTES: [&str; 13] = [
     "CKA_DECRYPT",
     "CKA_UNWRAP",
     "CKA_DERIVE",
+    "CKA_ENCRYPT",
+    "CKA_WRAP",
+    "CKA_VALUE",
     "the key type",
 ];
 
@@ -86,6 +93,10 @@ impl From<TokenError> for Fault {
             TokenError::TooLong => Self::TooLong,
             TokenError::BudgetExhausted { retry_after_seconds } => Self::BudgetExhausted { retry_after_seconds },
             TokenError::RateLimited { retry_after_seconds } => Self::RateLimited { retry_after_seconds },
+            TokenError::NotForThis(id) => Self::NotForThis(*id.as_bytes()),
+            TokenError::Undecryptable => Self::Undecryptable,
+            TokenError::BadSeal => Self::BadSeal,
+            TokenError::BadKey => Self::BadKey,
         }
     }
 }
@@ -121,6 +132,10 @@ impl From<Fault> for TokenError {
             Fault::TooLong => Self::TooLong,
             Fault::BudgetExhausted { retry_after_seconds } => Self::BudgetExhausted { retry_after_seconds },
             Fault::RateLimited { retry_after_seconds } => Self::RateLimited { retry_after_seconds: retry_after_seconds.clamp(1, 60) },
+            Fault::NotForThis(id) => Self::NotForThis(KeyId::from_bytes(id)),
+            Fault::Undecryptable => Self::Undecryptable,
+            Fault::BadSeal => Self::BadSeal,
+            Fault::BadKey => Self::BadKey,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
 
 /// The longest frame: a message for Ed25519 and a little around it.
 pub const LONGEST: usize = 16 << 20;
@@ -38,17 +39,20 @@ impl ReadError {
 pub struct Frames<R> {
     source: R,
     buffer: Vec<u8>,
+    /// What lies between here and `start` was read and is still to be wiped.
+    read: usize,
     start: usize,
     end: usize,
 }
 
 impl<R: Read> Frames<R> {
     pub fn new(source: R) -> Self {
-        Self { source, buffer: vec![0; PIECE], start: 0, end: 0 }
+        Self { source, buffer: vec![0; PIECE], read: 0, start: 0, end: 0 }
     }
 
     /// The content of the next frame; None at the end of the stream, also when that comes within a frame.
     pub fn read(&mut self) -> Result<Option<&[u8]>, ReadError> {
+        self.wipe();
         let (from, to) = loop {
             let filled = self.buffer.get(self.start..self.end).unwrap_or_default();
             if let Some(length) = split(filled)? {
@@ -63,10 +67,29 @@ impl<R: Read> Frames<R> {
         Ok(self.buffer.get(from..to))
     }
 
+    /// The frame that was read before may have held a private key, and the next one may come much later.
+    fn wipe(&mut self) {
+        if let Some(read) = self.buffer.get_mut(self.read..self.start) {
+            read.zeroize();
+        }
+        self.read = self.start;
+    }
+
+    /// Whether these bytes are still anywhere in the buffer.
+    #[cfg(test)]
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        self.buffer.windows(bytes.len()).any(|window| window == bytes)
+    }
+
     /// Reads what is there; false at the end.
     fn fill(&mut self) -> io::Result<bool> {
         self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
+        let moved = self.end - self.start;
+        // What was moved to the front stands behind it still.
+        if let Some(left) = self.buffer.get_mut(moved.max(self.start)..self.end) {
+            left.zeroize();
+        }
+        (self.read, self.start, self.end) = (0, 0, moved);
         if self.end == self.buffer.len() {
             // Doubled by what has arrived, not by what the length promises.
             self.buffer.resize(2 * self.end, 0);

@@ -6,7 +6,7 @@ use super::fault::Fault;
 
 pub const MAGIC: [u8; 8] = *b"chy-tokn";
 /// Raised whenever a message changes: daemon and worker are installed together, and neither guesses.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The first message of both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,20 @@ pub enum WireAsk<'a> {
     Destroy { id: [u8; 16] },
     Inventory,
     Forget { id: [u8; 16] },
+    Export { key: WireKey },
+    Import { id: [u8; 16], label: &'a str, pkcs8: &'a [u8] },
+    Seal { value: &'a [u8], context: &'a [u8] },
+    Open { sealed: &'a [u8], context: &'a [u8] },
+    Decrypt { key: WireKey, scheme: WireScheme, input: &'a [u8] },
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub enum WireScheme {
+    Pkcs1 { length: u16 },
+    OaepSha1,
+    OaepSha256,
+    OaepSha384,
+    OaepSha512,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -70,6 +84,8 @@ pub struct WireKey {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub enum WireProfile {
     AuthoritySigning { key_type: WireKeyType },
+    Subject { key_type: WireKeyType },
+    RegistrationAuthority { key_type: WireKeyType },
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -94,6 +110,7 @@ pub enum WireAnswer<'a> {
     #[serde(borrow)]
     Inventory(Vec<WireStoredKey<'a>>),
     Done,
+    Secret(&'a [u8]),
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]

@@ -4,9 +4,10 @@
 //! reports of the token's state come back in any order. A frame is a length and a message in postcard's form.
 //!
 //! Guarantees: both readers are total. What is read is checked as far as a type can be: digests have their algorithm's length, public
-//! keys are well formed, texts are bounded. The memory a frame costs is what has arrived of it, not what it promises.
+//! keys are well formed, texts are bounded. The memory a frame costs is what has arrived of it, not what it promises. What was read or
+//! written is wiped before the next: a private key of a subject on its way in or out stays in no buffer.
 //!
-//! Never does: carry a PIN, a private key, a template, an attribute to be set or a mechanism.
+//! Never does: carry a PIN, the private key of an authority, a wrapping key, a template, an attribute to be set or a mechanism.
 
 mod convert;
 pub mod fault;

@@ -4,6 +4,8 @@
 
 use std::sync::Mutex;
 
+use zeroize::Zeroize;
+
 use crate::token::lock;
 
 /// Bytes on their way out.
@@ -29,6 +31,8 @@ impl Outbox {
 
     /// All that waits, into an emptied buffer; false when there is nothing and the writing is over.
     pub fn take(&self, buffer: &mut Vec<u8>) -> bool {
+        // What was written may have been a private key, and the buffer is kept.
+        buffer.as_mut_slice().zeroize();
         buffer.clear();
         let mut state = lock(&self.state);
         std::mem::swap(&mut state.waiting, buffer);

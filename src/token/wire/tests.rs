@@ -11,7 +11,7 @@ use super::*;
 use crate::token::error::{FailedCall, TokenError, Told};
 use crate::token::error_class::ErrorClass;
 use crate::token::key::KeyId;
-use crate::token::request::{Answer, Ask, KeyName, KeyProfile};
+use crate::token::request::{Answer, Ask, DecryptionScheme, KeyName, KeyProfile, OaepHash};
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
 
 const ID: KeyId = KeyId::from_bytes([7; 16]);
@@ -30,6 +30,14 @@ fn asks() -> Vec<Ask> {
         Ask::Destroy { id: ID },
         Ask::Inventory,
         Ask::Forget { id: ID },
+        Ask::Generate { id: ID, label: "cert_1".to_owned(), profile: KeyProfile::Subject(KeyType::P256) },
+        Ask::Generate { id: ID, label: "scep".to_owned(), profile: KeyProfile::RegistrationAuthority(KeyType::Rsa2048) },
+        Ask::Export { key: KEY },
+        Ask::Import { id: ID, label: "cert_1".to_owned(), pkcs8: vec![3; 100].into() },
+        Ask::Seal { value: b"value".to_vec().into(), context: Bytes::from_static(b"context") },
+        Ask::Open { sealed: Bytes::from_static(b"sealed"), context: Bytes::new() },
+        Ask::Decrypt { key: KEY, scheme: DecryptionScheme::Pkcs1 { length: 32 }, input: Bytes::from_static(&[4; 256]) },
+        Ask::Decrypt { key: KEY, scheme: DecryptionScheme::Oaep(OaepHash::Sha1), input: Bytes::from_static(&[4; 256]) },
     ]
 }
 
@@ -66,6 +74,10 @@ fn errors_keep_what_a_caller_can_do_about_them() {
         TokenError::KeyMissing(ID),
         TokenError::Refused(call),
         TokenError::AttributeIgnored { attribute: "CKA_SENSITIVE" },
+        TokenError::NotForThis(ID),
+        TokenError::Undecryptable,
+        TokenError::BadSeal,
+        TokenError::BadKey,
     ] {
         let told = format!("{error:?}");
         let mut out = Vec::new();
@@ -93,7 +105,24 @@ fn a_request_that_cannot_be_meant_is_no_message() {
     };
     let short = Ask::Sign { key: KEY, algorithm: P256, input: Bytes::from_static(&[1; 31]) };
     let long = Ask::Generate { id: ID, label: "x".repeat(201), profile: KeyProfile::AuthoritySigning(KeyType::P256) };
-    for ask in [short, long, Ask::Random { length: 4_097 }] {
+    // An authority's key that looks like a subject's is not made.
+    let marked = |label: &str| Ask::Generate { id: ID, label: label.to_owned(), profile: KeyProfile::AuthoritySigning(KeyType::P256) };
+    let context = Bytes::from(vec![0; 1_025]);
+    let asks = [
+        short,
+        long,
+        marked("subject:1"),
+        marked("ra:1"),
+        Ask::Random { length: 4_097 },
+        Ask::Import { id: ID, label: "x".repeat(201), pkcs8: vec![1].into() },
+        Ask::Import { id: ID, label: String::new(), pkcs8: vec![1; 8_193].into() },
+        Ask::Seal { value: vec![1; 65_537].into(), context: Bytes::new() },
+        Ask::Seal { value: vec![1].into(), context: context.clone() },
+        Ask::Open { sealed: Bytes::new(), context },
+        Ask::Decrypt { key: KEY, scheme: DecryptionScheme::Pkcs1 { length: 513 }, input: Bytes::new() },
+        Ask::Decrypt { key: KEY, scheme: DecryptionScheme::Oaep(OaepHash::Sha256), input: Bytes::from(vec![0; 513]) },
+    ];
+    for ask in asks {
         assert_eq!(read_from_daemon(&written(&ask)), Err(BadFrame::Content), "{ask:?}");
     }
     let mut longer = written(&Ask::Inventory);
@@ -117,11 +146,30 @@ fn answers_come_back_whole() {
     write_answer(&mut out, 5, Ok(Answer::Bytes(vec![4; 70]))).unwrap();
     let FromWorker::Answer { id: 5, outcome: Ok(Answer::Bytes(bytes)) } = read_from_worker(&only_frame(&out)).unwrap() else { panic!() };
     assert_eq!(bytes, [4; 70]);
+    out.clear();
+    write_answer(&mut out, 6, Ok(Answer::Secret(vec![9; 30].into()))).unwrap();
+    let FromWorker::Answer { id: 6, outcome: Ok(Answer::Secret(bytes)) } = read_from_worker(&only_frame(&out)).unwrap() else { panic!() };
+    assert_eq!((bytes.expose(), format!("{bytes:?}").as_str()), (&[9; 30][..], "[REDACTED]"));
     let state = State::Open { reachable: true, sessions: 3, last_error: Some(2) };
     out.clear();
     write_state(&mut out, &state).unwrap();
     let FromWorker::State(read) = read_from_worker(&only_frame(&out)).unwrap() else { panic!() };
     assert_eq!(read, state);
+}
+
+/// A private key passes here on its way, and the next message may come an hour later.
+#[test]
+fn what_was_read_is_wiped_before_the_next() {
+    let secret = [0xA5; 40];
+    let mut out = Vec::new();
+    for _ in 0..3 {
+        write_answer(&mut out, 1, Ok(Answer::Secret(secret.to_vec().into()))).unwrap();
+    }
+    let mut frames = Frames::new(InPieces { bytes: &out, pieces: [70].iter().cycle() });
+    while let Some(content) = frames.read().unwrap() {
+        assert!(content.ends_with(&secret));
+    }
+    assert!(!frames.holds(&secret));
 }
 
 #[test]
@@ -203,5 +251,5 @@ fn the_seeds_are_messages() {
             count += 1;
         }
     }
-    assert_eq!(count, 32);
+    assert_eq!(count, 40);
 }

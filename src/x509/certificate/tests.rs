@@ -88,8 +88,10 @@ fn chain_for(more_names: &[SubjectAltName], key_types: [KeyType; 3], algorithm: 
         alt_names: [&names[..], more_names].concat(),
         authority_key_id: middle_id.to_vec(),
         crl_urls: urls("issuing.crl"),
+        delta_crl_urls: urls("issuing-delta.crl"),
         issuer_urls: urls("issuing.cer"),
         ocsp_urls: urls("ocsp"),
+        ..Extensions::default()
     };
     let leaf = middle_key.issue(&Draft {
         serial: &Serial::from_random([3; 16]),
@@ -198,7 +200,7 @@ fn what_was_drafted_is_read() {
     assert_eq!(leaf.issuer_urls(), ["http://pki.example.com/issuing.cer"]);
     assert_eq!(leaf.ocsp_urls(), ["http://pki.example.com/ocsp"]);
     assert_eq!(leaf.signature_algorithm(), Some(SignatureAlgorithm::Ecdsa(Hash::Sha256)));
-    assert_eq!(leaf.extension_ids().len(), 8);
+    assert_eq!(leaf.extension_ids().len(), 9);
     assert_eq!(Certificate::from_der(root.der()).unwrap(), root);
     assert_eq!(hex::encode(root.sha256()), hex::encode(Hash::Sha256.digest(root.der())));
 }

@@ -135,7 +135,8 @@ impl<'a> Crl<'a> {
     }
 }
 
-fn read_entry(entries: &mut Reader<'_>) -> Result<CrlEntry, CrlFault> {
+/// Reads the next entry of revokedCertificates.
+pub fn read_entry(entries: &mut Reader<'_>) -> Result<CrlEntry, CrlFault> {
     let mut reader = entries.expect(tlv::SEQUENCE)?.reader();
     let serial = Serial::from_der_content(reader.expect(tlv::INTEGER)?.content)?;
     let revoked_at = read_time(reader.read()?)?;

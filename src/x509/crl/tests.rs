@@ -1,5 +1,4 @@
 use std::path::Path;
-use std::time::Instant;
 
 use proptest::prelude::*;
 
@@ -55,6 +54,9 @@ fn draft(name: &DistinguishedName) -> CrlDraft<'_> {
         next_update: time("2050-03-02T12:00:00Z"),
         number: 300,
         authority_key_id: AUTHORITY,
+        distribution_point: None,
+        base: None,
+        delta_urls: &[],
     }
 }
 
@@ -133,13 +135,62 @@ fn write(directory: &Path, name: &str, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+const URLS: [&str; 2] = ["http://pki.example.com/crl/a-1.crl", "http://pki.example.org/crl/a-1.crl"];
+
+#[test]
+fn a_delta_of_a_part_says_what_it_is() {
+    let (name, key, urls) = (issuer(), TestKey::generate(KeyType::P256), URLS.map(str::to_owned));
+    let removed = CrlEntry { reason: RevocationReason::RemoveFromCrl, ..entries()[6] };
+    for (only, shown) in [(Covered::Users, "Only User Certificates"), (Covered::Authorities, "Only CA Certificates")] {
+        let part = CrlDraft { distribution_point: Some(IssuingDistributionPoint { urls: &urls, only }), ..draft(&name) };
+        let full = CrlDraft { delta_urls: &urls[..1], ..part };
+        let delta = CrlDraft { base: Some(299), ..part };
+        assert_eq!(full.to_tbs([removed].into_iter()), Err(CrlDraftFault::OnlyInDelta(removed.serial)));
+        for (draft, list) in [(full, entries()), (delta, vec![removed]), (delta, Vec::new())] {
+            let der = sign(&key, &draft, list.iter().copied());
+            let text = String::from_utf8(openssl(&["crl", "-inform", "DER", "-noout", "-text"], &der)).unwrap();
+            assert!(text.contains("X509v3 Issuing Distribution Point: critical") && text.contains(shown), "{text}");
+            for url in &urls {
+                assert!(text.contains(&format!("URI:{url}")), "{text}");
+            }
+            let is_delta = draft.base.is_some();
+            assert_eq!(text.contains("X509v3 Delta CRL Indicator: critical\n                299"), is_delta, "{text}");
+            assert_eq!(text.contains("X509v3 Freshest CRL: \n"), !is_delta, "{text}");
+            assert_eq!(text.contains("Remove From CRL"), is_delta && !list.is_empty(), "{text}");
+            // Who reads only full lists of everything refuses it.
+            assert!(matches!(Crl::from_der(&der), Err(CrlFault::Critical(_))));
+        }
+    }
+}
+
+#[test]
+fn a_delta_has_an_earlier_base_and_no_delta_of_its_own() {
+    let (name, urls) = (issuer(), URLS.map(str::to_owned));
+    let refused = |draft: CrlDraft<'_>| draft.frame(0).unwrap_err();
+    assert_eq!(refused(CrlDraft { base: Some(300), ..draft(&name) }), CrlDraftFault::Base);
+    assert_eq!(refused(CrlDraft { base: Some(1), delta_urls: &urls, ..draft(&name) }), CrlDraftFault::Base);
+    let nowhere = IssuingDistributionPoint { urls: &[], only: Covered::Users };
+    assert_eq!(refused(CrlDraft { distribution_point: Some(nowhere), ..draft(&name) }), CrlDraftFault::DistributionPoint);
+    assert_eq!(draft(&name).frame(u64::MAX).unwrap_err(), CrlDraftFault::TooLong);
+}
+
 #[test]
 fn pkilint_finds_no_error() {
     let (name, linter) = (issuer(), crate::x509::test_keys::python_tool("lint_crl"));
-    for (key_type, signature) in SIGNERS {
+    let urls = URLS.map(str::to_owned);
+    let lists = SIGNERS.into_iter().flat_map(|signer| [(signer, None, false), (signer, Some(Covered::Users), true)]);
+    for ((key_type, signature), only, is_delta) in lists.chain([(SIGNERS[0], Some(Covered::Authorities), false), (SIGNERS[0], None, true)])
+    {
         let key = TestKey::generate(key_type);
         let identifier = key.public().key_identifier();
-        let draft = CrlDraft { signature, authority_key_id: &identifier, ..draft(&name) };
+        let draft = CrlDraft {
+            signature,
+            authority_key_id: &identifier,
+            distribution_point: only.map(|only| IssuingDistributionPoint { urls: &urls, only }),
+            base: is_delta.then_some(3),
+            delta_urls: if is_delta { &[] } else { &urls },
+            ..draft(&name)
+        };
         for list in [entries(), Vec::new()] {
             let directory = tempfile::tempdir().unwrap();
             let path = write(directory.path(), "crl.pem", &pem::encode(Label::Crl, &sign(&key, &draft, list.into_iter())));
@@ -242,7 +293,8 @@ fn entries_are_checked_when_the_list_is_opened() {
         Crl::from_der(&assembled(&revoked, &[])).map(|crl| crl.entries().count())
     };
     assert_eq!(read(&[], &[1]), Ok(1));
-    assert_eq!(read(&[], &[0x80]), Err(CrlFault::Serial(SerialFault::Negative)));
+    assert_eq!(read(&[], &[0x80]), Ok(1));
+    assert_eq!(read(&[], &[0, 1]), Err(CrlFault::Serial(SerialFault::NotMinimal)));
     assert_eq!(read(&extension(REASON_CODE, false, &[10, 1, 1]), &[1]), Ok(1));
     assert_eq!(read(&extension(REASON_CODE, false, &[10, 1, 7]), &[1]), Err(CrlFault::Reason));
     assert_eq!(read(&extension(REASON_CODE, false, &[10, 2, 0, 1]), &[1]), Err(CrlFault::Reason));
@@ -337,45 +389,4 @@ proptest! {
         let der = signed::assemble(&tbs, draft(&name).signature, &[1]).unwrap();
         prop_assert_eq!(Crl::from_der(&der).unwrap().entries().collect::<Vec<_>>(), list);
     }
-}
-
-/// Prints what a million entries cost: `cargo test --release --lib crl -- --ignored --nocapture measure`.
-#[test]
-#[ignore = "a measurement"]
-fn measure() {
-    let name = issuer();
-    let key = TestKey::generate(KeyType::P256);
-    let entries = (0..1_000_000u64).map(|number| {
-        let mut random = [0x5A; 16];
-        random[8..].copy_from_slice(&number.to_be_bytes());
-        CrlEntry {
-            serial: Serial::from_random(random),
-            revoked_at: time_of(number),
-            reason: RevocationReason::KeyCompromise,
-            invalidity_date: None,
-        }
-    });
-    let start = Instant::now();
-    let tbs = draft(&name).to_tbs(entries).unwrap();
-    let built = start.elapsed();
-    let signature = key.sign(draft(&name).signature, &tbs);
-    let signed_at = start.elapsed();
-    let der = signed::assemble(&tbs, draft(&name).signature, &signature).unwrap();
-    let assembled_at = start.elapsed();
-    let crl = Crl::from_der(&der).unwrap();
-    let opened = start.elapsed();
-    assert_eq!(crl.entries().count(), 1_000_000);
-    println!(
-        "{} bytes, capacity {}: built in {built:?}, signed in {:?}, assembled in {:?}, opened in {:?}, walked in {:?}",
-        tbs.len(),
-        tbs.capacity(),
-        signed_at - built,
-        assembled_at - signed_at,
-        opened - assembled_at,
-        start.elapsed() - opened
-    );
-}
-
-fn time_of(number: u64) -> Timestamp {
-    Timestamp::from_second(1_700_000_000 + number as i64).unwrap()
 }

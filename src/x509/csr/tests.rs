@@ -200,3 +200,39 @@ proptest! {
         let _ = CertificateRequest::from_der(&bytes);
     }
 }
+
+#[test]
+fn a_request_of_ours_is_read_back_and_openssl_agrees() {
+    use crate::x509::name::AttributeType;
+    let key = TestKey::generate(KeyType::P256);
+    let public = key.public();
+    let subject = DistinguishedName::from_attributes(&[(AttributeType::Organization, "Example".to_owned())]).unwrap();
+    let names = [SubjectAltName::Dns(DnsName::parse("www.example.com").unwrap()), SubjectAltName::Email("a@example.com".to_owned())];
+    let algorithm = KeyType::P256.default_algorithm();
+    let made = |subject: &DistinguishedName, alt_names: &[SubjectAltName]| {
+        let info = RequestDraft { subject, public_key: &public, alt_names }.to_info();
+        signed::assemble(&info, algorithm, &key.sign(algorithm, &info)).unwrap()
+    };
+    let der = made(&subject, &names);
+    let request = CertificateRequest::from_der(&der).unwrap();
+    assert_eq!(request.subject(), &subject);
+    assert_eq!(request.names(), names.clone().map(RequestedName::Good));
+    assert_eq!((request.asks_for_ca(), request.other_extensions()), (false, &[][..]));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &der).unwrap();
+    let output = std::process::Command::new("openssl")
+        .args(["req", "-inform", "DER", "-noout", "-verify", "-text", "-in"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("verify OK") && text.contains("DNS:www.example.com, email:a@example.com"), "{text}");
+
+    // What was asked for has one hash, and everything in it counts.
+    let again = CertificateRequest::from_der(&made(&subject, &names)).unwrap();
+    assert_eq!(request.info_sha256(), again.info_sha256(), "whatever the signature");
+    for other in [made(&DistinguishedName::empty(), &names), made(&subject, &names[..1])] {
+        assert_ne!(CertificateRequest::from_der(&other).unwrap().info_sha256(), request.info_sha256());
+    }
+    assert!(CertificateRequest::from_der(&made(&subject, &[])).unwrap().names().is_empty());
+}

@@ -5,7 +5,7 @@ use const_oid::db::rfc5280;
 
 use super::{
     AUTHORITY_INFO_ACCESS, AUTHORITY_KEY_ID, BASIC_CONSTRAINTS, BasicConstraints, CRL_DISTRIBUTION_POINTS, EXTENDED_KEY_USAGE,
-    ExtendedKeyUsage, KEY_USAGE, KeyUsage, SUBJECT_ALT_NAME, SUBJECT_KEY_ID,
+    ExtendedKeyUsage, FRESHEST_CRL, KEY_USAGE, KeyUsage, NO_REV_AVAIL, OCSP_NO_CHECK, RevocationNotice, SUBJECT_ALT_NAME, SUBJECT_KEY_ID,
 };
 use crate::x509::san::{self, SubjectAltName};
 use crate::x509::tlv;
@@ -81,10 +81,19 @@ pub fn subject_alt_name(out: &mut Vec<u8>, names: &[SubjectAltName], subject_is_
 /// Appends the cRLDistributionPoints extension, not critical: one point that is found at any of these URLs (RFC 5280,
 /// 4.2.1.13). Without URLs nothing is written.
 pub fn crl_urls(out: &mut Vec<u8>, urls: &[String]) {
+    distribution_point(out, CRL_DISTRIBUTION_POINTS, urls);
+}
+
+/// Appends the freshestCRL extension, not critical: where the delta CRLs are found (RFC 5280, 4.2.1.15). Without URLs nothing is written.
+pub fn delta_crl_urls(out: &mut Vec<u8>, urls: &[String]) {
+    distribution_point(out, FRESHEST_CRL, urls);
+}
+
+fn distribution_point(out: &mut Vec<u8>, oid: ObjectIdentifier, urls: &[String]) {
     if urls.is_empty() {
         return;
     }
-    extension(out, CRL_DISTRIBUTION_POINTS, false, |out| {
+    extension(out, oid, false, |out| {
         tlv::write(out, tlv::SEQUENCE, |out| {
             tlv::write(out, tlv::SEQUENCE, |out| {
                 tlv::write(out, tlv::context_constructed(0), |out| {
@@ -115,6 +124,17 @@ pub fn authority_info(out: &mut Vec<u8>, issuer_urls: &[String], ocsp_urls: &[St
             }
         });
     });
+}
+
+/// Appends what takes the place of revocation information, not critical: id-pkix-ocsp-nocheck (RFC 6960, 4.2.2.2.1) or noRevAvail
+/// (RFC 9608, 3). Where such information is published nothing is written.
+pub fn revocation_notice(out: &mut Vec<u8>, notice: RevocationNotice) {
+    let oid = match notice {
+        RevocationNotice::Published => return,
+        RevocationNotice::NotChecked => OCSP_NO_CHECK,
+        RevocationNotice::NotAvailable => NO_REV_AVAIL,
+    };
+    extension(out, oid, false, |out| tlv::write_value(out, tlv::NULL, &[]));
 }
 
 /// Appends one Extension around the value that `fill` writes.

@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
 use crate::x509::draft::{Draft, Extensions};
-use crate::x509::extension::write;
+use crate::x509::extension::{RevocationNotice, write};
 use crate::x509::key::PublicKey;
 use crate::x509::serial::Serial;
 use crate::x509::test_keys::TestKey;
@@ -249,4 +249,22 @@ fn key_identifiers_and_critical_names() {
         write::subject_alt_name(out, &names, false);
     });
     assert_eq!(lint_tbs(&tbs, Role::Leaf), [F::NotCritical(extension::SUBJECT_ALT_NAME)]);
+}
+
+#[test]
+fn what_takes_the_place_of_revocation_information_stands_alone_and_where_it_belongs() {
+    let mut bench = leaf();
+    bench.extensions.revocation_notice = RevocationNotice::NotAvailable;
+    assert_eq!(bench.faults(Role::Leaf), [F::NotAvailableAndPublished]);
+    bench.extensions.crl_urls.clear();
+    assert_eq!(bench.faults(Role::Leaf), []);
+    bench.extensions.ocsp_urls = vec!["http://a.example/ocsp".into()];
+    assert_eq!(bench.faults(Role::Leaf), [F::NotAvailableAndPublished]);
+    bench.extensions.revocation_notice = RevocationNotice::NotChecked;
+    assert_eq!(bench.faults(Role::Leaf), [F::NotCheckedAndNoResponder]);
+    bench.extensions.extended_key_usage = vec![ExtendedKeyUsage::OcspSigning];
+    assert_eq!(bench.faults(Role::Leaf), []);
+    let mut bench = root();
+    bench.extensions.revocation_notice = RevocationNotice::NotAvailable;
+    assert_eq!(bench.faults(Role::Root), [F::NotAvailableOfCa]);
 }

@@ -98,3 +98,50 @@ fn a_written_key_does_not_print() {
     let pem = to_pem(KeyType::P256, &generate(KeyType::P256).unwrap().pkcs8, Encoding::Traditional).unwrap();
     assert!(!format!("{pem:?}").contains("BEGIN"));
 }
+
+#[test]
+fn every_form_of_openssl_s_is_read_and_becomes_ours() {
+    for (arguments, key_type) in [
+        (&["EC", "-pkeyopt", "ec_paramgen_curve:P-256"][..], KeyType::P256),
+        (&["EC", "-pkeyopt", "ec_paramgen_curve:P-384"], KeyType::P384),
+        (&["EC", "-pkeyopt", "ec_paramgen_curve:P-521"], KeyType::P521),
+        (&["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], KeyType::Rsa2048),
+        (&["RSA", "-pkeyopt", "rsa_keygen_bits:3072"], KeyType::Rsa3072),
+        (&["ED25519"], KeyType::Ed25519),
+    ] {
+        let text = openssl_private_key(arguments);
+        let der = pem::decode_one(std::str::from_utf8(&text).unwrap(), Label::PrivateKey).unwrap();
+        let key = read(&der).unwrap();
+        assert_eq!((key.public.key_type(), key.pkcs8.as_slice()), (key_type, der.as_slice()));
+        assert_eq!(key.public.spki_der(), openssl(&["pkey", "-pubout", "-outform", "DER"], &text));
+        let label = match key_type {
+            KeyType::Ed25519 => continue,
+            KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => Label::RsaPrivateKey,
+            KeyType::P256 | KeyType::P384 | KeyType::P521 => Label::EcPrivateKey,
+        };
+        let text = openssl(&["pkey", "-traditional"], &text);
+        let traditional = pem::decode_one(std::str::from_utf8(&text).unwrap(), label).unwrap();
+        let key = read(&from_traditional(label, &traditional).unwrap()).unwrap();
+        assert_eq!(key.pkcs8.as_slice(), der, "{key_type}");
+    }
+}
+
+#[test]
+fn what_is_no_key_of_an_offered_type_is_told_by_its_fault() {
+    let of = |arguments: &[&str]| {
+        let text = openssl_private_key(arguments);
+        read(&pem::decode_one(std::str::from_utf8(&text).unwrap(), Label::PrivateKey).unwrap()).err()
+    };
+    assert_eq!(of(&["RSA", "-pkeyopt", "rsa_keygen_bits:1024"]), Some(ReadFault::RsaSize(1024)));
+    assert_eq!(of(&["EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"]), Some(ReadFault::Curve("1.3.132.0.10".parse().unwrap())));
+    let explicit = ["EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"];
+    assert_eq!(of(&explicit), Some(ReadFault::ExplicitCurve));
+    assert_eq!(of(&["X25519"]), Some(ReadFault::Algorithm("1.3.101.110".parse().unwrap())));
+    let mut key = generate(KeyType::P256).unwrap().pkcs8.to_vec();
+    let last = key.len() - 1;
+    key[last] ^= 1;
+    assert_eq!(read(&key).err(), Some(ReadFault::Inconsistent));
+    assert!(matches!(read(b"").err(), Some(ReadFault::Encoding(_))));
+    key.push(0);
+    assert_eq!(read(&key).err(), Some(ReadFault::Encoding(DerFault::Trailing)));
+}

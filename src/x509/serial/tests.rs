@@ -45,7 +45,6 @@ fn anything_else_is_refused_with_its_reason() {
         "1A2B:3C",
         "1:A2",
         "0x1A",
-        "-1A",
         "+1A",
         " 1A",
         "1A ",
@@ -66,10 +65,9 @@ fn anything_else_is_refused_with_its_reason() {
 }
 
 #[test]
-fn content_octets_are_minimal_and_not_negative() {
+fn content_octets_are_minimal() {
     assert_eq!(Serial::from_der_content(&[]), Err(SerialFault::Empty));
-    assert_eq!(Serial::from_der_content(&[0x80]), Err(SerialFault::Negative));
-    assert_eq!(Serial::from_der_content(&[0xFF, 1]), Err(SerialFault::Negative));
+    assert_eq!(Serial::from_der_content(&[0xFF, 0x80]), Err(SerialFault::NotMinimal));
     assert_eq!(Serial::from_der_content(&[0, 1]), Err(SerialFault::NotMinimal));
     assert_eq!(Serial::from_der_content(&[1; 33]), Err(SerialFault::TooLong));
     assert_eq!(Serial::from_der_content(&[1; 300]), Err(SerialFault::TooLong));
@@ -78,8 +76,28 @@ fn content_octets_are_minimal_and_not_negative() {
 }
 
 #[test]
+fn negative_numbers_are_kept_and_shown_as_such() {
+    let longest = [[0x80].as_slice(), &[0; 31]].concat();
+    let cases: [(&[u8], String); 6] = [
+        (&[0xFF], "-01".to_owned()),
+        (&[0x80], "-80".to_owned()),
+        (&[0xFF, 0x7F], "-81".to_owned()),
+        (&[0xFF, 0x00], "-01:00".to_owned()),
+        (&[0xED, 0xCC], "-12:34".to_owned()),
+        (&longest, format!("-80{}", ":00".repeat(31))),
+    ];
+    for (content, text) in cases {
+        let serial = Serial::from_der_content(content).unwrap();
+        assert_eq!((serial.to_string(), serial.as_bytes()), (text.clone(), content));
+        assert_eq!(text.parse(), Ok(serial));
+    }
+    assert_eq!("--01".parse::<Serial>(), Err(SerialFault::Character));
+    assert_eq!("-".parse::<Serial>(), Err(SerialFault::Empty));
+}
+
+#[test]
 fn the_order_is_that_of_the_numbers() {
-    let texts = ["00", "01", "7F", "80", "FF", "01:00", "7F:FF", "80:00", "FF:FF:FF", "01:00:00:00"];
+    let texts = ["-01:00", "-FF", "-80", "-7F", "-01", "00", "01", "7F", "80", "FF", "01:00", "7F:FF", "80:00", "FF:FF:FF", "01:00:00:00"];
     let serials: Vec<Serial> = texts.iter().map(|text| text.parse().unwrap()).collect();
     assert!(serials.is_sorted_by(|a, b| a < b));
     assert_eq!(serials.iter().collect::<HashSet<_>>().len(), texts.len());

@@ -21,6 +21,7 @@ fuzz_target!(|data: &[u8]| {
     let _ = (certificate.basic_constraints(), certificate.key_usage(), certificate.extended_key_usage(), certificate.names());
     let _ = (certificate.subject_key_id(), certificate.authority_key_id(), certificate.extension_ids(), certificate.not_after());
     let _ = (certificate.crl_urls(), certificate.issuer_urls(), certificate.ocsp_urls(), certificate.sha256());
+    let _ = (certificate.key_kind(), certificate.subject().common_names());
     if let Ok(key) = certificate.public_key() {
         let _ = (key.weaknesses(), key.key_identifier(), certificate.is_signed_by(&key));
     }

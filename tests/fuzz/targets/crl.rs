@@ -20,6 +20,9 @@ fuzz_target!(|data: &[u8]| {
         next_update,
         number,
         authority_key_id: crl.authority_key_id().unwrap_or_default(),
+        distribution_point: None,
+        base: None,
+        delta_urls: &[],
     };
     // The draft may refuse: for a delta's reasons, for times it does not write.
     let Ok(tbs) = draft.to_tbs(entries.iter().copied()) else { return };

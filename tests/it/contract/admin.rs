@@ -11,7 +11,7 @@ fn a_token_is_shown_once_and_ends_when_it_is_revoked() {
     let world = World::new();
     let body = json!({"name": "deploy", "scopes": ["pki:issue"], "ttl": "30d"});
     let made = world.appliance.call("POST", "/v1/admin/tokens", Some(body)).expect(201);
-    assert_fields(&made, &["id", "name", "scopes", "created_at", "expires_at", "is_active", "token"]);
+    assert_fields(&made, &["id", "organization_id", "name", "scopes", "created_at", "expires_at", "is_active", "token"]);
     assert_eq!((&made["name"], &made["scopes"], &made["is_active"]), (&json!("deploy"), &json!(["pki:issue"]), &json!(true)));
     assert_eq!(time(&made["expires_at"]).as_second() - time(&made["created_at"]).as_second(), 30 * 86_400);
     let secret = made["token"].as_str().unwrap();
@@ -67,7 +67,10 @@ fn the_audit_trail_tells_who_did_what_in_which_request() {
         assert!(actions.contains(&action), "{action} is not in {actions:?}");
     }
     let issue = trail.iter().find(|entry| entry["action"] == "certificate.issue").expect("the certificate");
-    assert_fields(issue, &["sequence", "time", "request_id", "actor", "action", "object", "outcome", "details"]);
+    assert_fields(
+        issue,
+        &["sequence", "time", "request_id", "organization_id", "actor", "action", "severity", "object", "outcome", "details"],
+    );
     time(&issue["time"]);
     assert_eq!((&issue["object"], &issue["outcome"]), (&issued["id"], &json!("done")));
     assert_eq!(issue["request_id"].as_str(), answer.header("x-request-id"));
@@ -99,7 +102,8 @@ fn an_audit_cursor_finds_what_came_after_it() {
 fn health_is_public_and_says_what_is_well() {
     let world = World::new();
     let health = world.appliance.call_as(None, "GET", "/healthz", None).expect(200);
-    assert_fields(&health, &["status", "token", "tokens", "storage", "version"]);
+    assert_fields(&health, &["status", "token", "tokens", "storage", "crls", "version"]);
+    assert_eq!(health["crls"], "ok");
     assert_eq!(health["tokens"], json!([{"name": "main", "status": "ok"}]));
     assert_eq!((&health["status"], &health["token"], &health["storage"]), (&json!("ok"), &json!("ok"), &json!("ok")));
 }

@@ -5,6 +5,27 @@ use serde_json::json;
 use super::{World, assert_fields, time};
 use crate::requester::Requester;
 
+/// Every field of a certificate that is shown.
+const FIELDS: [&str; 17] = [
+    "id",
+    "common_name",
+    "issuer_ca_id",
+    "serial_number",
+    "valid_from",
+    "valid_until",
+    "is_revoked",
+    "role",
+    "alt_names",
+    "ip_sans",
+    "key_type",
+    "key_bits",
+    "fingerprint_sha256",
+    "created_at",
+    "has_private_key",
+    "tags",
+    "description",
+];
+
 #[test]
 fn a_certificate_is_shown_with_every_field() {
     let world = World::new();
@@ -12,27 +33,7 @@ fn a_certificate_is_shown_with_every_field() {
     let issued = world.appliance.call("POST", "/v1/pki/issue/svc-mtls", Some(body)).expect(201);
     let path = format!("/v1/pki/certificates/{}", issued["id"].as_str().unwrap());
     let shown = world.get(&path);
-    assert_fields(
-        &shown,
-        &[
-            "id",
-            "common_name",
-            "issuer_ca_id",
-            "serial_number",
-            "valid_from",
-            "valid_until",
-            "is_revoked",
-            "role",
-            "alt_names",
-            "ip_sans",
-            "key_type",
-            "key_bits",
-            "fingerprint_sha256",
-            "created_at",
-            "tags",
-            "description",
-        ],
-    );
+    assert_fields(&shown, &FIELDS);
     assert_eq!((&shown["role"], &shown["key_type"], &shown["key_bits"]), (&json!("svc-mtls"), &json!("ec"), &json!(256)));
     assert_eq!(shown["alt_names"], json!(["a.internal", "b.internal"]));
     assert_eq!(shown["ip_sans"], json!(["10.0.0.1", "2001:db8::5"]));
@@ -106,4 +107,41 @@ fn the_longest_lifetime_is_given_when_none_is_asked_for() {
         let (code, fields) = world.appliance.call("POST", "/v1/pki/issue/svc-mtls", Some(body)).refused(400);
         assert_eq!((code.as_str(), fields.as_slice()), ("invalid_request", ["ttl".to_owned()].as_slice()), "{ttl:?}");
     }
+}
+
+/// The request as the documentation prints it, with a certificate, its key and its chain in the places of the dots.
+#[test]
+fn an_external_certificate_is_imported_as_documented() {
+    let world = World::new();
+    let vendor = Requester::new();
+    vendor.key("root.key", "P-256");
+    vendor.openssl(&["req", "-x509", "-key", "root.key", "-subj", "/CN=Vendor root", "-days", "30", "-out", "root.pem"]);
+    vendor.key("leaf.key", "P-256");
+    vendor.csr("leaf.key", "/CN=www.vendor.example", "");
+    let sign = ["x509", "-req", "-in", "csr.pem", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-days", "20"];
+    vendor.openssl(&[&sign[..], &["-out", "leaf.pem"]].concat());
+    let body = r#"{
+    "certificate_pem": "-----BEGIN CERTIFICATE-----\n...",
+    "private_key_pem": "-----BEGIN PRIVATE KEY-----\n...",
+    "chain_pem": "-----BEGIN CERTIFICATE-----\n..."
+  }"#;
+    let dots = |file: &str| {
+        let pem = vendor.read(file);
+        pem.split_once('\n').unwrap().1.replace('\n', "\\n")
+    };
+    let body = ["leaf.pem", "leaf.key", "root.pem"].iter().fold(body.to_owned(), |body, file| body.replacen("...", &dots(file), 1));
+    let token = world.appliance.admin_token();
+    let headers = &["Content-Type: application/json"];
+    let answer = world.appliance.call_raw(Some(&token), "POST", "/v1/pki/certificates/import", Some(body.as_bytes()), headers);
+    let imported = answer.expect(201);
+    // One from elsewhere names its issuer.
+    assert_fields(&imported, &[&FIELDS[..], &["issuer"]].concat());
+    assert_eq!((&imported["common_name"], &imported["issuer_ca_id"]), (&json!("www.vendor.example"), &json!("")));
+    assert_eq!((&imported["issuer"], &imported["has_private_key"]), (&json!("CN=Vendor root"), &json!(true)));
+    let id = imported["id"].as_str().unwrap();
+    assert_eq!(world.get(&format!("/v1/pki/certificates/{id}")), imported);
+    let listed = world.get("/v1/pki/certificates?limit=1000");
+    let one = listed["data"].as_array().unwrap().iter().find(|one| one["id"] == id).unwrap();
+    assert_fields(one, &["id", "common_name", "issuer_ca_id", "serial_number", "valid_from", "valid_until", "is_revoked"]);
+    assert!(one["issuer_ca_id"].is_string());
 }

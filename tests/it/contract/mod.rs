@@ -4,9 +4,13 @@ mod admin;
 mod certificates;
 mod crl;
 mod paging;
+mod printed;
+mod renewal;
+mod requests;
 mod revocation;
 mod roles;
 mod seeds;
+mod table;
 mod validation;
 
 use jiff::Timestamp;
@@ -38,6 +42,12 @@ impl World {
 
     fn get(&self, path: &str) -> Value {
         self.appliance.call("GET", path, None).expect(200)
+    }
+
+    /// The entries of the audit trail that tell of this deed.
+    fn told(&self, action: &str) -> Vec<Value> {
+        let trail = self.get("/v1/admin/audit?limit=1000");
+        trail["data"].as_array().expect("a list").iter().filter(|entry| entry["action"] == action).cloned().collect()
     }
 
     /// Every item of a list, page by page.

@@ -93,13 +93,12 @@ fn a_role_that_cannot_stand_is_refused_with_every_fault() {
     let create = |body| world.appliance.call("POST", "/v1/pki/roles", Some(body));
     let (code, mut fields) = create(json!({
         "name": "no spaces", "ca_id": "ca_00000000000000000000000000000000", "allowed_domains": ["good.example", "*", "a.*.b", "1.2.3.4"],
-        "max_ttl": "720", "key_type": "dsa", "store_private_keys": true
+        "max_ttl": "720", "key_type": "dsa", "store_private_keys": true, "key_storage": "paper"
     }))
     .refused(400);
     fields.sort_unstable();
     assert_eq!(code, "invalid_request");
-    let wanted =
-        ["allowed_domains[1]", "allowed_domains[2]", "allowed_domains[3]", "ca_id", "key_type", "max_ttl", "name", "store_private_keys"];
+    let wanted = ["allowed_domains[1]", "allowed_domains[2]", "allowed_domains[3]", "ca_id", "key_storage", "key_type", "max_ttl", "name"];
     assert_eq!(fields, wanted);
     assert_eq!(create(json!({"name": "x", "ca_id": world.issuing, "key_type": "ec", "key_bits": 2048})).refused(400).1, ["key_bits"]);
     assert_eq!(create(json!({})).refused(400).1, ["name", "ca_id"]);

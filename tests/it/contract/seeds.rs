@@ -7,7 +7,7 @@ use crate::appliance::Appliance;
 use crate::requester::Requester;
 
 const DAY: i64 = 86_400;
-const AUTHORITY: [&str; 15] = [
+const AUTHORITY: [&str; 16] = [
     "id",
     "name",
     "common_name",
@@ -22,6 +22,7 @@ const AUTHORITY: [&str; 15] = [
     "serial_number",
     "signature_algorithm",
     "is_revoked",
+    "crl",
     "parent_ca_id",
 ];
 
@@ -69,7 +70,7 @@ pub fn create_role(appliance: &Appliance, issuing: &str) -> Value {
 fn authorities_answer_every_documented_field() {
     let appliance = Appliance::start();
     let root = create_root(&appliance);
-    assert_fields(&root, &AUTHORITY[..14]);
+    assert_fields(&root, &AUTHORITY[..15]);
     assert!(root["id"].as_str().unwrap().starts_with("ca_"), "{root}");
     for (field, wanted) in [
         ("name", json!("acme-root")),

@@ -2,8 +2,11 @@
 
 mod access;
 mod bodies;
+mod matrix;
 mod paths;
+mod retries;
 mod secrets;
+mod timing;
 
 use axum::http::Method;
 use chancery::access::{Permission, Scope};
@@ -13,45 +16,153 @@ use serde_json::{Value, json};
 use crate::appliance::{Answer, Appliance};
 
 /// An appliance in which every route has something to name.
-struct World {
-    appliance: Appliance,
+pub struct World {
+    pub appliance: Appliance,
+    names: Names,
+}
+
+/// What the routes name.
+#[derive(Clone)]
+struct Names {
     ca: String,
     certificate: String,
+    /// One that is on hold.
+    held: String,
+    serial: String,
+    role: String,
     token: String,
     anchor: String,
+    /// A request that is pending.
+    request: String,
+    /// Another one, to be rejected.
+    refused: String,
+    /// One without authorities.
+    organization: String,
+    project: String,
+    user: String,
+    webhook: String,
+    secret: String,
+}
+
+/// The organisation that everything belongs to that no other is named for.
+const DEFAULT_ORGANIZATION: &str = "org_00000000000000000000000000000001";
+
+impl Names {
+    /// Names of the same form that nothing has.
+    fn of_nothing() -> Self {
+        let id = |prefix: &str| format!("{prefix}0123456789abcdef0123456789abcdef");
+        Self {
+            ca: id("ca_"),
+            certificate: id("cert_"),
+            held: id("cert_"),
+            serial: "01:23:45:67:89:AB:CD:EF:01:23:45:67:89:AB:CD:EF".to_owned(),
+            role: "unknown".to_owned(),
+            token: id("tok_"),
+            anchor: id("trust_anchor_"),
+            request: id("csr_"),
+            refused: id("csr_"),
+            organization: id("org_"),
+            project: id("proj_"),
+            user: id("usr_"),
+            secret: "unknown/secret".to_owned(),
+            webhook: id("webhook_"),
+        }
+    }
+
+    fn all(&self) -> [&str; 14] {
+        let Self { ca, certificate, held, serial, role, token, anchor, request, refused, organization, project, user, webhook, secret } =
+            self;
+        [ca, certificate, held, serial, role, token, anchor, request, refused, organization, project, user, webhook, secret]
+    }
+
+    /// The route's path with these for its parameters.
+    fn path(&self, route: &Route) -> String {
+        let id = match route.path {
+            path if path.starts_with("/v1/pki/ca/") || path.starts_with("/api/v1/ca/") => &self.ca,
+            "/v1/pki/certificates/{id}/unrevoke" => &self.held,
+            path if path.starts_with("/v1/pki/certificates/") => &self.certificate,
+            path if path.starts_with("/v1/pki/trust-anchors/") => &self.anchor,
+            "/v1/pki/csr/{id}/reject" => &self.refused,
+            path if path.starts_with("/v1/pki/csr/") => &self.request,
+            path if path.starts_with("/v1/admin/tokens/") => &self.token,
+            path if path.starts_with("/v1/admin/organizations/") => &self.organization,
+            path if path.starts_with("/v1/admin/projects/") => &self.project,
+            path if path.starts_with("/v1/admin/users/") => &self.user,
+            path if path.starts_with("/v1/webhooks/") => &self.webhook,
+            _ => "",
+        };
+        let file = if route.path == "/crl/{file}" { format!("{}.crl", self.ca) } else { format!("{}.crt", self.ca) };
+        let path = [
+            ("{id}", id),
+            ("{name}", &self.role),
+            ("{role}", &self.role),
+            ("{file}", &file),
+            ("{*path}", &self.secret),
+            ("{ca}", &self.ca),
+            ("{*request}", "AAAA"),
+        ]
+        .iter()
+        .fold(route.path.to_owned(), |path, (parameter, value)| path.replace(parameter, value));
+        assert!(!path.contains(['{', '}']) && !path.contains("//"), "teach this test the parameters of {path}");
+        path
+    }
 }
 
 impl World {
-    fn new() -> Self {
-        let appliance = Appliance::start();
+    pub fn new() -> Self {
+        Self::of(Appliance::start())
+    }
+
+    /// The same in a new appliance that the test has started.
+    fn of(appliance: Appliance) -> Self {
         let ca = appliance.root("root", "ec", 256);
-        appliance.role("web", &ca, json!({}));
+        appliance.role("web", &ca, json!({"store_private_keys": true}));
         let id = |value: Value| value["id"].as_str().unwrap().to_owned();
         let body = json!({"common_name": "www.example.com"});
-        let certificate = id(appliance.call("POST", "/v1/pki/issue/web", Some(body)).expect(201));
+        let issued = appliance.call("POST", "/v1/pki/issue/web", Some(body)).expect(201);
+        let serial = issued["serial_number"].as_str().unwrap().to_owned();
+        let certificate = id(issued);
+        let body = json!({"common_name": "held.example.com"});
+        let held = id(appliance.call("POST", "/v1/pki/issue/web", Some(body)).expect(201));
+        let body = json!({"certificate_id": held, "reason": "certificate_hold"});
+        appliance.call("POST", "/v1/pki/revoke", Some(body)).expect(200);
         let body = json!({"name": "spare", "scopes": ["pki:read"], "ttl": "1h"});
         let token = id(appliance.call("POST", "/v1/admin/tokens", Some(body)).expect(201));
         let pem = appliance.call("GET", &format!("/v1/pki/ca/{ca}/certificate"), None).expect(200)["certificate_pem"].clone();
         let body = json!({"name": "ours", "certificate_pem": pem});
         let anchor = id(appliance.call("POST", "/v1/pki/trust-anchors", Some(body)).expect(201));
-        Self { appliance, ca, certificate, token, anchor }
+        let make = |path: &str, body: Value| id(appliance.call("POST", path, Some(body)).expect(201));
+        let [request, refused] =
+            ["one.example.com", "two.example.com"].map(|host| make("/v1/pki/csr", json!({"subject": {"common_name": host}})));
+        let organization = make("/v1/admin/organizations", json!({"name": "spare"}));
+        let project = make("/v1/admin/projects", json!({"name": "spare"}));
+        let user = make("/v1/admin/users", json!({"name": "spare", "role": "user"}));
+        // Nobody listens there.
+        let webhook = make("/v1/webhooks", json!({"url": "https://127.0.0.1:9/spare"}));
+        let secret = "spare/secret".to_owned();
+        appliance.call("PUT", &format!("/v1/secrets/{secret}"), Some(json!({"value": "of no worth"}))).expect(201);
+        let names = Names {
+            ca,
+            certificate,
+            held,
+            serial,
+            role: "web".to_owned(),
+            token,
+            anchor,
+            request,
+            refused,
+            organization,
+            project,
+            user,
+            webhook,
+            secret,
+        };
+        Self { appliance, names }
     }
 
     /// The route's path with parameters that exist.
-    fn path(&self, route: &Route) -> String {
-        let id = match route.path {
-            path if path.starts_with("/v1/pki/ca/") => &self.ca,
-            path if path.starts_with("/v1/pki/certificates/") => &self.certificate,
-            path if path.starts_with("/v1/pki/trust-anchors/") => &self.anchor,
-            path if path.starts_with("/v1/admin/tokens/") => &self.token,
-            _ => "",
-        };
-        let file = if route.path == "/crl/{file}" { format!("{}.crl", self.ca) } else { format!("{}.crt", self.ca) };
-        let path = [("{id}", id), ("{name}", "web"), ("{role}", "web"), ("{file}", &file)]
-            .iter()
-            .fold(route.path.to_owned(), |path, (parameter, value)| path.replace(parameter, value));
-        assert!(!path.contains(['{', '}']) && !path.contains("//"), "teach this test the parameters of {path}");
-        path
+    pub fn path(&self, route: &Route) -> String {
+        self.names.path(route)
     }
 
     /// A call of a route with a JSON object that says nothing.
@@ -65,14 +176,15 @@ impl World {
 fn scope(route: &Route) -> Option<Scope> {
     match route.permission {
         Permission::Public => None,
-        Permission::Scope(scope) => Some(scope),
+        Permission::Scope(scope) | Permission::ScopeOrOn { scope, .. } => Some(scope),
     }
 }
 
 /// The routes that read a body.
 fn body_routes() -> impl Iterator<Item = &'static Route> {
-    let bodiless = ["/v1/pki/ca/{id}/crl"];
-    ROUTES.iter().filter(move |route| [Method::POST, Method::PATCH].contains(&route.method) && !bodiless.contains(&route.path))
+    // What is asked of an OCSP responder is no JSON, and whatever it is, it is answered.
+    let bodiless = ["/v1/pki/ca/{id}/crl", "/v1/webhooks/{id}/test", "/v1/pki/certificates/{id}/unrevoke", "/ocsp/{ca}"];
+    ROUTES.iter().filter(move |route| [Method::POST, Method::PUT, Method::PATCH].contains(&route.method) && !bodiless.contains(&route.path))
 }
 
 /// That an answer is a problem document of this status and code, whole and with the id of its request.

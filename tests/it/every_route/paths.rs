@@ -7,10 +7,11 @@ use chancery::http::routes::ROUTES;
 use super::{World, assert_problem};
 
 /// What stands in the place of a parameter and names nothing: well formed, of another kind, and no id at all.
-const STRANGERS: [&str; 10] = [
+const STRANGERS: [&str; 11] = [
     "ca_0123456789abcdef0123456789abcdef",
     "cert_0123456789abcdef0123456789abcdef",
     "tok_0123456789abcdef0123456789abcdef",
+    "csr_0123456789abcdef0123456789abcdef",
     "ca_0123456789abcdef0123456789abcdef.crl",
     "unknown",
     "%00",
@@ -24,7 +25,8 @@ const STRANGERS: [&str; 10] = [
 fn unknown_ids_are_not_found() {
     let world = World::new();
     let token = world.appliance.admin_token();
-    for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
+    // What is put where nothing is becomes something.
+    for route in ROUTES.iter().filter(|route| route.path.contains('{') && route.method != axum::http::Method::PUT) {
         let (before, rest) = route.path.split_once('{').unwrap();
         let after = rest.split_once('}').unwrap().1;
         let long = "a".repeat(2_000);

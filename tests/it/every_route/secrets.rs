@@ -50,6 +50,9 @@ fn no_secret_reaches_the_log_the_trail_or_the_store() {
     send("POST", "/v1/pki/sign/web", json!({"csr_pem": format!("{own_key}{own_key}"), "ttl": token}));
     send("POST", "/v1/pki/sign/web", json!({"csr_pem": 5, "token": token, "private_key": own_key}));
     send("POST", "/v1/pki/issue/web", json!({"common_name": ["x"], "private_key_format": token}));
+    send("POST", "/v1/pki/certificates/import", json!({"certificate_pem": own_key, "private_key_pem": own_key, "chain_pem": own_key}));
+    send("POST", "/v1/pki/certificates/import", json!({"certificate_pem": issued["certificate"], "private_key_pem": own_key}));
+    send("POST", "/v1/pki/certificates/import", json!({"certificate_pem": issued["certificate"], "private_key": own_key}));
     send("POST", "/v1/pki/revoke", json!({"serial_number": token, "reason": token}));
     send("POST", "/v1/pki/roles", json!({"name": "x y", "ca_id": token, "max_ttl": token}));
     send("POST", "/v1/admin/tokens", json!({"name": "x", "scopes": ["pki:read"], "ttl": token}));

@@ -13,9 +13,6 @@ const BACK_WITHIN: Duration = Duration::from_secs(5);
 /// The machines this runs on stall for seconds; a start of a process is what they stall most at.
 const SLACK: u32 = 3;
 
-/// A call that hangs is known by its time, so the service cannot be back before that.
-const TIMEOUTS: &str = "call_timeout = \"3s\"\ninitialise_timeout = \"3s\"\n";
-
 #[test]
 fn after_one_crash_the_service_is_back_at_once() {
     let siege = Siege::lay();
@@ -49,7 +46,7 @@ fn a_module_that_crashes_wherever_it_is_called() {
 
 #[test]
 fn a_module_that_never_returns() {
-    let siege = Siege::lay_with(TIMEOUTS);
+    let siege = Siege::lay();
     endure(&siege, &["C_Sign always hang", "C_SignInit 1/10 hang", "C_Sign 1/2 before 0xB3\nC_OpenSession always hang"]);
     endure(&siege, &["C_Sign always abort\nC_Initialize always hang", "C_Sign always abort\nC_Login always hang"]);
     endure(&siege, &["C_Sign always before 0x190\nC_Finalize always hang"]);
@@ -59,7 +56,7 @@ fn a_module_that_never_returns() {
 #[test]
 fn issuing_goes_on_over_a_module_that_crashes_and_hangs() {
     let count: usize = std::env::var("CHANCERY_FAULT_ISSUES").ok().map_or(300, |text| text.parse().expect("a number of issues"));
-    let siege = Siege::lay_with(TIMEOUTS);
+    let siege = Siege::lay();
     let (begun, before) = (Instant::now(), siege.issued());
     siege.shim.set("C_Sign 1% abort\nC_Sign 1/200 hang\n");
     let mut seen = (begun, before);

@@ -7,6 +7,7 @@
 mod aftermath;
 mod books;
 mod crashes;
+mod custody;
 mod keys;
 mod login;
 mod returned;

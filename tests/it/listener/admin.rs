@@ -46,7 +46,9 @@ fn administration_is_not_found_on_other_listeners_however_it_is_asked_for() {
     for path in apart {
         let path = path.replace("{id}", "tok_0123456789abcdef0123456789abcdef");
         let (found, body) = status(&admin, &root, "GET", &path, &token);
-        assert!(["200", "405"].contains(&found.as_str()), "{path} on the admin listener: {found} {body}");
+        // One that names something says that it is not there; that the endpoint is, is seen by the code.
+        let is_there = ["200", "405"].contains(&found.as_str()) || body.contains("\"code\":\"not_found\"");
+        assert!(is_there, "{path} on the admin listener: {found} {body}");
         let encoded = path.replacen("admin", "%61dmin", 1).replacen("metrics", "%6detrics", 1);
         let spellings = [
             path.clone(),

@@ -21,7 +21,7 @@ use crate::appliance::{Appliance, run};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An appliance whose configuration was changed before this start.
-fn configured(dir: &Path, change: impl FnOnce(String) -> String) -> Appliance {
+pub fn configured(dir: &Path, change: impl FnOnce(String) -> String) -> Appliance {
     if !dir.join("chancery.toml").exists() {
         assert!(Appliance::start_in(dir).stop());
     }
@@ -29,7 +29,7 @@ fn configured(dir: &Path, change: impl FnOnce(String) -> String) -> Appliance {
     Appliance::start_in(dir)
 }
 
-fn reconfigure(dir: &Path, change: impl FnOnce(String) -> String) {
+pub fn reconfigure(dir: &Path, change: impl FnOnce(String) -> String) {
     let path = dir.join("chancery.toml");
     let text = change(std::fs::read_to_string(&path).unwrap());
     std::fs::write(path, text).unwrap();
@@ -64,7 +64,7 @@ fn inspect(pem: &str, options: &[&str]) -> String {
 
 /// Waits until something holds.
 #[track_caller]
-fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < 2 * PATIENCE, "waited in vain for: {what}");
@@ -72,7 +72,7 @@ fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn audit(appliance: &Appliance) -> Vec<Value> {
+pub fn audit(appliance: &Appliance) -> Vec<Value> {
     appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200)["data"].as_array().unwrap().clone()
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use serde_json::{Value, json};
+
 use super::own_authority::prepared;
 use super::{PATIENCE, address, configured, inspect, shown, with_tls};
 use crate::appliance::{Appliance, run};
@@ -48,7 +50,7 @@ fn token_has_key_of(appliance: &Appliance, pem: &str) -> bool {
 fn handshakes_are_signed_by_the_token_with_every_kind_of_key() {
     let dir = tempfile::tempdir().unwrap();
     prepared(dir.path(), "Listeners", "ec", 256);
-    for (key_type, suites) in [
+    let types = [
         ("ec-256", &[("-tls1_3", "", "ecdsa"), ("-tls1_2", "", "ecdsa")][..]),
         ("ec-384", &[("-tls1_3", "", "ecdsa"), ("-tls1_2", "", "ecdsa")][..]),
         (
@@ -63,11 +65,12 @@ fn handshakes_are_signed_by_the_token_with_every_kind_of_key() {
             ][..],
         ),
         ("ed25519", &[("-tls1_3", "", "ed25519"), ("-tls1_2", "", "ed25519")][..]),
-    ] {
+    ];
+    for (retired, (key_type, suites)) in types.into_iter().enumerate() {
         let mut appliance = with_key(dir.path(), key_type);
         let signed = |appliance: &Appliance| {
             let metrics = appliance.call_as(None, "GET", "/metrics", None).text();
-            let line = metrics.lines().find(|line| line.starts_with("chancery_token_signatures_total ")).unwrap().to_owned();
+            let line = metrics.lines().find(|line| line.starts_with("chancery_token_signatures_total{")).unwrap().to_owned();
             line.split(' ').nth(1).unwrap().parse::<u64>().unwrap()
         };
         let root = appliance.path("ca.pem").display().to_string();
@@ -94,6 +97,9 @@ fn handshakes_are_signed_by_the_token_with_every_kind_of_key() {
         let mut appliance = Appliance::start_in(dir.path());
         assert_eq!(shown(&address(&appliance), &[]), pem, "{key_type}");
         assert_eq!(std::fs::read_to_string(dir.path().join("data/tls/listener.key-id")).unwrap(), id);
+        // Those of the types before lie in the token still, and are told of.
+        let faults = appliance.call_as(None, "GET", "/healthz", None).expect(200)["key_faults"].clone();
+        assert_eq!(faults, if retired == 0 { Value::Null } else { json!({"retired": retired}) }, "{key_type}");
         assert!(appliance.stop());
     }
 }

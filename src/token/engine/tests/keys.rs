@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::setup::{Home, LABEL, MODULE, Token, new_key, secret};
+use super::setup::{Home, LABEL, Token, module, new_key, secret, those_made};
 use crate::token::engine::initialise;
 use crate::token::request::{Answer, Ask, KeyName};
 use crate::token::{KeyAttributes, KeyId, KeyRef, TokenError};
@@ -15,7 +15,9 @@ const MESSAGE: &[u8] = b"to be signed";
 async fn every_key_type_signs_with_each_of_its_algorithms() {
     let home = Home::new();
     let token = home.open();
-    for key_type in KeyType::ALL {
+    let key_types = those_made(&KeyType::ALL);
+    for key_type in &key_types {
+        let key_type = *key_type;
         let key = new_key(&token, key_type).await;
         for algorithm in SignatureAlgorithm::ALL {
             let outcome = token.sign(&key, algorithm, MESSAGE).await;
@@ -28,7 +30,7 @@ async fn every_key_type_signs_with_each_of_its_algorithms() {
             }
         }
     }
-    assert_eq!(token.health().signatures, 3 * 6 + 4);
+    assert_eq!(token.health().signatures, 3 * 6 + (key_types.len() as u64 - 3));
     assert!(token.health().reachable);
 }
 
@@ -45,7 +47,8 @@ async fn a_generated_key_is_kept_as_it_was_asked_for() {
         private: true,
         token: true,
     };
-    for key_type in [KeyType::Rsa2048, KeyType::P384, KeyType::Ed25519] {
+    let key_types = those_made(&[KeyType::Rsa2048, KeyType::P384, KeyType::Ed25519]);
+    for key_type in key_types.iter().copied() {
         let id = KeyId::random().unwrap();
         let made = token.generate(id, "ca", key_type).await.unwrap();
         assert_eq!(made.attributes, wanted);
@@ -57,12 +60,14 @@ async fn a_generated_key_is_kept_as_it_was_asked_for() {
     }
     // The token is the truth: another process finds the same keys.
     let listing = Command::new("pkcs11-tool")
-        .args(["--module", MODULE, "--token-label", LABEL, "--login", "--pin", "1234-5678", "--list-objects", "--type", "privkey"])
+        .arg("--module")
+        .arg(module())
+        .args(["--token-label", LABEL, "--login", "--pin", "1234-5678", "--list-objects", "--type", "privkey"])
         .output()
         .unwrap();
     let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
-    assert_eq!(listing.matches("sensitive, always sensitive, never extractable, local").count(), 3, "{listing}");
-    assert_eq!(listing.matches("Usage:      sign\n").count(), 3, "{listing}");
+    assert_eq!(listing.matches("sensitive, always sensitive, never extractable, local").count(), key_types.len(), "{listing}");
+    assert_eq!(listing.matches("Usage:      sign\n").count(), key_types.len(), "{listing}");
 }
 
 #[tokio::test]
@@ -128,7 +133,9 @@ async fn the_inventory_shows_every_private_key_whoever_made_it() {
     let token = home.open();
     let mut ours = [new_key(&token, KeyType::P256).await, new_key(&token, KeyType::Rsa2048).await];
     let foreign = Command::new("pkcs11-tool")
-        .args(["--module", MODULE, "--token-label", LABEL, "--login", "--pin", "1234-5678", "--keypairgen", "--key-type", "EC:prime256v1"])
+        .arg("--module")
+        .arg(module())
+        .args(["--token-label", LABEL, "--login", "--pin", "1234-5678", "--keypairgen", "--key-type", "EC:prime256v1"])
         .args(["--id", "0102", "--label", "foreign"])
         .output()
         .unwrap();
@@ -157,12 +164,12 @@ async fn a_forgotten_key_is_found_again() {
 #[test]
 fn a_token_is_initialised_once() {
     let home = Home::new();
-    let again = |label| initialise(Path::new(MODULE), label, &secret("so-pin"), &secret("user-pin"));
+    let again = |label| initialise(&module(), label, &secret("so-pin"), &secret("user-pin"));
     assert!(matches!(again(LABEL), Err(TokenError::TokenExists)));
     for label in ["", " x", "x ", "123456789012345678901234567890123"] {
         assert!(matches!(again(label), Err(TokenError::BadLabel)), "{label:?}");
     }
-    // SoftHSM always has one more empty slot.
+    // SoftHSM always has one more empty slot, and Kryoptic was given more.
     again("second").unwrap();
     assert!(home.open_with_pin("1234-5678").is_ok());
 }
@@ -170,7 +177,7 @@ fn a_token_is_initialised_once() {
 #[test]
 fn a_token_is_chosen_by_label_or_serial() {
     let home = Home::new();
-    initialise(Path::new(MODULE), "second", &secret("so-pin"), &secret("user-pin")).unwrap();
+    initialise(&module(), "second", &secret("so-pin"), &secret("user-pin")).unwrap();
     let open = |label: Option<&str>, serial: Option<&str>| {
         let mut config = home.config();
         (config.label, config.serial) = (label.map(str::to_owned), serial.map(str::to_owned));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::setup::{Home, Token, new_key, tasks};
+use super::setup::{Home, Token, new_key, tasks, those_made};
 use crate::token::TokenError;
 use crate::token::engine::worker::{Reply, Ticket};
 use crate::token::request::Ask;
@@ -21,7 +21,8 @@ async fn eight_tasks_sign_while_keys_are_made() {
     let making = tokio::spawn({
         let token = token.clone();
         async move {
-            for key_type in [KeyType::Rsa2048, KeyType::P256, KeyType::Ed25519, KeyType::P384, KeyType::Rsa2048] {
+            let some = [KeyType::Rsa2048, KeyType::P256, KeyType::Ed25519, KeyType::P384, KeyType::Rsa2048];
+            for key_type in those_made(&some) {
                 new_key(&token, key_type).await;
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::setup::{Home, LABEL, MODULE, Token, new_key, processor_time, secret, tasks};
+use super::setup::{Home, LABEL, Token, module, new_key, processor_time, secret, tasks};
 use crate::token::engine::module::{Module, Selection};
 use crate::token::{ErrorClass, KeyRef, TokenError};
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
@@ -48,7 +48,7 @@ async fn a_pin_that_is_refused_later_stays_refused() {
     let key = new_key(&token, KeyType::P256).await;
     settle().await;
     // Somebody changes the PIN and logs us out.
-    let module = Module::load(Path::new(MODULE)).unwrap();
+    let module = Module::load(&module()).unwrap();
     {
         let entry = module.enter();
         let (slot, _) = entry.find(&Selection { label: Some(LABEL.to_owned()), serial: None }).unwrap();
@@ -107,12 +107,12 @@ async fn a_finalised_module_is_initialised_again() {
     let key = new_key(&token, KeyType::P256).await;
     sign(&token, &key).await.unwrap();
     settle().await;
-    Module::load(Path::new(MODULE)).unwrap().enter().pkcs11().clone().finalize().unwrap();
+    Module::load(&module()).unwrap().enter().pkcs11().clone().finalize().unwrap();
     sign(&token, &key).await.unwrap();
     assert_eq!(token.health().last_error_class, Some(ErrorClass::InitialiseAgain));
     // And the sessions that were lost with it are lost for every worker, also when another token had it done.
     settle().await;
-    let module = Module::load(Path::new(MODULE)).unwrap();
+    let module = Module::load(&module()).unwrap();
     let incarnation = module.enter().incarnation();
     module.initialise_again(incarnation).unwrap();
     sign(&token, &key).await.unwrap();
@@ -128,7 +128,7 @@ async fn sessions_closed_behind_our_back_are_opened_again() {
     sign(&token, &key).await.unwrap();
     settle().await;
     // Finalised and initialised by somebody else in the process: every handle we have is void, and we were not told.
-    let pkcs11 = Module::load(Path::new(MODULE)).unwrap().enter().pkcs11().clone();
+    let pkcs11 = Module::load(&module()).unwrap().enter().pkcs11().clone();
     pkcs11.clone().finalize().unwrap();
     pkcs11.initialize(cryptoki::context::CInitializeArgs::new(cryptoki::context::CInitializeFlags::OS_LOCKING_OK)).unwrap();
     sign(&token, &key).await.unwrap();
@@ -255,7 +255,7 @@ fn nothing_shows_the_pin() {
 }
 
 fn log_out() {
-    let entry = Module::load(Path::new(MODULE)).unwrap().enter();
+    let entry = Module::load(&module()).unwrap().enter();
     let (slot, _) = entry.find(&Selection { label: Some(LABEL.to_owned()), serial: None }).unwrap();
     let seat = entry.open(slot, false).unwrap();
     seat.session.logout().unwrap();

@@ -1,15 +1,17 @@
-//! A private SoftHSM2 with one token.
+//! A private SoftHSM2 with one token; or, where CHANCERY_TEST_KRYOPTIC names its module, a private Kryoptic.
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cryptoki::mechanism::MechanismType;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::base::secret::SecretString;
 use crate::token::engine::calls::{Calls, Timeouts};
+use crate::token::engine::module::{Module, Selection};
 use crate::token::engine::pin::PinFile;
 use crate::token::engine::{Engine, EngineConfig, Reply, initialise};
 use crate::token::request::{self, Answer, Ask};
@@ -17,7 +19,7 @@ use crate::token::{GeneratedKey, KeyId, KeyProfile, KeyRef, TokenError, softhsm}
 use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
 use crate::x509::key::PublicKey;
 
-pub const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 pub const LABEL: &str = "chancery";
 const PIN: &str = "1234-5678";
 
@@ -30,29 +32,23 @@ impl Home {
     pub fn empty() -> Self {
         assert!(std::env::var_os("NEXTEST").is_some(), "run these tests with cargo nextest: each needs its own process");
         let dir = tempfile::tempdir().unwrap();
-        let configuration = softhsm::prepare(dir.path()).unwrap();
-        set_variable(&configuration);
+        match kryoptic() {
+            None => set_variable(softhsm::CONFIGURATION_VARIABLE, &softhsm::prepare(dir.path()).unwrap()),
+            Some(_) => set_variable("KRYOPTIC_CONF", &prepare_kryoptic(dir.path())),
+        }
         Self { dir }
     }
 
     /// With an initialised token.
     pub fn new() -> Self {
         let home = Self::empty();
-        initialise(Path::new(MODULE), LABEL, &secret("so-pin-1234"), &secret(PIN)).unwrap();
+        initialise(&module(), LABEL, &secret("so-pin-1234"), &secret(PIN)).unwrap();
         home
     }
 
     pub fn config(&self) -> EngineConfig {
         let pin = self.pin(PIN);
-        EngineConfig {
-            module: PathBuf::from(MODULE),
-            label: Some(LABEL.to_owned()),
-            serial: None,
-            pin,
-            sessions: 2,
-            queue: 0,
-            limits: Vec::new(),
-        }
+        EngineConfig { module: module(), label: Some(LABEL.to_owned()), serial: None, pin, sessions: 2, queue: 0, limits: Vec::new() }
     }
 
     /// A file with that PIN.
@@ -79,6 +75,35 @@ impl Home {
     pub fn token(&self) -> PathBuf {
         std::fs::read_dir(self.tokens()).unwrap().next().unwrap().unwrap().path()
     }
+}
+
+/// The module that is tested.
+pub fn module() -> PathBuf {
+    kryoptic().unwrap_or_else(|| SOFTHSM.into())
+}
+
+/// Those of the types that the module under test makes: Kryoptic has Ed25519 from OpenSSL 3.2 on. To be called when there is a token.
+pub fn those_made(key_types: &[KeyType]) -> Vec<KeyType> {
+    let entry = Module::load(&module()).unwrap().enter();
+    let (slot, _) = entry.find(&Selection { label: Some(LABEL.to_owned()), serial: None }).unwrap();
+    let has_edwards = entry.pkcs11().get_mechanism_list(slot).unwrap().contains(&MechanismType::ECC_EDWARDS_KEY_PAIR_GEN);
+    assert!(has_edwards || kryoptic().is_some());
+    key_types.iter().copied().filter(|key_type| has_edwards || *key_type != KeyType::Ed25519).collect()
+}
+
+fn kryoptic() -> Option<PathBuf> {
+    std::env::var_os("CHANCERY_TEST_KRYOPTIC").map(PathBuf::from)
+}
+
+/// Three slots, of which the first becomes the token.
+fn prepare_kryoptic(dir: &Path) -> PathBuf {
+    let slot = |number: u32| {
+        let database = dir.join(format!("slot-{number}.db"));
+        format!("[[slots]]\nslot = {number}\ndbtype = \"sqlite\"\ndbargs = {:?}\n", database.display().to_string())
+    };
+    let configuration = dir.join("kryoptic.toml");
+    std::fs::write(&configuration, (1..=3).map(slot).collect::<String>()).unwrap();
+    configuration
 }
 
 /// An engine with the methods of the daemon's token, but for the verification.
@@ -177,8 +202,8 @@ pub fn processor_time() -> Duration {
     of(usage.user_time()) + of(usage.system_time())
 }
 
-#[expect(unsafe_code, reason = "SoftHSM2 reads its configuration's path from the environment; the test has no other thread yet")]
-fn set_variable(configuration: &Path) {
+#[expect(unsafe_code, reason = "modules read their configuration's path from the environment; the test has no other thread yet")]
+fn set_variable(name: &str, configuration: &Path) {
     // SAFETY: nextest runs this test alone in its process, and it has not started a runtime or another thread that reads the environment.
-    unsafe { std::env::set_var(softhsm::CONFIGURATION_VARIABLE, configuration) }
+    unsafe { std::env::set_var(name, configuration) }
 }

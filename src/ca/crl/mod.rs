@@ -1,0 +1,417 @@
+//! The CRLs of every authority: which there are, when each is due, and handing out the current ones. How one is made stands in `make`.
+//!
+//! Guarantees: the number of a CRL is durable before the token is asked and is never used again. A CRL is on disk, whole, and was held against the
+//! store before its record says that it is there; until then the one before it is handed out. None is ever in memory as a whole, but for those of
+//! Ed25519, which signs no digest.
+//!
+//! Never does: decide who is revoked, or let anything about a CRL keep a revocation from being accepted.
+
+mod check;
+mod file;
+mod listing;
+mod make;
+mod name;
+mod settings;
+mod spool;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use file::Folder;
+pub use file::{CrlBytes, PublishedCrl};
+pub use name::{CrlForm, CrlName};
+pub use settings::{CrlSchedule, CrlSettings, Plan};
+
+use super::record::{CrlRecord, CrlSettingsRecord};
+use super::{Authorities, Authority, AuthorityError};
+use crate::access::Caller;
+use crate::audit::{self, Action, Field, Ledger};
+use crate::base::clock::{Clock, from_seconds};
+use crate::base::id::CaId;
+use crate::inventory::{Certificates, CrlPart, InventoryError, RevocationJournal};
+use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
+use crate::token::{Token, TokenError};
+
+/// Why no CRL was published.
+#[derive(Debug, thiserror::Error)]
+pub enum CrlError {
+    #[error("no such authority")]
+    NotFound,
+    #[error("the authority has expired")]
+    Expired,
+    #[error("the authority makes no delta CRLs")]
+    NoDeltas,
+    #[error("a full CRL has to be made first")]
+    NoBase,
+    #[error("its certificates name no URL that a divided CRL is found by")]
+    NoUrl,
+    #[error("the CRL cannot be encoded or read back")]
+    Encoding,
+    #[error("the CRL is not what was meant to be signed: {0}")]
+    NotAsMeant(&'static str),
+    #[error("a record of a revocation or CRL cannot be read")]
+    Record,
+    #[error("the CRL file cannot be written or read")]
+    File(#[source] std::io::Error),
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// CRLs to be made now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub ca: CaId,
+    form: CrlForm,
+    /// Which of them, and the number each had when that was found.
+    parts: Vec<(CrlPart, Option<u64>)>,
+    /// Those that a revocation has made due.
+    revoked: BTreeSet<CrlPart>,
+    /// The last change that was known of then.
+    sequence: u64,
+}
+
+/// How the CRLs are together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CrlHealth {
+    /// How many were not what the store says when they were last made, so that an earlier one is still handed out.
+    pub rejected: usize,
+    /// How many are missing or have ended, of authorities that have not.
+    pub ended: usize,
+}
+
+/// Publishes the CRLs of all authorities and hands out the current ones.
+pub struct CrlPublisher {
+    authorities: Authorities,
+    books: Books,
+    ledger: Ledger,
+    token: Token,
+    clock: Clock,
+    journal: RevocationJournal,
+    schedule: RwLock<CrlSchedule>,
+    folder: Folder,
+    current: RwLock<BTreeMap<CrlName, Arc<PublishedCrl>>>,
+    /// One publication per authority at a time, so that numbers and files follow each other.
+    publishing: Mutex<HashMap<CaId, Arc<tokio::sync::Mutex<()>>>>,
+    /// What was revoked or lifted where that has a CRL made soon: since when, and which CRLs.
+    waiting: Mutex<HashMap<CaId, (Instant, BTreeSet<CrlPart>)>>,
+    /// When a CRL that was due could not be made.
+    failed: Mutex<HashMap<CaId, Instant>>,
+    rejected: Mutex<BTreeSet<CrlName>>,
+}
+
+/// Where it is written who is revoked.
+struct Books {
+    storage: Storage,
+    certificates: Certificates,
+}
+
+/// A CRL that could not be made is tried again after this time.
+const AGAIN_AFTER: Duration = Duration::from_secs(20);
+
+impl CrlPublisher {
+    /// Takes up the CRLs that were published before. A file that is missing or differs from its record is left out and will
+    /// be made anew.
+    pub fn load(
+        authorities: Authorities,
+        ledger: Ledger,
+        token: Token,
+        clock: Clock,
+        journal: RevocationJournal,
+        schedule: CrlSchedule,
+        directory: PathBuf,
+    ) -> Result<Self, CrlError> {
+        let storage = ledger.storage().clone();
+        let certificates = Certificates::new(storage.clone(), ledger.clone(), clock.clone());
+        let folder = Folder::open(directory).map_err(CrlError::File)?;
+        let mut current = BTreeMap::new();
+        for authority in authorities.of_all_organizations() {
+            for name in names(&authority, CrlForm::Full).into_iter().chain(names(&authority, CrlForm::Delta)) {
+                if let Some(record) = read_record(&storage, name)?
+                    && let Some(published) = folder.find(name, &record)
+                {
+                    current.insert(name, Arc::new(published));
+                }
+            }
+        }
+        folder.keep_only(current.values().map(Arc::as_ref)).map_err(CrlError::File)?;
+        Ok(Self {
+            authorities,
+            books: Books { storage, certificates },
+            ledger,
+            token,
+            clock,
+            journal,
+            schedule: RwLock::new(schedule),
+            folder,
+            current: RwLock::new(current),
+            publishing: Mutex::default(),
+            waiting: Mutex::default(),
+            failed: Mutex::default(),
+            rejected: Mutex::default(),
+        })
+    }
+
+    /// Makes the CRLs to come by another schedule, where their authorities ask for nothing else.
+    pub fn set_schedule(&self, schedule: CrlSchedule) {
+        *self.schedule.write().unwrap_or_else(PoisonError::into_inner) = schedule;
+    }
+
+    /// The schedule of authorities that ask for nothing else.
+    pub fn schedule(&self) -> CrlSchedule {
+        *self.schedule.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The current CRL of an authority: the full one of everything.
+    pub fn current(&self, ca: CaId) -> Option<Arc<PublishedCrl>> {
+        self.named(CrlName::whole(ca))
+    }
+
+    /// The current CRL of that name.
+    pub fn named(&self, name: CrlName) -> Option<Arc<PublishedCrl>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+    }
+
+    /// Whether the authority makes CRLs of that name.
+    pub fn makes(&self, name: CrlName) -> bool {
+        self.authorities.of_any_organization(name.ca).is_some_and(|authority| names(&authority, name.form).contains(&name))
+    }
+
+    /// Until when a copy may be used without asking again: the next regular publication, or soon where a revocation has one made.
+    pub fn fresh_until(&self, published: &PublishedCrl) -> Timestamp {
+        let Some(authority) = self.authorities.of_any_organization(published.name.ca) else { return published.next_update };
+        let plan = authority.crl.plan(self.schedule());
+        let regular = due_at(&plan, published);
+        match plan.publish_within {
+            None => regular,
+            Some(within) => regular.min(later(self.clock.now(), within.as_seconds())),
+        }
+    }
+
+    /// What is to be made now: what is missing, a period old, close to its end, or from a time that has not come, because
+    /// the clock was wrong then; and what a revocation has made due.
+    pub fn due(&self) -> Vec<Due> {
+        let now = from_seconds(self.clock.now().as_second());
+        let sequence = self.books.storage.last_sequence();
+        let mut due = Vec::new();
+        for authority in self.authorities.of_all_organizations() {
+            if now >= authority.not_after || lock(&self.failed).get(&authority.id).is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
+                continue;
+            }
+            let plan = authority.crl.plan(self.schedule());
+            let mut parts = self.parts_due(&authority, CrlForm::Full, |full| now >= due_at(&plan, full) || now < full.this_update);
+            let revoked = self.take_waiting(&authority, &plan);
+            if plan.delta_period.is_none() || !self.can_have_deltas(&authority) {
+                parts.extend(&revoked);
+                due.extend(self.due_of(&authority, CrlForm::Full, parts, revoked, sequence));
+                continue;
+            }
+            let mut changed = self.parts_due(&authority, CrlForm::Delta, |delta| {
+                let base = self.named(CrlName { form: CrlForm::Full, ..delta.name }).map(|full| full.number);
+                now >= due_at(&plan, delta) || now < delta.this_update || delta.base != base
+            });
+            changed.extend(&revoked);
+            // A new full CRL has a delta CRL of its own, so that what clients put together is never older than it.
+            changed.extend(parts.iter().copied());
+            due.extend(self.due_of(&authority, CrlForm::Full, parts, BTreeSet::new(), sequence));
+            due.extend(self.due_of(&authority, CrlForm::Delta, changed, revoked, sequence));
+        }
+        due
+    }
+
+    fn due_of(
+        &self,
+        authority: &Authority,
+        form: CrlForm,
+        parts: BTreeSet<CrlPart>,
+        revoked: BTreeSet<CrlPart>,
+        sequence: u64,
+    ) -> Option<Due> {
+        let ca = authority.id;
+        let number = |part| self.named(CrlName { ca, part, form }).map(|published| published.number);
+        let parts: Vec<_> = parts.into_iter().map(|part| (part, number(part))).collect();
+        (!parts.is_empty()).then_some(Due { ca, form, parts, revoked, sequence })
+    }
+
+    fn parts_due(&self, authority: &Authority, form: CrlForm, is_due: impl Fn(&PublishedCrl) -> bool) -> BTreeSet<CrlPart> {
+        let names = names(authority, form).into_iter();
+        names.filter(|name| self.named(*name).is_none_or(|published| is_due(&published))).map(|name| name.part).collect()
+    }
+
+    /// A delta CRL tells what was revoked one by one; that an authority above was revoked is told by a full one first.
+    fn can_have_deltas(&self, authority: &Authority) -> bool {
+        self.current(authority.id).is_none_or(|full| !needs_full_first(authority, &full))
+    }
+
+    fn take_waiting(&self, authority: &Authority, plan: &Plan) -> BTreeSet<CrlPart> {
+        let mut waiting = lock(&self.waiting);
+        let Some(within) = plan.publish_within else {
+            waiting.remove(&authority.id);
+            return BTreeSet::new();
+        };
+        // Half of the time is for those that come meanwhile, half for making it.
+        let is_time = waiting.get(&authority.id).is_some_and(|(since, _)| since.elapsed() >= within.as_std() / 2);
+        if is_time { waiting.remove(&authority.id).map(|(_, parts)| parts).unwrap_or_default() } else { BTreeSet::new() }
+    }
+
+    /// Notes that a certificate was revoked or a hold lifted. Nothing here can fail or take long.
+    pub fn status_changed(&self, ca: CaId, part: CrlPart) {
+        let mut waiting = lock(&self.waiting);
+        let (_, parts) = waiting.entry(ca).or_insert_with(|| (Instant::now(), BTreeSet::new()));
+        parts.extend([CrlPart::Whole, part]);
+    }
+
+    /// Makes, signs, checks and publishes what is due and was not made by somebody else meanwhile.
+    pub async fn publish_due(&self, due: &Due) -> Result<Vec<Arc<PublishedCrl>>, CrlError> {
+        let turn = self.turn(due.ca);
+        let _one_at_a_time = turn.lock().await;
+        let is_due_still = |(part, number): &&(CrlPart, Option<u64>)| {
+            let published = self.named(CrlName { ca: due.ca, part: *part, form: due.form });
+            let is_unchanged = published.as_ref().map(|published| published.number) == *number;
+            is_unchanged || due.revoked.contains(part) && published.is_some_and(|published| published.seen < due.sequence)
+        };
+        let parts: Vec<_> = due.parts.iter().filter(is_due_still).map(|(part, _)| *part).collect();
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outcome = self.publish_in_turn(due.ca, due.form, Some(&parts), &Caller::system()).await;
+        match &outcome {
+            Ok(_) => drop(lock(&self.failed).remove(&due.ca)),
+            Err(_) => {
+                lock(&self.failed).insert(due.ca, Instant::now());
+                due.revoked.iter().for_each(|part| self.status_changed(due.ca, *part));
+            }
+        }
+        outcome
+    }
+
+    /// Makes, signs, checks and publishes an authority's CRLs now; the one of everything is given back. That the caller may know of the
+    /// authority is for the caller of this to see to.
+    pub async fn publish(&self, ca: CaId, form: CrlForm, caller: &Caller) -> Result<Arc<PublishedCrl>, CrlError> {
+        let turn = self.turn(ca);
+        let _one_at_a_time = turn.lock().await;
+        let published = self.publish_in_turn(ca, form, None, caller).await?;
+        if form == CrlForm::Full && self.authorities.of_any_organization(ca).is_some_and(|authority| authority.crl.delta) {
+            // The delta CRL that was there belongs to an earlier full one. Its time comes in any case.
+            if let Err(error) = self.publish_in_turn(ca, CrlForm::Delta, None, caller).await {
+                tracing::warn!(%ca, %error, "no delta CRL was published with a full one");
+            }
+        }
+        published.into_iter().find(|published| published.name.part == CrlPart::Whole).ok_or(CrlError::NotFound)
+    }
+
+    fn turn(&self, ca: CaId) -> Arc<tokio::sync::Mutex<()>> {
+        lock(&self.publishing).entry(ca).or_default().clone()
+    }
+
+    async fn publish_in_turn(
+        &self,
+        ca: CaId,
+        form: CrlForm,
+        parts: Option<&[CrlPart]>,
+        caller: &Caller,
+    ) -> Result<Vec<Arc<PublishedCrl>>, CrlError> {
+        let authority = self.authorities.of_any_organization(ca).ok_or(CrlError::NotFound)?;
+        if form == CrlForm::Delta && !authority.crl.delta {
+            return Err(CrlError::NoDeltas);
+        }
+        let parts: Vec<_> = match parts {
+            Some(parts) => parts.to_vec(),
+            None => authority.crl.parts(),
+        };
+        match self.make(&authority, form, &parts, caller).await {
+            // Too much has changed for a delta CRL, or the full one is missing: then both are made.
+            Err(CrlError::NoBase) if form == CrlForm::Delta => {
+                self.make(&authority, CrlForm::Full, &parts, caller).await?;
+                self.make(&authority, form, &parts, caller).await
+            }
+            other => other,
+        }
+    }
+
+    /// Changes how an authority's CRLs are made.
+    pub async fn configure(&self, authority: &Authority, settings: CrlSettings, caller: &Caller) -> Result<(), CrlError> {
+        if settings.shards > 0 && authority.crl_urls.is_empty() {
+            return Err(CrlError::NoUrl);
+        }
+        let (table, key) = (Table::CrlSettings, authority.id.as_bytes());
+        let before = self.books.storage.get(table, key)?;
+        // What was decided by is what is there still.
+        if before.as_deref().map_or(Some(CrlSettings::default()), CrlSettingsRecord::decode) != Some(authority.crl) {
+            return Err(CrlError::Commit(CommitError::Conflict { table, key: key.to_vec() }));
+        }
+        let value = CrlSettingsRecord::encode(&settings).map_err(|_| CrlError::Record)?;
+        let entry = caller
+            .origin()
+            .entry(Action::CaUpdate, self.clock.now())
+            .of(authority.organization)
+            .object(authority.id)
+            .detail(Field::Settings, format!("{:?}", settings.shown(self.schedule())));
+        let change = Change::new(Class::Normal).expect(table, key, before.as_deref()).put(table, key, &value);
+        self.ledger.commit(audit::Change::new(change, entry)).await?;
+        self.authorities.reload(&self.books.storage)?;
+        Ok(())
+    }
+
+    /// How the CRLs are together.
+    pub fn health(&self) -> CrlHealth {
+        let now = self.clock.now();
+        let mut health = CrlHealth { rejected: lock(&self.rejected).len(), ended: 0 };
+        for authority in self.authorities.of_all_organizations().iter().filter(|authority| now < authority.not_after) {
+            let has_ended = |name: &CrlName| self.named(*name).is_none_or(|published| published.next_update <= now);
+            health.ended += names(authority, CrlForm::Full).iter().filter(|name| has_ended(name)).count();
+        }
+        health
+    }
+}
+
+/// The CRLs of that form an authority makes.
+fn names(authority: &Authority, form: CrlForm) -> Vec<CrlName> {
+    if form == CrlForm::Delta && !authority.crl.delta {
+        return Vec::new();
+    }
+    authority.crl.parts().into_iter().map(|part| CrlName { ca: authority.id, part, form }).collect()
+}
+
+/// Whether a full CRL was made before an authority above was revoked, which no log of this authority tells.
+fn needs_full_first(authority: &Authority, full: &PublishedCrl) -> bool {
+    authority.own_revocation.is_none() && authority.revocation().is_some_and(|revocation| revocation.revoked_at >= full.this_update)
+}
+
+/// When the successor of a CRL is to be made.
+fn due_at(plan: &Plan, published: &PublishedCrl) -> Timestamp {
+    let begun = published.this_update;
+    match (published.name.form, plan.delta_period) {
+        (CrlForm::Full, _) => {
+            let before_end = from_seconds(published.next_update.as_second().saturating_sub(plan.overlap.as_seconds() as i64));
+            later(begun, plan.period.as_seconds()).min(before_end)
+        }
+        (CrlForm::Delta, Some(period)) => later(begun, period.as_seconds()),
+        (CrlForm::Delta, None) => published.next_update,
+    }
+}
+
+fn later(time: Timestamp, seconds: u64) -> Timestamp {
+    from_seconds(time.as_second().saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)))
+}
+
+fn read_record(storage: &Storage, name: CrlName) -> Result<Option<CrlRecord>, CrlError> {
+    let Some(bytes) = storage.get(Table::CrlState, &name.key())? else { return Ok(None) };
+    postcard::from_bytes(&bytes).map(Some).map_err(|_| CrlError::Record)
+}
+
+/// A lock whose holder panicked guards nothing that could be half done here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

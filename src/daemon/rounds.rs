@@ -1,0 +1,58 @@
+//! What the daemon does again and again beside serving, until it stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::http::app::App;
+use crate::http::server;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+/// How often the OCSP responders are looked after.
+const OCSP_LOOK: Duration = Duration::from_secs(5);
+
+/// Goes on with the work until `stop` turns true. What is under way then is given up, as it may be by a crash, and done after the next start.
+pub async fn until_stopped(work: impl Future<Output = ()>, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = work => {}
+        () = server::stopped(&mut stop) => {}
+    }
+}
+
+/// Tells every hour which certificates have come near their end.
+pub async fn tell_of_expiry(app: Arc<App>) {
+    loop {
+        match app.expiry.tell().await {
+            Ok(0) => {}
+            Ok(told) => tracing::info!(told, "certificates are about to end"),
+            Err(error) => tracing::error!(%error, "which certificates are about to end cannot be told"),
+        }
+        tokio::time::sleep(HOUR).await;
+    }
+}
+
+/// Forgets every hour the idempotency keys whose time is over.
+pub async fn forget_idempotency_keys(app: Arc<App>) {
+    loop {
+        match app.idempotency.sweep().await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::debug!(forgotten, "idempotency keys whose time is over"),
+            Err(error) => tracing::error!(%error, "the idempotency keys cannot be read"),
+        }
+        tokio::time::sleep(HOUR).await;
+    }
+}
+
+/// Sends to the webhooks what has happened.
+pub async fn send_to_webhooks(app: Arc<App>) {
+    app.webhooks.run().await;
+}
+
+/// Looks after the OCSP responders: they are replaced in time, their old keys destroyed, answers made ahead.
+pub async fn keep_ocsp(app: Arc<App>) {
+    loop {
+        app.ocsp.maintain(2 * OCSP_LOOK.as_secs() as i64).await;
+        tokio::time::sleep(OCSP_LOOK).await;
+    }
+}

@@ -1,0 +1,100 @@
+//! The query of a request: parameters taken one by one, every fault of them at once.
+
+use std::str::FromStr;
+
+use super::problem::Problem;
+use crate::api::problem::Violation;
+use crate::base::page::{Cursor, DEFAULT_LIMIT, MAX_LIMIT};
+
+/// The query of a list: its own parameters are taken one by one, and what is left over is a fault.
+pub struct Query {
+    pairs: Vec<(String, String)>,
+    violations: Vec<Violation>,
+}
+
+impl Query {
+    /// Takes a query apart (WHATWG URL, application/x-www-form-urlencoded).
+    pub fn read(text: &str) -> Self {
+        let mut query = Self { pairs: Vec::new(), violations: Vec::new() };
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match (decode(name), decode(value)) {
+                (Some(name), Some(_)) if query.pairs.iter().any(|(known, _)| *known == name) => {
+                    query.violations.push(Violation::new(&printable(&name), "given twice".to_owned()));
+                }
+                (Some(name), Some(value)) => query.pairs.push((name, value)),
+                _ => query.violations.push(Violation::new("", "the query is not percent-encoded UTF-8".to_owned())),
+            }
+        }
+        query
+    }
+
+    /// A parameter as it stands.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        let position = self.pairs.iter().position(|(known, _)| known == name)?;
+        Some(self.pairs.swap_remove(position).1)
+    }
+
+    /// A parameter of a type; `wanted` says what would be right.
+    pub fn parse<T: FromStr>(&mut self, name: &str, wanted: &str) -> Option<T> {
+        let text = self.take(name)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.violations.push(Violation::new(name, format!("{wanted} is wanted, not {:?}", printable(&text))));
+        }
+        parsed
+    }
+
+    /// The size of a page.
+    pub fn limit(&mut self) -> usize {
+        match self.parse::<usize>("limit", "a number from 1 to 1000") {
+            None => DEFAULT_LIMIT,
+            Some(limit @ 1..=MAX_LIMIT) => limit,
+            Some(_) => {
+                self.violations.push(Violation::new("limit", format!("a number from 1 to {MAX_LIMIT} is wanted")));
+                DEFAULT_LIMIT
+            }
+        }
+    }
+
+    /// The cursor, which must come from a list with the same filter.
+    pub fn cursor(&mut self, filter: &str) -> Option<Cursor> {
+        let text = self.take("cursor")?;
+        match Cursor::parse(&text, filter) {
+            Ok(cursor) => Some(cursor),
+            Err(fault) => {
+                self.violations.push(Violation::new("cursor", fault.to_string()));
+                None
+            }
+        }
+    }
+
+    /// Ends the reading: parameters nobody took are unknown.
+    pub fn finish(mut self) -> Result<(), Problem> {
+        for (name, _) in &self.pairs {
+            self.violations.push(Violation::new(&printable(name), "unknown parameter".to_owned()));
+        }
+        if self.violations.is_empty() { Ok(()) } else { Err(Problem::invalid(self.violations)) }
+    }
+}
+
+fn printable(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_default).collect()
+}
+
+/// Percent-decoding of one name or value (WHATWG URL, application/x-www-form-urlencoded).
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?, 16).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}

@@ -1,0 +1,176 @@
+//! CRLs of authorities elsewhere: fetched from where their certificates say, or handed over, and believed when they are whole.
+//!
+//! Guarantees: a CRL counts when it is signed by the issuer of the certificate in question, covers everything that issuer issued, and is in
+//! its time. What is fetched is bounded and kept until its next update. Only what a trusted issuer has signed says where to fetch from.
+//!
+//! Never does: take silence for a good status.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use hyper::Method;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::validation::UnknownInPath;
+use crate::base::clock::Clock;
+use crate::outbound::{Outbound, OutboundError, Request, Url, UrlFault};
+use crate::x509::certificate::Certificate;
+use crate::x509::crl::{Crl, CrlFault};
+use crate::x509::extension::KeyUsage;
+use crate::x509::name::DistinguishedName;
+use crate::x509::pem::{self, Label};
+
+/// The longest CRL that is fetched.
+const LONGEST_CRL: usize = 20 << 20;
+/// How many bytes of CRLs are kept.
+const MOST_KEPT: usize = 64 << 20;
+/// How many URLs of one certificate are tried.
+const URLS_TRIED: usize = 2;
+/// How many are fetched at once.
+const AT_ONCE: usize = 8;
+const WITHIN: Duration = Duration::from_secs(15);
+
+/// Why a CRL says nothing of a certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum CrlDoubt {
+    #[error("no CRL was given, and the certificate names none that could be fetched")]
+    NoSource,
+    #[error("its CRL is named by what is no URL to fetch from: {0}")]
+    Url(#[from] UrlFault),
+    #[error("its CRL cannot be fetched: {0}")]
+    Fetch(#[from] OutboundError),
+    #[error("its CRL cannot be fetched: the server answered {0}")]
+    Status(u16),
+    #[error(transparent)]
+    Form(#[from] CrlFault),
+    #[error("the CRL is another issuer's")]
+    OtherIssuer,
+    #[error("the issuer's key is not for CRLs (RFC 5280, 4.2.1.3)")]
+    NotForCrls,
+    #[error("the signature of the CRL is not its issuer's")]
+    BadSignature,
+    #[error("the CRL is out of date, or does not say when the next one comes")]
+    OutOfDate,
+    #[error("the CRL could not be read")]
+    Cut,
+}
+
+/// A CRL in its time, signed by that issuer, for everything it issued (RFC 5280, 6.3.3).
+pub fn believed<'a>(der: &'a [u8], issuer: &Certificate, now: Timestamp) -> Result<Crl<'a>, CrlDoubt> {
+    // A CRL with a narrower scope says so in a critical extension, and is refused by its reader.
+    let crl = Crl::from_der(der)?;
+    let name = DistinguishedName::from_der(crl.issuer_der()).map_err(|_| CrlDoubt::OtherIssuer)?;
+    if name.comparable() != issuer.subject().comparable() {
+        return Err(CrlDoubt::OtherIssuer);
+    }
+    if issuer.key_usage().is_some_and(|usage| !usage.contains(KeyUsage::CRL_SIGN)) {
+        return Err(CrlDoubt::NotForCrls);
+    }
+    if crl.this_update() > now || crl.next_update().is_none_or(|next| next <= now) {
+        return Err(CrlDoubt::OutOfDate);
+    }
+    if !issuer.public_key().is_ok_and(|key| crl.is_signed_by(&key)) {
+        return Err(CrlDoubt::BadSignature);
+    }
+    Ok(crl)
+}
+
+/// Those that were fetched.
+pub struct ForeignCrls {
+    outbound: Outbound,
+    clock: Clock,
+    kept: Mutex<BTreeMap<(String, [u8; 32]), Kept>>,
+    places: Semaphore,
+}
+
+#[derive(Clone)]
+struct Kept {
+    der: Bytes,
+    until: Timestamp,
+}
+
+impl ForeignCrls {
+    pub fn new(outbound: Outbound, clock: Clock) -> Self {
+        Self { outbound, clock, kept: Mutex::default(), places: Semaphore::new(AT_ONCE) }
+    }
+
+    /// What the CRLs of these certificates are, or why there is none, by their places in the path.
+    pub async fn of(&self, unknown: &[UnknownInPath]) -> Vec<(usize, Result<Bytes, CrlDoubt>)> {
+        join_all(unknown.iter().map(|one| async move { (one.place, self.of_one(one).await) })).await
+    }
+
+    async fn of_one(&self, unknown: &UnknownInPath) -> Result<Bytes, CrlDoubt> {
+        let mut outcome = Err(CrlDoubt::NoSource);
+        let Some(issuer) = &unknown.issuer else { return outcome };
+        // ldap and others are nothing we speak.
+        for url in unknown.urls.iter().filter(|url| url.starts_with("http")).take(URLS_TRIED) {
+            outcome = self.from(url, issuer).await;
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    async fn from(&self, url: &str, issuer: &Certificate) -> Result<Bytes, CrlDoubt> {
+        let key = (url.to_owned(), issuer.sha256());
+        let now = self.clock.now();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&key).filter(|kept| kept.until > now).cloned();
+        if let Some(kept) = kept {
+            return Ok(kept.der);
+        }
+        let url: Url = url.parse()?;
+        let answer = {
+            let _place = self.places.acquire().await.map_err(|_| CrlDoubt::Cut)?;
+            let request = Request {
+                method: Method::GET,
+                url: &url,
+                headers: Vec::new(),
+                body: Bytes::new(),
+                roots: None,
+                longest_answer: Some(LONGEST_CRL),
+                within: WITHIN,
+            };
+            self.outbound.send(request).await?
+        };
+        if answer.status != 200 {
+            return Err(CrlDoubt::Status(answer.status));
+        }
+        let (body, issuer) = (answer.body, issuer.clone());
+        // Megabytes to read and to hash.
+        let read = move || {
+            let der = der_of(body);
+            let until = believed(&der, &issuer, now)?.next_update().unwrap_or(now);
+            Ok::<_, CrlDoubt>(Kept { der, until })
+        };
+        let found = tokio::task::spawn_blocking(read).await.map_err(|_| CrlDoubt::Cut)??;
+        self.keep(key, found.clone(), now);
+        Ok(found.der)
+    }
+
+    fn keep(&self, key: (String, [u8; 32]), found: Kept, now: Timestamp) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|_, known| known.until > now);
+        kept.insert(key, found);
+        // The one that would go first makes room.
+        while kept.values().map(|known| known.der.len()).sum::<usize>() > MOST_KEPT {
+            let first = kept.iter().min_by_key(|(_, known)| known.until).map(|(key, _)| key.clone());
+            match first {
+                Some(key) => drop(kept.remove(&key)),
+                None => break,
+            }
+        }
+    }
+}
+
+/// RFC 5280, 4.2.1.13, wants DER; some servers give PEM.
+fn der_of(body: Bytes) -> Bytes {
+    match std::str::from_utf8(&body).ok().filter(|text| text.trim_start().starts_with("-----BEGIN")) {
+        Some(text) => pem::decode_one(text, Label::Crl).map_or_else(|_| body.clone(), Bytes::from),
+        None => body,
+    }
+}

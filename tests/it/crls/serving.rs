@@ -1,0 +1,86 @@
+//! CRLs over HTTP: parts of them, validators, both paths, PEM of many entries.
+
+use serde_json::json;
+
+use super::World;
+use crate::requester::Requester;
+
+#[test]
+fn parts_and_validators_are_served_as_http_has_them() {
+    let world = World::new(json!({}));
+    for host in 0..4 {
+        world.revoke(&world.issue(&format!("host{host}")), "superseded").expect(200);
+    }
+    world.regenerate("full");
+    let paths = ["/crl/ID.crl", "/v1/pki/ca/ID/crl", "/api/v1/ca/ID/crl"].map(|path| path.replace("ID", &world.root));
+    for path in &paths {
+        let get = |headers: &[&str]| world.appliance.call_raw(None, "GET", path, None, headers);
+        let whole = get(&["Accept: application/pkix-crl"]);
+        assert_eq!((whole.status, whole.header("content-type")), (200, Some("application/pkix-crl")), "{path}");
+        let length = whole.body.len();
+        assert_eq!(whole.header("content-length"), Some(length.to_string().as_str()));
+        assert_eq!(whole.header("accept-ranges"), Some("bytes"));
+        let (etag, modified) = (whole.header("etag").unwrap().to_owned(), whole.header("last-modified").unwrap().to_owned());
+        assert!(modified.ends_with(" GMT"), "{modified}");
+        for (range, from, to) in
+            [("bytes=0-0", 0, 1), ("bytes=10-19", 10, 20), ("bytes=100-", 100, length), ("bytes=-7", length - 7, length)]
+        {
+            let part = get(&[&format!("Range: {range}")]);
+            assert_eq!(
+                (part.status, part.header("content-range")),
+                (206, Some(format!("bytes {from}-{}/{length}", to - 1).as_str())),
+                "{path} {range}"
+            );
+            assert!(part.body == whole.body[from..to], "{path} {range}");
+            assert_eq!(part.header("etag"), Some(etag.as_str()));
+        }
+        let beyond = get(&[&format!("Range: bytes={length}-")]);
+        assert_eq!((beyond.status, beyond.header("content-range")), (416, Some(format!("bytes */{length}").as_str())), "{path}");
+        assert!(beyond.body.is_empty());
+        for odd in ["bytes=5-4", "bytes=0-1,3-4", "lines=0-1"] {
+            assert_eq!(get(&[&format!("Range: {odd}")]).status, 200, "what is not understood is ignored: {odd}");
+        }
+        assert_eq!(get(&["Range: bytes=0-1", &format!("If-Range: {etag}")]).status, 206);
+        assert_eq!(get(&["Range: bytes=0-1", &format!("If-Range: {modified}")]).status, 206);
+        assert_eq!(get(&["Range: bytes=0-1", "If-Range: \"another\""]).status, 200);
+        assert_eq!(get(&[&format!("If-Modified-Since: {modified}")]).status, 304);
+        assert_eq!(get(&["If-Modified-Since: Sat, 01 Jan 2000 00:00:00 GMT"]).status, 200);
+        assert_eq!(get(&[&format!("If-Modified-Since: {modified}"), "If-None-Match: \"another\""]).status, 200, "RFC 9110, 13.1.3");
+        assert_eq!(get(&[&format!("If-None-Match: {etag}"), "Range: bytes=0-1"]).status, 304);
+        let head = world.appliance.call_raw(None, "HEAD", path, None, &[]);
+        assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, whole.header("content-length"), 0));
+        assert_eq!(head.header("etag"), Some(etag.as_str()));
+    }
+    // Plain HTTP, by the URL in certificates.
+    let address = std::fs::read_to_string(world.appliance.path("http.addr")).unwrap();
+    let requester = Requester::new();
+    let url = format!("http://{address}{}", paths[0]);
+    let shown =
+        requester.command("curl", &["--silent", "--range", "0-9", "--dump-header", "-", "--output", "part", &url]).output().unwrap();
+    let head = String::from_utf8_lossy(&shown.stdout).to_lowercase();
+    assert!(head.contains("206 partial content") && head.contains("content-range: bytes 0-9/"), "{head}");
+    assert_eq!(std::fs::read(requester.path("part")).unwrap().len(), 10);
+}
+
+/// Longer than one piece that is read and written at a time.
+#[test]
+fn pem_of_many_entries_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::of(crate::appliance::Appliance::start_in(dir.path()), json!({}));
+    assert!(world.appliance.stop());
+    super::histories::fill(&dir.path().join("data"), &world.root, 5_000);
+    world.appliance = crate::appliance::Appliance::start_in(dir.path());
+    let path = format!("/v1/pki/ca/{}/crl", world.root);
+    let published = world.appliance.call("POST", &path, None).expect(200);
+    assert_eq!(published["revoked_certificates"], 5_000);
+    let pem = world.appliance.call_raw(None, "GET", &path, None, &["Accept: application/x-pem-file"]);
+    assert_eq!(pem.header("content-length"), Some(pem.body.len().to_string().as_str()));
+    assert!(pem.text() == published["crl_pem"].as_str().unwrap());
+    let der = world.crl("");
+    assert!(der.len() > 200_000);
+    assert!(pem.text() == chancery::x509::pem::encode(chancery::x509::pem::Label::Crl, &der), "the same bytes in both forms");
+    let requester = Requester::new();
+    assert_eq!(super::listed(&requester, &world.root_pem(), &der).0.len(), 5_000);
+    let leftovers: Vec<_> = std::fs::read_dir(dir.path().join("data/crl")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(leftovers.len(), 1, "one file of the one CRL: {leftovers:?}");
+}

@@ -1,0 +1,39 @@
+//! The token is away: what was signed before is served on, and nothing that is no longer so.
+
+use tempfile::TempDir;
+
+use super::{World, until};
+use crate::appliance::Appliance;
+use crate::faults::shim::Shim;
+
+const TRY_LATER: [u8; 5] = [0x30, 3, 0x0A, 1, 3];
+
+#[test]
+fn cached_answers_are_served_on_unless_a_revocation_has_ended_them() {
+    let shim = Shim::new();
+    let scratch = TempDir::new().unwrap();
+    let appliance = Appliance::start_with(&scratch.path().join("appliance"), |command| {
+        command.arg("--module").arg(shim.module());
+    });
+    let world = World::of(appliance, "ec", 256);
+    let [_, doomed, _] = ["asked", "doomed", "new"].map(|name| world.issue(name));
+    let path = format!("/ocsp/{}", world.issuing);
+    let [asked, doomed_request, new] = ["asked", "doomed", "new"].map(|name| world.request(name, &[]));
+    let fetch = |request: &[u8]| world.fetch("POST", &path, Some(request), &[]);
+    let (before, _) = (fetch(&asked).body, fetch(&doomed_request));
+    // CKR_DEVICE_ERROR.
+    shim.set("C_SignInit always before 0x30\nC_Sign always before 0x30\n");
+    for _ in 0..3 {
+        assert_eq!(fetch(&asked).body, before);
+    }
+    let answer = fetch(&new);
+    assert_eq!((answer.status, answer.body.as_slice()), (200, &TRY_LATER[..]));
+    // A revocation needs no token, and ends what was said before.
+    world.revoke(&doomed, "key_compromise");
+    assert_eq!(fetch(&doomed_request).body, TRY_LATER);
+    shim.set("");
+    until("an answer after the token has come back", || fetch(&new).body != TRY_LATER);
+    assert!(world.read(&fetch(&new).body, "new").contains("new.pem: good"));
+    assert!(world.read(&fetch(&doomed_request).body, "doomed").contains("doomed.pem: revoked"));
+    assert_eq!(fetch(&asked).body, before);
+}

@@ -1,0 +1,108 @@
+//! Responders end and are followed by others; a kill on the way leaves neither a key without a record nor a responder without a key.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{World, schedule, until};
+use crate::appliance::Appliance;
+
+/// The audit trail's entries of an action, with the key they are about.
+fn keys(appliance: &Appliance, action: &str, role: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = appliance.call("GET", &format!("/v1/admin/audit?limit=1000{cursor}"), None).expect(200);
+        let entries = page["data"].as_array().unwrap().iter().filter(|entry| entry["action"] == action && entry["details"]["role"] == role);
+        found.extend(entries.map(|entry| entry["details"]["key_id"].as_str().unwrap_or_default().to_owned()));
+        match page["cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return found,
+        }
+    }
+}
+
+#[test]
+fn a_responder_is_replaced_in_time_and_its_key_destroyed_when_its_answers_have_ended() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut world = World::of(Appliance::start_in(scratch.path()), "ec", 256);
+    world.issue("good");
+    assert!(world.appliance.stop());
+    schedule(&world.appliance, "3s", "6s", "30s");
+    world.appliance = Appliance::start_in(scratch.path());
+    let first = world.responder("good");
+    let made = keys(&world.appliance, "key.generate", "[ocsp]");
+    assert_eq!(made.len(), 1);
+    let mut last = first.clone();
+    until("another responder", || {
+        // Each answer is verified: there is no moment without one.
+        last = world.responder("good");
+        last != first
+    });
+    until("the end of the old key", || keys(&world.appliance, "key.destroy", "[ocsp]").contains(&made[0]));
+    let issued = keys(&world.appliance, "certificate.issue", "[ocsp]");
+    assert!(issued.len() >= 2 && issued.contains(&made[0]), "{issued:?}");
+    assert!(keys(&world.appliance, "certificate.intend", "[ocsp]").len() >= 2);
+    // The next start takes up what there is.
+    assert!(world.appliance.stop());
+    world.appliance = Appliance::start_in(scratch.path());
+    assert!(world.appliance.call_as(None, "GET", "/healthz", None).expect(200).get("key_faults").is_none());
+    assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: good"));
+}
+
+#[test]
+fn a_responder_whose_certificate_is_revoked_is_replaced() {
+    let world = World::of(Appliance::start(), "ec", 256);
+    world.issue("good");
+    let first = world.responder("good");
+    world.appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": first, "reason": "key_compromise"}))).expect(200);
+    until("another responder", || world.responder("good") != first);
+}
+
+/// CHANCERY_OCSP_CRASH_ROUNDS says how often (6).
+#[test]
+fn a_kill_leaves_no_half_made_responder() {
+    let rounds: u64 = std::env::var("CHANCERY_OCSP_CRASH_ROUNDS").ok().map_or(6, |text| text.parse().expect("a number of rounds"));
+    let scratch = tempfile::tempdir().unwrap();
+    let mut world = World::of(Appliance::start_in(scratch.path()), "ec", 256);
+    world.issue("good");
+    let request = world.request("good", &[]);
+    for round in 0..rounds {
+        let ca = world.appliance.root(&format!("root{round}"), "ec", 256);
+        // Nobody reads the answers; they are what makes responders be made.
+        let asking: Vec<_> = [&ca, &world.issuing]
+            .map(|ca| {
+                let body = if ca == &world.issuing { request.clone() } else { own_request(&world, ca) };
+                let head = format!("POST /ocsp/{ca} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+                let address = world.http();
+                std::thread::spawn(move || {
+                    use std::io::{Read, Write};
+                    let Ok(mut stream) = std::net::TcpStream::connect(&address) else { return };
+                    let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+                    let _ = stream.read(&mut [0; 64]);
+                })
+            })
+            .into();
+        std::thread::sleep(Duration::from_millis(round * 7 % 60));
+        world.appliance.kill();
+        asking.into_iter().for_each(|thread| thread.join().unwrap());
+        chancery::audit::verify(&scratch.path().join("data")).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        world.appliance = Appliance::start_in(scratch.path());
+        let health = world.appliance.call_as(None, "GET", "/healthz", None).expect(200);
+        assert!(health.get("key_faults").is_none(), "round {round}: {health}\n{}", world.appliance.log());
+        assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: good"), "round {round}");
+        let answer = world.fetch("POST", &format!("/ocsp/{ca}"), Some(&own_request(&world, &ca)), &[]);
+        assert!(answer.body.len() > 100, "round {round}: {:02X?}", answer.body);
+    }
+    let (made, destroyed) = (keys(&world.appliance, "key.generate", "[ocsp]"), keys(&world.appliance, "key.destroy", "[ocsp]"));
+    println!("{rounds} kills: {} keys begun, {} destroyed", made.len(), destroyed.len());
+    assert!(made.len() as u64 > rounds);
+}
+
+/// A request about a root's own certificate, which its responder knows.
+fn own_request(world: &World, ca: &str) -> Vec<u8> {
+    let pem = world.appliance.call("GET", &format!("/v1/pki/ca/{ca}/certificate"), None).expect(200);
+    world.requester.write("own.pem", pem["certificate_pem"].as_str().unwrap());
+    world.requester.openssl(&["ocsp", "-no_nonce", "-issuer", "own.pem", "-cert", "own.pem", "-reqout", "own.der"]);
+    std::fs::read(world.requester.path("own.der")).unwrap()
+}
