@@ -1,5 +1,7 @@
 //! The daemon.
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -270,12 +272,13 @@ fn token_life(text: &str) -> Result<Span, String> {
     }
 }
 
-/// An error and all that caused it, a line each.
+/// Tells an error and all that caused it, a line each, in one write: what the token's worker says at the same time does not come in between.
 fn tell(error: &dyn std::error::Error) {
-    eprintln!("chanceryd: {error}");
+    let mut told = format!("chanceryd: {error}\n");
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because {error}");
+        let _ = writeln!(told, "  because {error}");
         cause = error.source();
     }
+    let _ = std::io::stderr().write_all(told.as_bytes());
 }
