@@ -140,7 +140,9 @@ async fn every_endpoint_has_its_command() {
         let line = lines.first().unwrap_or_else(|| panic!("`chancery {command}` asks for nothing: {}", done.notes));
         seen.insert(endpoint(line).unwrap_or_else(|| panic!("`chancery {command}` asks for {line}, which there is not")));
     }
-    let all: BTreeSet<String> = ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    // What ACME clients speak is theirs.
+    let ours = ROUTES.iter().filter(|route| !route.path.starts_with("/api/acme/"));
+    let all: BTreeSet<String> = ours.map(|route| format!("{} {}", route.method, route.path)).collect();
     let without: Vec<_> = all.difference(&seen).map(String::as_str).collect();
     let mut excepted: Vec<_> = WITHOUT.iter().map(|(endpoint, _)| *endpoint).collect();
     excepted.sort_unstable();
