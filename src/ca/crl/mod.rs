@@ -11,6 +11,7 @@ mod file;
 mod listing;
 mod make;
 mod name;
+mod pruning;
 mod settings;
 mod spool;
 
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 use file::Folder;
 pub use file::{CrlBytes, PublishedCrl};
 pub use name::{CrlForm, CrlName};
+pub use pruning::{PruneError, Pruned};
 pub use settings::{CrlSchedule, CrlSettings, Plan};
 
 use super::record::{CrlRecord, CrlSettingsRecord};

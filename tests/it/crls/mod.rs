@@ -1,8 +1,10 @@
 //! CRLs of every form, judged by programs we did not write: full, delta, divided, held and lifted, restored, killed.
 
+mod filled;
 mod forms;
 mod histories;
 mod holds;
+mod rejected;
 mod restored;
 mod serving;
 mod settings;

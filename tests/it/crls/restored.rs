@@ -9,7 +9,7 @@ use super::{World, listed, number};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for item in std::fs::read_dir(from).unwrap() {
         let item = item.unwrap();
@@ -79,7 +79,7 @@ fn a_kill_during_publication_leaves_a_whole_crl() {
     let mut world = World::of(Appliance::start_in(dir.path()), json!({"delta": true}));
     let (requester, root) = (Requester::new(), world.root_pem());
     assert!(world.appliance.stop());
-    super::histories::fill(&dir.path().join("data"), &world.root, 20_000);
+    super::filled::fill(&dir.path().join("data"), &world.root, 20_000);
     world.appliance = Appliance::start_in(dir.path());
     let mut last = world.regenerate("full")["crl_number"].as_u64().unwrap();
     for round in 0..5u64 {

@@ -68,7 +68,7 @@ fn pem_of_many_entries_is_whole() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::of(crate::appliance::Appliance::start_in(dir.path()), json!({}));
     assert!(world.appliance.stop());
-    super::histories::fill(&dir.path().join("data"), &world.root, 5_000);
+    super::filled::fill(&dir.path().join("data"), &world.root, 5_000);
     world.appliance = crate::appliance::Appliance::start_in(dir.path());
     let path = format!("/v1/pki/ca/{}/crl", world.root);
     let published = world.appliance.call("POST", &path, None).expect(200);
