@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the number of a CRL is durable before the token is asked and is never used again. A CRL is on disk, whole, and was held against the
 //! store before its record says that it is there; until then the one before it is handed out. None is ever in memory as a whole, but for those of
-//! Ed25519, which signs no digest.
+//! Ed25519, which signs no digest; they are refused beyond a length.
 //!
 //! Never does: decide who is revoked, or let anything about a CRL keep a revocation from being accepted.
 
@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use file::Folder;
 pub use file::{CrlBytes, PublishedCrl};
@@ -36,6 +37,7 @@ use crate::base::clock::{Clock, from_seconds};
 use crate::base::id::CaId;
 use crate::inventory::{Certificates, CrlPart, InventoryError, RevocationJournal};
 use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
+use crate::token::request::LONGEST_MESSAGE;
 use crate::token::{Token, TokenError};
 
 /// Why no CRL was published.
@@ -51,6 +53,9 @@ pub enum CrlError {
     NoBase,
     #[error("its certificates name no URL that a divided CRL is found by")]
     NoUrl,
+    /// Ed25519 signs no digest (RFC 8032, 5.1.6), and a token takes no longer message.
+    #[error("a CRL that is signed with Ed25519 can have no more than {} MiB", LONGEST_MESSAGE >> 20)]
+    TooLong,
     #[error("the CRL cannot be encoded or read back")]
     Encoding,
     #[error("the CRL is not what was meant to be signed: {0}")]
@@ -111,6 +116,8 @@ pub struct CrlPublisher {
     /// When a CRL that was due could not be made.
     failed: Mutex<HashMap<CaId, Instant>>,
     rejected: Mutex<BTreeSet<CrlName>>,
+    /// Told when something may be due sooner than it was.
+    nudge: Notify,
 }
 
 /// Where it is written who is revoked.
@@ -119,6 +126,9 @@ struct Books {
     certificates: Certificates,
 }
 
+/// Between two looks at what is due. A revocation may have a CRL made within a second.
+const SHORTEST_REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(10);
 /// A CRL that could not be made is tried again after this time.
 const AGAIN_AFTER: Duration = Duration::from_secs(20);
 
@@ -162,12 +172,14 @@ impl CrlPublisher {
             waiting: Mutex::default(),
             failed: Mutex::default(),
             rejected: Mutex::default(),
+            nudge: Notify::new(),
         })
     }
 
     /// Makes the CRLs to come by another schedule, where their authorities ask for nothing else.
     pub fn set_schedule(&self, schedule: CrlSchedule) {
         *self.schedule.write().unwrap_or_else(PoisonError::into_inner) = schedule;
+        self.nudge.notify_one();
     }
 
     /// The schedule of authorities that ask for nothing else.
@@ -188,6 +200,20 @@ impl CrlPublisher {
     /// Whether the authority makes CRLs of that name.
     pub fn makes(&self, name: CrlName) -> bool {
         self.authorities.of_any_organization(name.ca).is_some_and(|authority| names(&authority, name.form).contains(&name))
+    }
+
+    /// The CRL that a file of `/crl/` is: by the id of its authority, or by the name of one of the default organisation, where that can be read in
+    /// one way only.
+    pub fn find(&self, stem: &str) -> Option<CrlName> {
+        if let Ok(name) = stem.parse() {
+            return Some(name);
+        }
+        let named = name::readings(stem).into_iter().filter_map(|(slug, part, form)| {
+            let ca = self.authorities.of_slug(slug)?.id;
+            Some(CrlName { ca, part, form }).filter(|name| self.makes(*name))
+        });
+        let mut named = named.fuse();
+        named.next().filter(|_| named.next().is_none())
     }
 
     /// Until when a copy may be used without asking again: the next regular publication, or soon where a revocation has one made.
@@ -272,6 +298,42 @@ impl CrlPublisher {
         let mut waiting = lock(&self.waiting);
         let (_, parts) = waiting.entry(ca).or_insert_with(|| (Instant::now(), BTreeSet::new()));
         parts.extend([CrlPart::Whole, part]);
+        drop(waiting);
+        self.nudge.notify_one();
+    }
+
+    /// Waits until a CRL may be due: its time has come, or something has happened.
+    pub async fn rest(&self) {
+        tokio::select! {
+            () = tokio::time::sleep(self.until_due()) => {}
+            () = self.nudge.notified() => {}
+            () = self.authorities.changed() => {}
+        }
+    }
+
+    /// How long until the next may be due: never so short that nothing else is done, nor so long that a clock that was set is not noticed.
+    fn until_due(&self) -> Duration {
+        let now = self.clock.now();
+        let until = |time: Timestamp| Duration::try_from(time.duration_since(now)).unwrap_or(Duration::ZERO);
+        let mut next = LONGEST_REST;
+        for authority in self.authorities.of_all_organizations().iter().filter(|authority| now < authority.not_after) {
+            let plan = authority.crl.plan(self.schedule());
+            if let Some(failed) = lock(&self.failed).get(&authority.id).map(Instant::elapsed).filter(|ago| *ago < AGAIN_AFTER) {
+                next = next.min(AGAIN_AFTER - failed);
+                continue;
+            }
+            if let (Some(within), Some((since, _))) = (plan.publish_within, lock(&self.waiting).get(&authority.id)) {
+                next = next.min((within.as_std() / 2).saturating_sub(since.elapsed()));
+            }
+            let mut due = names(authority, CrlForm::Full);
+            if self.can_have_deltas(authority) {
+                due.extend(names(authority, CrlForm::Delta));
+            }
+            for name in due {
+                next = next.min(self.named(name).map_or(Duration::ZERO, |published| until(due_at(&plan, &published))));
+            }
+        }
+        next.max(SHORTEST_REST)
     }
 
     /// Makes, signs, checks and publishes what is due and was not made by somebody else meanwhile.

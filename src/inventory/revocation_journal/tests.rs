@@ -317,7 +317,7 @@ async fn a_key_that_was_compromised_stays_blocked_and_a_small_file_is_left_alone
     }
     journal.follow(ca).await;
     assert_eq!(journal.compact(now).await.unwrap(), 0, "it is small");
-    for _ in 0..600 {
+    for _ in 0..1_000 {
         journal.note_number(ca, 9).await;
     }
     let before = std::fs::metadata(&file).unwrap().len();

@@ -27,7 +27,7 @@ pub fn fill(data: &Path, ca: &str, count: u32) {
                 part: CrlPart::Whole,
                 revoked_at: from_seconds(now - i64::from(number)),
                 reason: RevocationReason::Superseded,
-                invalidity_date: None,
+                invalidity_date: Some(from_seconds(now - 86_400)),
                 not_after: from_seconds(now + 86_400),
             };
             change = change.put(Table::Revocations, &revocation_key(ca, &Serial::from_random(random)), &revocation.encode().unwrap());

@@ -4,6 +4,7 @@ mod filled;
 mod forms;
 mod histories;
 mod holds;
+mod pruned;
 mod rejected;
 mod restored;
 mod serving;
