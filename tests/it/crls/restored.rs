@@ -73,6 +73,34 @@ fn a_restored_backup_keeps_revocations_and_numbers() {
     assert_eq!(world.lift(held).status, 200);
 }
 
+/// The second record is made again from the store when it is lost, also of what no log tells: what was revoked before there was one.
+#[test]
+fn a_lost_second_record_is_made_again_and_serves_a_restore() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::of(Appliance::start_in(dir.path()), json!({}));
+    let issued = world.issue("www");
+    assert!(world.appliance.stop());
+    let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
+    copy(&data.join("journal"), &backup);
+    super::filled::fill(&data, &world.root, 50);
+    world.appliance = Appliance::start_in(dir.path());
+    world.revoke(&issued, "key_compromise").expect(200);
+    assert!(world.appliance.stop());
+    std::fs::remove_file(data.join("revocations")).unwrap();
+    world.appliance = Appliance::start_in(dir.path());
+    assert!(world.appliance.log().contains("earlier revocations are in the journal of revocations now"));
+    world.appliance.kill();
+
+    for later in ["journal", "index"] {
+        std::fs::remove_dir_all(data.join(later)).unwrap();
+    }
+    std::fs::remove_file(data.join("index.checkpoint")).unwrap();
+    copy(&backup, &data.join("journal"));
+    world.appliance = Appliance::start_in(dir.path());
+    assert_eq!(world.status(&issued)["revocation_reason"], "key_compromise");
+    assert_eq!(world.regenerate("full")["revoked_certificates"], 51);
+}
+
 #[test]
 fn a_kill_during_publication_leaves_a_whole_crl() {
     let dir = tempfile::tempdir().unwrap();
