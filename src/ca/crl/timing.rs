@@ -153,3 +153,37 @@ pub(super) fn due_at(plan: &Plan, published: &PublishedCrl) -> Timestamp {
         (CrlForm::Delta, None) => published.next_update,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::duration::Span;
+
+    #[test]
+    fn a_successor_comes_in_its_period_and_in_time_before_the_end() {
+        let published = |form, base| PublishedCrl {
+            name: CrlName { ca: CaId::from_bytes([1; 16]), part: CrlPart::Whole, form },
+            number: 7,
+            base,
+            this_update: from_seconds(1_000),
+            next_update: from_seconds(2_000),
+            entries: 0,
+            length: 0,
+            sha256: [0; 32],
+            seen: 0,
+            path: std::path::PathBuf::new(),
+        };
+        let plan = |period, overlap| Plan {
+            period: Span::seconds(period),
+            validity: Span::seconds(1_000),
+            overlap: Span::seconds(overlap),
+            delta_period: Some(Span::seconds(60)),
+            publish_within: None,
+        };
+        let full = published(CrlForm::Full, None);
+        assert_eq!(due_at(&plan(300, 100), &full), from_seconds(1_300), "its period");
+        // The period was made longer since: what is there must not end without a successor.
+        assert_eq!(due_at(&plan(5_000, 100), &full), from_seconds(1_900), "so long before its end");
+        assert_eq!(due_at(&plan(300, 100), &published(CrlForm::Delta, Some(3))), from_seconds(1_060));
+    }
+}

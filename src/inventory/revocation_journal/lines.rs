@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::RevocationJournalError;
 
 /// One line; kinds are added, never changed.
+#[expect(clippy::enum_variant_names, reason = "each kind says in which version its form came, as records do")]
 #[derive(Serialize, Deserialize)]
 pub enum Line<'a> {
     V1Log {
