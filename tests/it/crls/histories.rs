@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::restored::copy;
+use super::restored::{copy, put_back};
 use super::{Issued, World, is_user_revoked, listed, wait_until};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
@@ -141,14 +141,7 @@ impl Story {
                 });
                 self.has_backup = true;
             }
-            Restore if self.has_backup => self.restart(|dir| {
-                // What is left of the later store would tell of records that this journal has not.
-                for later in ["journal", "index"] {
-                    std::fs::remove_dir_all(dir.join("data").join(later)).unwrap();
-                }
-                let _ = std::fs::remove_file(dir.join("data/index.checkpoint"));
-                copy(&dir.join("backup"), &dir.join("data/journal"));
-            }),
+            Restore if self.has_backup => self.restart(|dir| put_back(&dir.join("backup"), &dir.join("data"))),
             Restore => {}
             Compare => self.compare(what),
         }

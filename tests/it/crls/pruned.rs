@@ -11,7 +11,7 @@ use chancery::x509::reason::RevocationReason;
 use chancery::x509::serial::Serial;
 use serde_json::json;
 
-use super::restored::copy;
+use super::restored::{copy, put_back};
 use super::{World, listed, wait_until};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
@@ -97,11 +97,7 @@ fn what_no_restore_needs_is_forgotten_and_nothing_else() {
     assert_eq!(revoked, 2 + TIMES as usize, "what is revoked stays so");
 
     // The journal of the day before, and the file as it is now.
-    for later in ["journal", "index"] {
-        std::fs::remove_dir_all(data.join(later)).unwrap();
-    }
-    std::fs::remove_file(data.join("index.checkpoint")).unwrap();
-    copy(&backup, &data.join("journal"));
+    put_back(&backup, &data);
     for start in 0..2 {
         world.appliance = Appliance::start_in(dir.path());
         for (issued, reason) in
