@@ -85,7 +85,7 @@ impl Events {
 
     /// The sequence behind which there is nothing yet.
     pub fn latest(&self) -> u64 {
-        self.ledger.storage().health().last_sequence
+        self.ledger.storage().last_sequence()
     }
 }
 
