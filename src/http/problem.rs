@@ -423,6 +423,7 @@ impl From<CrlError> for Problem {
                 Self::conflict("no_delta_crls", "The authority makes no delta CRLs; PATCH /v1/pki/ca/{id} turns them on.")
             }
             CrlError::NoUrl => Self::field("crl.shards", error),
+            CrlError::TooLong => Self::conflict("crl_too_long", format!("The CRL before it stays: {error}. Divide it.")),
             CrlError::NoBase => Self::no_crl_yet(),
             CrlError::Authority(error) => error.into(),
             CrlError::Encoding | CrlError::NotAsMeant(_) | CrlError::Record | CrlError::File(_) => Self::internal(error),
