@@ -273,7 +273,7 @@ impl From<AccessError> for Problem {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", "Renaming an organization needs a token with the scope system.")
             }
             AccessError::InUse => {
-                Self::conflict("organization_in_use", "The organization owns authorities or trust anchors, for which somebody must answer.")
+                Self::conflict("organization_in_use", "The organization owns authorities, certificates, requests, trust anchors, webhooks or secrets, for which somebody must answer.")
             }
             AccessError::IsDefault => Self::conflict("default_organization", "The default organization cannot be deleted."),
             AccessError::KeyTaken(Some(holder)) => {
