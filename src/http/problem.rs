@@ -272,9 +272,10 @@ impl From<AccessError> for Problem {
             AccessError::NeedsSystem => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", "Renaming an organization needs a token with the scope system.")
             }
-            AccessError::InUse => {
-                Self::conflict("organization_in_use", "The organization owns authorities, certificates, requests, trust anchors, webhooks or secrets, for which somebody must answer.")
-            }
+            AccessError::InUse => Self::conflict(
+                "organization_in_use",
+                "The organization owns authorities, certificates, requests, trust anchors, webhooks or secrets, for which somebody must answer.",
+            ),
             AccessError::IsDefault => Self::conflict("default_organization", "The default organization cannot be deleted."),
             AccessError::KeyTaken(Some(holder)) => {
                 Self::conflict("key_taken", format!("That key stands for the token {holder}; revoke it first."))
