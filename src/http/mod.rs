@@ -5,6 +5,7 @@
 
 mod admin;
 pub mod admission;
+mod answer;
 pub mod app;
 mod authenticate;
 mod call;
