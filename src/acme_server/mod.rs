@@ -1,0 +1,3 @@
+//! The ACME server of RFC 8555.
+
+pub mod validation;
