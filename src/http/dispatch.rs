@@ -118,7 +118,7 @@ async fn note_refusal(app: &App, route: &Route, caller: &Caller, path: &str, pro
     match caller.origin().actor() {
         Actor::Anonymous => app.ledger.note_soon(entry),
         // Who has shown who they are cannot flood in secret: each is waited for. A store that takes none of it has said why.
-        Actor::Token { .. } | Actor::BreakGlass { .. } | Actor::System => {
+        Actor::Token { .. } | Actor::BreakGlass { .. } | Actor::System | Actor::AcmeAccount { .. } => {
             if let Err(error) = app.ledger.note_refusal(entry).await {
                 tracing::warn!(%error, "a refusal is not in the audit trail");
             }

@@ -27,6 +27,13 @@ pub struct Route {
     pub handler: fn(Call) -> Answer,
 }
 
+impl Route {
+    /// Whether it is one of the ACME server's, where a signature under the account's key stands for a token.
+    pub fn is_acme(&self) -> bool {
+        self.path.starts_with("/api/acme/")
+    }
+}
+
 /// Which listeners have an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {

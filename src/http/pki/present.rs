@@ -96,6 +96,12 @@ pub fn role(role: &Role) -> wire::Role {
         store_private_keys: role.key_keeping != KeyKeeping::None,
         key_storage: role.key_keeping.name().map(str::to_owned),
         no_rev_avail: policy.no_rev_avail,
+        acme: role.acme.as_ref().map(|opening| wire::RoleAcme {
+            challenges: opening.challenges.iter().map(|challenge| challenge.name().to_owned()).collect(),
+            pre_authorized: opening.pre_authorized.iter().map(ToString::to_string).collect(),
+            caa: opening.caa,
+            allow_dates: opening.allow_dates,
+        }),
         created_at: rfc3339(role.created_at),
         updated_at: rfc3339(role.updated_at),
     }
