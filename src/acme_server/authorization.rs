@@ -121,6 +121,11 @@ impl Authorization {
         }
     }
 
+    /// Whether it is for the names below and not for the name itself.
+    pub fn is_wildcard(&self) -> bool {
+        matches!(self.identifier, Identifier::Dns { wildcard: true, .. })
+    }
+
     pub fn challenge(&self, kind: ChallengeKind) -> Option<&Challenge> {
         self.challenges.iter().find(|challenge| challenge.kind == kind)
     }

@@ -37,7 +37,7 @@ pub mod validation;
 
 pub use account::Account;
 pub use accounts::Registered;
-pub use authorization::{Authorization, AuthorizationStatus, Challenge, ChallengeState};
+pub use authorization::{Authorization, AuthorizationState, AuthorizationStatus, Challenge, ChallengeState};
 pub use credential::{Credential, CredentialRequest, Credentials};
 pub use error::{
     AcmeError, BindingFault, ContactFault, DatesFault, ErrorType, FinalizeFault, IdentifierFault, KeyChangeFault, Limited, NameFault,

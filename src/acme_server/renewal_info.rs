@@ -9,6 +9,7 @@ use super::identifier;
 use super::server::AcmeServer;
 use super::validation::Identifier;
 use crate::base::clock::from_seconds;
+use crate::base::id::CertId;
 use crate::inventory::StoredCertificate;
 use crate::x509::certificate::Certificate;
 use crate::x509::san::RequestedName;
@@ -48,6 +49,15 @@ impl AcmeServer {
         }
         let (start, end) = window(certificate.not_before.as_second(), life, certificate.serial.as_bytes());
         Ok(Renewal { start: from_seconds(start), end: from_seconds(end), retry_after_seconds })
+    }
+
+    /// The identifier of a certificate (RFC 9773, 4.1); none when it is not there any more.
+    pub fn renewal_id(&self, id: CertId) -> Result<Option<String>, AcmeError> {
+        let Some(stored) = self.certificates.of_any_organization(id)? else { return Ok(None) };
+        let read = Certificate::from_der(&stored.der).ok();
+        let key_id = read.as_ref().and_then(Certificate::authority_key_id);
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        Ok(key_id.map(|key_id| format!("{}.{}", text(key_id), text(stored.serial.as_bytes()))))
     }
 
     /// The certificate of an identifier (RFC 9773, 4.1), when it is one of ours.

@@ -32,7 +32,7 @@ use super::call::Call;
 use super::limits;
 use super::problem::Problem;
 use super::routes::{ROUTES, Route};
-use super::{admin, openapi, pki, webhooks};
+use super::{acme, admin, openapi, pki, webhooks};
 use crate::audit::Actor;
 
 /// The header with the key.
@@ -146,6 +146,7 @@ async fn again(route: &Route, mut call: Call, made: &str) -> Result<Response<Bod
             (known.handler)(call).await
         }
         None if made.starts_with("cert_") => pki::issue::again(&call, made),
+        None if made.starts_with("cred_") => acme::credentials::again(&call, made),
         None if made.starts_with("tok_") => admin::tokens::again(&call, made),
         None => Err(lost(made)),
     };
