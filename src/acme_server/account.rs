@@ -72,7 +72,9 @@ mod tests {
         assert_eq!(read("mailto:a@example.com"), Ok(()));
         assert_eq!(read("tel:+123"), Err(ContactFault::Scheme));
         assert_eq!(read("a@example.com"), Err(ContactFault::Scheme));
-        for contact in ["mailto:", "mailto:a", "mailto:a@example.com,b@example.com", "mailto:a@example.com?subject=x", "mailto:a@[192.0.2.1]"] {
+        for contact in
+            ["mailto:", "mailto:a", "mailto:a@example.com,b@example.com", "mailto:a@example.com?subject=x", "mailto:a@[192.0.2.1]"]
+        {
             assert_eq!(read(contact), Err(ContactFault::Address), "{contact}");
         }
     }

@@ -143,8 +143,5 @@ impl AcmeServer {
 }
 
 fn told(entry: Entry, account: &Account) -> Entry {
-    entry
-        .object(account.id)
-        .detail(Field::Contact, account.contacts.join(" "))
-        .detail(Field::KeyThumbprint, account.key.thumbprint_text())
+    entry.object(account.id).detail(Field::Contact, account.contacts.join(" ")).detail(Field::KeyThumbprint, account.key.thumbprint_text())
 }

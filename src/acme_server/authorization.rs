@@ -63,8 +63,13 @@ pub enum ChallengeState {
     Pending,
     /// The client has said that it is ready.
     Processing,
-    Valid { at: Timestamp },
-    Invalid { at: Timestamp, fault: StoredFault },
+    Valid {
+        at: Timestamp,
+    },
+    Invalid {
+        at: Timestamp,
+        fault: StoredFault,
+    },
 }
 
 /// What an authorization is at some time.

@@ -88,7 +88,9 @@ impl AcmeServer {
         match self.try_settle(id, kind).await {
             Ok(()) => {}
             // It is under way still, and is begun again by the next start.
-            Err(error) => tracing::error!(authorization = %id, challenge = kind.name(), %error, "the result of a validation cannot be kept"),
+            Err(error) => {
+                tracing::error!(authorization = %id, challenge = kind.name(), %error, "the result of a validation cannot be kept")
+            }
         }
     }
 

@@ -175,7 +175,8 @@ impl Credentials {
         let now = self.now();
         let revoked = Credential { revoked_at: Some(now), ..Credential::clone(&credential) };
         let record = CredentialRecord::encode(&revoked).map_err(|_| AcmeError::Record)?;
-        let entry = caller.origin().entry(Action::AcmeCredentialRevoke, now).of(organization).object(id).detail(Field::Label, &revoked.label);
+        let entry =
+            caller.origin().entry(Action::AcmeCredentialRevoke, now).of(organization).object(id).detail(Field::Label, &revoked.label);
         let change = Change::new(Class::Essential).put(Table::AcmeCredentials, id.as_bytes(), &record);
         self.ledger.commit(audit::Change::new(access::released(change, organization), entry)).await.map_err(AcmeError::Commit)?;
         self.keep(revoked);

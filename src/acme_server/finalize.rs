@@ -12,6 +12,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::CertificateSource;
 use super::account::Account;
 use super::authorization::Proof;
 use super::error::{AcmeError, FinalizeFault, OrderFault, StoredFault};
@@ -25,7 +26,6 @@ use super::request::AccountRequest;
 use super::server::{AcmeServer, Stored};
 use super::sweep::Unfinished;
 use super::validation::{CaaQuestion, Identifier};
-use super::CertificateSource;
 use crate::access::Caller;
 use crate::api::acme as wire;
 use crate::audit::{Action, Field};
@@ -67,7 +67,8 @@ impl AcmeServer {
         for (place, found) in self.authorizations_of(&shown.order)?.into_iter().enumerate() {
             let still = found.filter(|found| {
                 let authorization = &found.value;
-                let is_for_it = shown.order.identifiers.get(place) == Some(&authorization.identifier) && authorization.account == account.id;
+                let is_for_it =
+                    shown.order.identifiers.get(place) == Some(&authorization.identifier) && authorization.account == account.id;
                 let counts = authorization.proof(now).is_some_and(|proof| profile.accepts(authorization, proof, account));
                 is_for_it && counts
             });
@@ -265,8 +266,9 @@ fn may_succeed_later(fault: &OrderFault) -> bool {
     matches!(
         fault,
         OrderFault::Issue(
-            IssueError::Token(TokenError::Busy { .. } | TokenError::Unavailable(_) | TokenError::RateLimited { .. } | TokenError::BadSignature)
-                | IssueError::Commit(CommitError::Full)
+            IssueError::Token(
+                TokenError::Busy { .. } | TokenError::Unavailable(_) | TokenError::RateLimited { .. } | TokenError::BadSignature
+            ) | IssueError::Commit(CommitError::Full)
         )
     )
 }

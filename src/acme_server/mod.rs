@@ -51,7 +51,7 @@ pub use orders::{OrderPage, ShownOrder};
 pub use record::reads;
 pub use renewal_info::Renewal;
 pub use request::{AccountRequest, Arrival, EitherRequest, KeyRequest};
-pub use server::{AcmeServer, Parts, Settings};
+pub use server::{AcmeServer, Parts, Settings, source};
 pub use urls::{Base, read_challenge_id};
 
 use crate::base::id::{AcmeAccountId, AcmeOrderId};

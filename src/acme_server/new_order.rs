@@ -131,9 +131,11 @@ impl AcmeServer {
             .put(Table::AcmeEnds, &end_key(order.expires, End::Order(order.id)), &[]);
         if let Some(replaced) = order.replaces {
             let known = self.storage.get(Table::AcmeReplacements, replaced.as_bytes())?;
-            change = change
-                .expect(Table::AcmeReplacements, replaced.as_bytes(), known.as_deref())
-                .put(Table::AcmeReplacements, replaced.as_bytes(), order.id.as_bytes());
+            change = change.expect(Table::AcmeReplacements, replaced.as_bytes(), known.as_deref()).put(
+                Table::AcmeReplacements,
+                replaced.as_bytes(),
+                order.id.as_bytes(),
+            );
         }
         let entry = told(request.caller.origin().entry(Action::AcmeOrderCreate, now), &order);
         match self.commit(request.nonce.written(change), entry).await {
@@ -145,13 +147,7 @@ impl AcmeServer {
     }
 
     /// An authorization of this account and name that this order can share.
-    fn shared(
-        &self,
-        id: Option<&[u8]>,
-        profile: &Profile,
-        account: &Account,
-        now: Timestamp,
-    ) -> Result<Option<Authorization>, AcmeError> {
+    fn shared(&self, id: Option<&[u8]>, profile: &Profile, account: &Account, now: Timestamp) -> Result<Option<Authorization>, AcmeError> {
         let Some(id) = id.and_then(AcmeAuthorizationId::from_slice) else { return Ok(None) };
         let Some(found) = self.authorization(id)?.map(|found| found.value) else { return Ok(None) };
         let lasts = found.expires > later(now, SHARED_FOR);
@@ -174,8 +170,7 @@ impl AcmeServer {
         let is_pre_authorized = profile.pre_authorizes(identifier, account);
         let kinds = if is_pre_authorized { Vec::new() } else { profile.challenges(identifier) };
         let challenges = kinds.into_iter().map(|kind| Ok(Challenge { kind, token: token()?, state: ChallengeState::Pending }));
-        let state =
-            if is_pre_authorized { AuthorizationState::Valid(Proof::PreAuthorized) } else { AuthorizationState::Pending };
+        let state = if is_pre_authorized { AuthorizationState::Valid(Proof::PreAuthorized) } else { AuthorizationState::Pending };
         let life = if is_pre_authorized { self.settings.authorization_life } else { self.settings.order_life };
         Ok(Authorization {
             id: AcmeAuthorizationId::new(),
@@ -269,9 +264,8 @@ fn judged(
         }
     }
     // What stands in the field of a violation is the place of the name.
-    let names = read.iter().enumerate().filter_map(|(place, found)| {
-        Some((place.to_string(), RequestedName::Good(identifier::alt_name(found)?)))
-    });
+    let names =
+        read.iter().enumerate().filter_map(|(place, found)| Some((place.to_string(), RequestedName::Good(identifier::alt_name(found)?))));
     let request = request(names.collect(), Vec::new(), profile.role.policy.key_type);
     let policy = Policy { require_cn: false, ..profile.role.policy.clone() };
     for violation in policy::decide(&policy, request, now).err().unwrap_or_default() {

@@ -75,7 +75,11 @@ impl AcmeServer {
     }
 
     /// One authorization of the account.
-    pub fn show_authorization(&self, request: &AccountRequest, id: AcmeAuthorizationId) -> Result<(Authorization, AuthorizationStatus), AcmeError> {
+    pub fn show_authorization(
+        &self,
+        request: &AccountRequest,
+        id: AcmeAuthorizationId,
+    ) -> Result<(Authorization, AuthorizationStatus), AcmeError> {
         request.as_get()?;
         let found = self.own_authorization(request.account.id, id, Thing::Authorization)?.value;
         let status = found.status(self.clock.now());

@@ -61,18 +61,16 @@ impl AcmeServer {
         let open = roles.filter(|role| role.acme.is_some());
         open.map(|role| {
             let policy = &role.policy;
-            (role.name.to_string(), format!("Role {}: certificates for {} keys, for {} at most", role.name, policy.key_type, policy.max_ttl))
+            (
+                role.name.to_string(),
+                format!("Role {}: certificates for {} keys, for {} at most", role.name, policy.key_type, policy.max_ttl),
+            )
         })
         .collect()
     }
 
     /// The profile of an account's order: the one it names, or that of its credential, or the only one there is.
-    pub(super) fn profile(
-        &self,
-        account: &Account,
-        credential: Option<&Credential>,
-        named: Option<&str>,
-    ) -> Result<Profile, AcmeError> {
+    pub(super) fn profile(&self, account: &Account, credential: Option<&Credential>, named: Option<&str>) -> Result<Profile, AcmeError> {
         if let Some(named) = named {
             let name = RoleName::parse(named).ok_or(ProfileFault::Unknown)?;
             return Ok(self.profile_of(account.organization, &name)?);

@@ -38,9 +38,10 @@ impl AcmeServer {
         let life = certificate.not_after.as_second().saturating_sub(certificate.not_before.as_second()).max(1);
         let retry_after_seconds = u64::try_from((life / 48).clamp(ASKED_AGAIN.0, ASKED_AGAIN.1)).unwrap_or(60);
         let revoked = self.certificates.revocation(certificate.ca, &certificate.serial)?.map(|revocation| revocation.revoked_at);
-        let from_above = self.authorities.get(certificate.organization, certificate.ca).and_then(|authority| {
-            authority.revocation().map(|revocation| revocation.revoked_at)
-        });
+        let from_above = self
+            .authorities
+            .get(certificate.organization, certificate.ca)
+            .and_then(|authority| authority.revocation().map(|revocation| revocation.revoked_at));
         if let Some(revoked_at) = revoked.or(from_above) {
             // RFC 9773, 4.2: a window in the past means now.
             let end = revoked_at.as_second().min(self.now().as_second());

@@ -31,7 +31,8 @@ impl AcmeServer {
         let der = URL_SAFE_NO_PAD.decode(certificate).map_err(|_| AcmeError::NoCertificate)?;
         let read = Certificate::from_der(&der).map_err(|_| AcmeError::NoCertificate)?;
         let found = self.certificates.of_any_organization_by_serial(read.serial())?;
-        let stored = found.filter(|found| found.der == der && found.authority().is_some()).ok_or(AcmeError::NotFound(Thing::Certificate))?;
+        let stored =
+            found.filter(|found| found.der == der && found.authority().is_some()).ok_or(AcmeError::NotFound(Thing::Certificate))?;
         let caller = self.revoker_of(&request, &stored, &read)?;
         let reason = read_reason(reason)?;
         self.use_up(nonce).await?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::CertificateSource;
 use super::account::Account;
 use super::authorization::Authorization;
 use super::credential::Credentials;
@@ -13,7 +14,6 @@ use super::nonce::Nonces;
 use super::order::Order;
 use super::record::{AccountRecord, AuthorizationRecord, OrderRecord, Sealed, SealedRecord, SourceRecord};
 use super::validation::Validator;
-use super::CertificateSource;
 use crate::audit::{self, Ledger};
 use crate::base::clock::{Clock, from_seconds};
 use crate::base::duration::Span;
@@ -126,8 +126,8 @@ impl AcmeServer {
         self.nonces.make()
     }
 
-    /// By which account and order a certificate came, when it did by ACME.
-    pub fn source(&self, certificate: CertId) -> Result<Option<CertificateSource>, AcmeError> {
+    /// By which account and order a certificate came.
+    pub(super) fn source(&self, certificate: CertId) -> Result<Option<CertificateSource>, AcmeError> {
         source(&self.storage, certificate)
     }
 
@@ -180,8 +180,8 @@ impl AcmeServer {
     }
 }
 
-/// By which account and order a certificate came.
-pub(super) fn source(storage: &Storage, certificate: CertId) -> Result<Option<CertificateSource>, AcmeError> {
+/// By which account and order a certificate came, when it did by ACME.
+pub fn source(storage: &Storage, certificate: CertId) -> Result<Option<CertificateSource>, AcmeError> {
     let Some(bytes) = storage.get(Table::AcmeCertificates, certificate.as_bytes())? else { return Ok(None) };
     SourceRecord::decode(&bytes).map(Some).ok_or(AcmeError::Record)
 }
@@ -213,7 +213,8 @@ async fn nonce_key(storage: &Storage, token: &Token) -> Result<SecretBytes, Acme
     aws_lc_rs::rand::fill(&mut key).map_err(|_| AcmeError::NoRandomness)?;
     let key = SecretBytes::from(key);
     let value = token.seal(key.clone(), NONCE_KEY).await?;
-    let record = SealedRecord::encode(&Sealed { token: token.name().map(|name| name.to_string()), value }).map_err(|_| AcmeError::Record)?;
+    let record =
+        SealedRecord::encode(&Sealed { token: token.name().map(|name| name.to_string()), value }).map_err(|_| AcmeError::Record)?;
     storage.commit(Change::new(Class::Essential).put(Table::AcmeSecrets, NONCE_KEY, &record)).await.map_err(AcmeError::Commit)?;
     Ok(key)
 }

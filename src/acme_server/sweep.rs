@@ -169,9 +169,8 @@ impl AcmeServer {
         if authorization.expires > now {
             return Ok(change.put(Table::AcmeEnds, &end_key(authorization.expires, End::Authorization(id)), &[]));
         }
-        let change = change
-            .delete(Table::AcmeAuthorizations, id.as_bytes())
-            .delete(Table::AcmeUnfinished, &Unfinished::Authorization(id).key());
+        let change =
+            change.delete(Table::AcmeAuthorizations, id.as_bytes()).delete(Table::AcmeUnfinished, &Unfinished::Authorization(id).key());
         let by_name = name_key(authorization.account, &authorization.identifier);
         Ok(forget_place(change, Table::AcmeAuthorizationsByName, &by_name, id.as_bytes(), &self.storage)?)
     }

@@ -171,6 +171,13 @@ request_body! {
     }
 }
 
+/// The account and the order by which a certificate came.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CertificateAcme {
+    pub account_id: String,
+    pub order_id: String,
+}
+
 request_body! {
     /// What opens a role to ACME clients, who choose it as their profile or have it by their credential.
     pub struct SetRoleAcme {
@@ -386,6 +393,9 @@ pub struct Certificate {
     /// The newest that was issued in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewed_by: Option<String>,
+    /// How it came by ACME.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<CertificateAcme>,
     pub alt_names: Vec<String>,
     pub ip_sans: Vec<String>,
     pub key_type: String,

@@ -134,7 +134,9 @@ impl Ledger {
         let mut paces = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let (pace, most) = match entry.actor {
             Actor::Anonymous => (&mut paces.anonymous, ANONYMOUS_NOTES_PER_SECOND),
-            Actor::Token { .. } | Actor::System | Actor::BreakGlass { .. } | Actor::AcmeAccount { .. } => (&mut paces.known, NOTES_PER_SECOND),
+            Actor::Token { .. } | Actor::System | Actor::BreakGlass { .. } | Actor::AcmeAccount { .. } => {
+                (&mut paces.known, NOTES_PER_SECOND)
+            }
         };
         if pace.second != entry.time.as_second() {
             pace.second = entry.time.as_second();

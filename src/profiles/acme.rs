@@ -94,7 +94,8 @@ pub(super) fn read_opening(
     opening.caa = caa.unwrap_or(opening.caa);
     opening.allow_dates = allow_dates.unwrap_or(opening.allow_dates);
     if opening.challenges.is_empty() && opening.pre_authorized.is_empty() {
-        violations.push(Violation::new("acme", "without challenges and without pre_authorized names nothing could be certified".to_owned()));
+        violations
+            .push(Violation::new("acme", "without challenges and without pre_authorized names nothing could be certified".to_owned()));
     }
     Some(opening)
 }

@@ -25,8 +25,7 @@ pub enum AccountRecord {
 
 impl AccountRecord {
     pub fn encode(account: &Account) -> Result<Vec<u8>, postcard::Error> {
-        let Account { id: _, organization, project, credential, key, url, contacts, terms_agreed_at, created_at, deactivated_at } =
-            account;
+        let Account { id: _, organization, project, credential, key, url, contacts, terms_agreed_at, created_at, deactivated_at } = account;
         postcard::to_allocvec(&Self::V1 {
             organization: *organization.as_bytes(),
             project: project.map(|id| *id.as_bytes()),

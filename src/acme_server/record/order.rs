@@ -73,9 +73,7 @@ impl OrderRecord {
             expires: from_seconds(expires),
             state: match state {
                 StateV1::Open => OrderState::Open,
-                StateV1::Processing { csr, certificate } => {
-                    OrderState::Processing { csr, certificate: CertId::from_bytes(certificate) }
-                }
+                StateV1::Processing { csr, certificate } => OrderState::Processing { csr, certificate: CertId::from_bytes(certificate) },
                 StateV1::Valid(certificate) => OrderState::Valid { certificate: CertId::from_bytes(certificate) },
                 StateV1::Invalid(fault) => OrderState::Invalid(fault.fault()?),
             },

@@ -39,7 +39,10 @@ pub fn again(call: &Call, id: &str) -> Result<Response<Body>, Problem> {
     let id: AcmeCredentialId = id.parse().map_err(|_| not_found())?;
     let made = server(call)?.credentials().get(id).filter(|made| call.caller.reaches(made.organization)).ok_or_else(not_found)?;
     let credential = view(&made, call.app.clock.now());
-    present::json(StatusCode::CREATED, &wire::NewCredential { credential, eab_hmac_key: None, warnings: vec![not_repeated("eab_hmac_key")] })
+    present::json(
+        StatusCode::CREATED,
+        &wire::NewCredential { credential, eab_hmac_key: None, warnings: vec![not_repeated("eab_hmac_key")] },
+    )
 }
 
 pub async fn list(call: Call) -> Result<Response<Body>, Problem> {

@@ -3,11 +3,11 @@
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, header};
 
-use crate::acme_server::{
-    Account, AcmeServer, Authorization, AuthorizationState, AuthorizationStatus, Base, Challenge, ChallengeState, OrderState, OrderStatus, ShownOrder, shown,
-    shown_base,
-};
 use crate::acme_server::validation::ChallengeKind;
+use crate::acme_server::{
+    Account, AcmeServer, Authorization, AuthorizationState, AuthorizationStatus, Base, Challenge, ChallengeState, OrderState, OrderStatus,
+    ShownOrder, shown, shown_base,
+};
 use crate::api::acme as wire;
 use crate::base::clock::rfc3339;
 use crate::http::problem::Problem;
