@@ -1,5 +1,6 @@
 //! Stories through the front door: the real daemon as a child process, a real token, real clients.
 
+mod acme;
 mod appliance;
 mod authorities;
 mod command_line;

@@ -204,6 +204,7 @@ fn tag_of(path: &str) -> &str {
     match (words.next(), words.next(), words.next()) {
         (Some("v1"), Some("pki"), Some(kind)) => kind,
         (Some("v1"), Some("admin"), Some(_)) => "administration",
+        (Some("api"), Some("acme"), _) => "acme",
         (Some("v1"), Some(kind), _) if !matches!(kind, "openapi.json" | "docs") => kind,
         _ => "public",
     }
