@@ -83,18 +83,6 @@ impl Key {
         let signature = b64(self.sign(format!("{protected}.{payload}").as_bytes()));
         json!({"protected": protected, "payload": payload, "signature": signature})
     }
-
-    /// The private key as PKCS#8 DER, where it can be had.
-    pub fn thumbprint(&self) -> String {
-        let jwk = self.jwk();
-        let text = |name: &str| jwk[name].as_str().unwrap().to_owned();
-        let canonical = match self {
-            Self::Rsa(_) => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text("e"), text("n")),
-            Self::Ec(..) => format!(r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#, text("crv"), text("x"), text("y")),
-            Self::Ed25519(_) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text("x")),
-        };
-        b64(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, canonical.as_bytes()))
-    }
 }
 
 pub fn b64(bytes: impl AsRef<[u8]>) -> String {
@@ -135,13 +123,17 @@ pub struct Client<'a> {
     pub appliance: &'a Appliance,
     pub key: Key,
     pub account: String,
+    /// The scheme and host of the server's URLs.
+    pub origin: String,
     nonce: RefCell<Option<String>>,
 }
 
 impl<'a> Client<'a> {
     /// One without an account.
     pub fn stranger(appliance: &'a Appliance, algorithm: &str) -> Self {
-        Self { appliance, key: Key::new(algorithm), account: String::new(), nonce: RefCell::default() }
+        let directory = appliance.call_as(None, "GET", "/api/acme/directory", None).expect(200);
+        let origin = directory["newNonce"].as_str().unwrap().strip_suffix("/api/acme/new-nonce").unwrap().to_owned();
+        Self { appliance, key: Key::new(algorithm), account: String::new(), origin, nonce: RefCell::default() }
     }
 
     /// One with an account that is bound to this credential.
@@ -164,7 +156,7 @@ impl<'a> Client<'a> {
 
     /// The URL of a resource by its name below the root, or what is one already.
     pub fn url(&self, name: &str) -> String {
-        if name.starts_with("https://") { name.to_owned() } else { format!("{}/api/acme/{name}", self.appliance.base_url()) }
+        if name.starts_with("https://") { name.to_owned() } else { format!("{}/api/acme/{name}", self.origin) }
     }
 
     /// A nonce that is not used yet.
@@ -188,7 +180,7 @@ impl<'a> Client<'a> {
 
     /// Sends these bytes as they are.
     pub fn send(&self, url: &str, body: &[u8], headers: &[&str]) -> Answer {
-        let path = url.strip_prefix(&self.appliance.base_url()).expect("a URL of the appliance");
+        let path = url.strip_prefix(&self.origin).expect("a URL of the appliance");
         let answer = self.appliance.call_raw(None, "POST", path, Some(body), headers);
         *self.nonce.borrow_mut() = answer.header("replay-nonce").map(str::to_owned);
         answer

@@ -2,7 +2,15 @@
 
 mod client;
 mod clients;
+mod crash;
+mod every_route;
 mod issuing;
+mod limits;
+mod renewal_info;
+mod rfc8555;
+mod storm;
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -25,4 +33,14 @@ fn furnish(appliance: &Appliance, fields: Value) -> Credential {
     }
     appliance.role("web", &ca, role);
     Credential::create(appliance, json!({"default_template_id": "web", "cluster_label": "test"}))
+}
+
+/// An appliance in this directory whose section `[acme]` goes on with these lines.
+fn with_acme(dir: &Path, lines: &str) -> Appliance {
+    assert!(Appliance::start_in(dir).stop());
+    let path = dir.join("chancery.toml");
+    let text = std::fs::read_to_string(&path).expect("the configuration");
+    assert!(text.ends_with("[acme]\nenabled = true\n"), "{text}");
+    std::fs::write(&path, text + lines + "\n").expect("the configuration can be written");
+    Appliance::start_in(dir)
 }

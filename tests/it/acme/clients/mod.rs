@@ -46,7 +46,7 @@ impl Ground {
         let web = own_address();
         let dir = TempDir::new().unwrap();
         let key = format!("key \"update\" {{ algorithm hmac-sha256; secret \"{TSIG_SECRET}\"; }};");
-        let names = NameServer::start_with(&[("example.com", &format!("* A {web}\n@ A {web}\n"))], &key);
+        let names = NameServer::start_with(&[("example.com", &format!("* A {web}\n@ A {web}\n")), ("com", "")], &key);
         let resolver = names.address;
         let appliance = configured(&dir.path().join("appliance"), |text| {
             let text = text.replace("[outbound]\nenabled = true\n", &format!("[outbound]\nenabled = true\nresolvers = [\"{resolver}\"]\n"));
@@ -156,7 +156,7 @@ impl Ground {
     }
 
     fn id(&self, serial: &str) -> String {
-        let listed = self.appliance.call("GET", "/v1/pki/certificates?limit=1000", None).expect(200);
+        let listed = self.appliance.call("GET", "/v1/pki/certificates?limit=1000&include_revoked=true", None).expect(200);
         let plain = |text: &str| text.replace(':', "").to_uppercase();
         let found = listed["data"].as_array().unwrap().iter().find(|one| plain(one["serial_number"].as_str().unwrap()) == plain(serial));
         found.unwrap_or_else(|| panic!("{serial} is not among {listed}"))["id"].as_str().unwrap().to_owned()

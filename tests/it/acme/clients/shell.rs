@@ -8,7 +8,7 @@ fn dehydrated(ground: &Ground, eab: bool, arguments: &[&str]) -> Command {
     ground.write(
         "dehydrated.conf",
         format!(
-            "CA={}\nBASEDIR={dir}/dehydrated\nWELLKNOWN={dir}/webroot/.well-known/acme-challenge\nHOOK={dir}/hook.sh\nKEY_ALGO=prime256v1\n{binding}",
+            "CA={}\nBASEDIR={dir}/dehydrated\nWELLKNOWN={dir}/webroot/.well-known/acme-challenge\nKEY_ALGO=prime256v1\n{binding}",
             ground.directory()
         ),
     );
@@ -24,14 +24,18 @@ fn dehydrated_issues_by_files_and_by_dns_and_revokes() {
     let name = "_acme-challenge.$2.";
     let add = ground.update(&format!("update add {name} 1 TXT $4"));
     let delete = ground.update(&format!("update delete {name} TXT $4"));
-    ground.script("hook.sh", &format!("case $1 in\ndeploy_challenge) {add} ;;\nclean_challenge) {delete} ;;\nesac"));
+    let hook = ground.script("hook.sh", &format!("case $1 in\ndeploy_challenge) {add} ;;\nclean_challenge) {delete} ;;\nesac"));
     run(&mut dehydrated(&ground, true, &["--register", "--accept-terms"]));
     let nginx = ground.webroot();
     run(&mut dehydrated(&ground, true, &["--cron", "-d", "www.example.com"]));
     let chain = ground.path("dehydrated/certs/www.example.com/fullchain.pem");
     ground.is_good(&chain, &["www.example.com"]);
     drop(nginx);
-    run(&mut dehydrated(&ground, true, &["--cron", "-d", "*.wild.example.com wild.example.com", "--alias", "wild", "-t", "dns-01"]));
+    run(&mut dehydrated(
+        &ground,
+        true,
+        &["--cron", "-d", "*.wild.example.com wild.example.com", "--alias", "wild", "-t", "dns-01", "-k", &hook],
+    ));
     ground.is_good(&ground.path("dehydrated/certs/wild/fullchain.pem"), &["*.wild.example.com", "wild.example.com"]);
     let before = std::fs::read(&chain).unwrap();
     run(&mut dehydrated(&ground, true, &["--cron", "--force", "-d", "www.example.com"]));
@@ -48,7 +52,6 @@ fn dehydrated_issues_by_files_and_by_dns_and_revokes() {
 fn dehydrated_goes_without_a_credential_where_none_is_asked_for() {
     let ground = Ground::with("external_account_required = false", json!({}));
     std::fs::create_dir_all(ground.path("dehydrated")).unwrap();
-    ground.script("hook.sh", ":");
     let _nginx = ground.webroot();
     run(&mut dehydrated(&ground, false, &["--register", "--accept-terms"]));
     run(&mut dehydrated(&ground, false, &["--cron", "-d", "www.example.com"]));
