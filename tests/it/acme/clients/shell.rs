@@ -44,7 +44,7 @@ fn dehydrated_issues_by_files_and_by_dns_and_revokes() {
     let kept = ground.path("kept.pem");
     std::fs::copy(&certificate, &kept).unwrap();
     run(&mut dehydrated(&ground, true, &["--revoke", &certificate.canonicalize().unwrap().display().to_string()]));
-    assert_eq!(ground.status(&kept)["status"], "revoked");
+    assert_eq!(ground.status(&kept)["is_revoked"], true);
     run(&mut dehydrated(&ground, true, &["--deactivate"]));
 }
 
@@ -113,7 +113,7 @@ fn uacme_issues_rolls_its_key_over_and_revokes() {
     let kept = ground.path("kept.pem");
     std::fs::copy(&chain, &kept).unwrap();
     run(&mut uacme(&ground, &["revoke", &chain.display().to_string()]));
-    assert_eq!(ground.status(&kept)["status"], "revoked");
+    assert_eq!(ground.status(&kept)["is_revoked"], true);
     run(&mut uacme(&ground, &["update", "other@example.com"]));
     run(&mut uacme(&ground, &["deactivate"]));
     let told = fails(&mut uacme(&ground, &["-h", &hook, "-f", "issue", "www.example.com"]));
