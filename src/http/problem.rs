@@ -7,6 +7,7 @@ use std::fmt::Display;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
+use super::problem_acme::{self, AcmeFace};
 use crate::access::AccessError;
 use crate::api::problem::{CONTENT_TYPE, ProblemDocument, Violation};
 use crate::base::id::{CertId, RequestId};
@@ -38,11 +39,13 @@ pub struct Problem {
     pub retry_after: Option<u64>,
     /// For the log alone.
     pub cause: Option<String>,
+    /// How ACME clients are told, who know other documents.
+    pub acme: Option<Box<AcmeFace>>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), violations: Vec::new(), certificate: None, retry_after: None, cause: None }
+        Self { status, code, detail: detail.into(), violations: Vec::new(), certificate: None, retry_after: None, cause: None, acme: None }
     }
 
     /// The request is malformed: everything that is wrong with it.
@@ -95,6 +98,9 @@ impl Problem {
 
     /// The response.
     pub fn into_response(self, request: RequestId) -> Response<Body> {
+        if self.acme.is_some() {
+            return problem_acme::response(self, request);
+        }
         let document = ProblemDocument {
             kind: format!("urn:chancery:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
