@@ -49,7 +49,8 @@ fn a_window_is_suggested_for_known_certificates_alone() {
     let (chain, _) = client.certify(&["a.internal.example.com"]);
     let id = renewal_id(&chain);
     let (key_id, serial) = id.split_once('.').unwrap();
-    for wrong in ["x", "x.y", &format!("{key_id}."), &format!("{}.{serial}", b64([1; 20])), &format!("{key_id}.{}", b64([1; 16])), "a.b.c"] {
+    for wrong in ["x", "x.y", &format!("{key_id}."), &format!("{}.{serial}", b64([1; 20])), &format!("{key_id}.{}", b64([1; 16])), "a.b.c"]
+    {
         let answer = appliance.call_as(None, "GET", &format!("/api/acme/renewal-info/{wrong}"), None);
         assert_refused(&answer, 404, "malformed");
     }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-
 use super::{World, assert_problem, routes};
 
 /// What stands in the place of a parameter and names nothing: well formed, of another kind, and no id at all.

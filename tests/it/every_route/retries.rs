@@ -56,8 +56,10 @@ fn what_is_sent_again_is_answered_again_and_not_done_again() {
         let told = told_again(&answer);
         let again = world.make(&admin, route, &body, KEY);
         assert_eq!((again.header("idempotency-replayed"), told_again(&again)), (Some("true"), told.clone()), "{what}");
-        let secrets =
-            ["private_key", "token", "secret", "eab_hmac_key"].iter().filter(|name| answer.json().get(name).is_some_and(Value::is_string)).count();
+        let secrets = ["private_key", "token", "secret", "eab_hmac_key"]
+            .iter()
+            .filter(|name| answer.json().get(name).is_some_and(Value::is_string))
+            .count();
         let text = again.text();
         assert!(!text.contains("PRIVATE KEY") && !text.contains("\"chy_"), "{what}: {text}");
         assert_eq!(text.matches("is not repeated").count(), secrets, "{what}: {text}");

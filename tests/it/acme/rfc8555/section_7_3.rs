@@ -132,12 +132,7 @@ fn a_key_is_changed() {
 }
 
 /// What `keyChange` is sent: `outer` and `inner` change the inner header and payload.
-fn change(
-    client: &Client<'_>,
-    new: &Key,
-    header: impl Fn(&mut Value),
-    payload: impl Fn(&mut Value),
-) -> crate::appliance::Answer {
+fn change(client: &Client<'_>, new: &Key, header: impl Fn(&mut Value), payload: impl Fn(&mut Value)) -> crate::appliance::Answer {
     let url = client.url("key-change");
     let mut inner = json!({"alg": new.algorithm(), "jwk": new.jwk(), "url": url});
     header(&mut inner);
