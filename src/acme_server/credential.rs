@@ -70,6 +70,8 @@ pub struct Credentials {
 const KEY_ID: &str = "kid_";
 /// RFC 8555, 7.3.4 asks for a MAC; HMAC-SHA-256 has keys as long as its hash (RFC 7518, 3.2).
 const KEY_BYTES: usize = 32;
+/// RFC 4648, 5.
+const HYPHEN: u8 = 62;
 
 impl Credential {
     /// What the client shows as `kid`.
@@ -124,7 +126,10 @@ impl Credentials {
         let CredentialRequest { organization, project, role, label, allowed_names, expires_at, max_uses } = request;
         let id = AcmeCredentialId::new();
         let mut key = Zeroizing::new(vec![0; KEY_BYTES]);
-        aws_lc_rs::rand::fill(&mut key).map_err(|_| AcmeError::NoRandomness)?;
+        // A text that begins with a hyphen would be taken for an option by the clients it is given to; a letter's bits lie in the first byte.
+        while key.first().is_none_or(|first| first >> 2 == 0 || first >> 2 == HYPHEN) {
+            aws_lc_rs::rand::fill(&mut key).map_err(|_| AcmeError::NoRandomness)?;
+        }
         let shown = SecretString::from(URL_SAFE_NO_PAD.encode(key.as_slice()));
         let value = self.token.seal(SecretBytes::from(key), &Credential::context(organization, id)).await?;
         let key = Sealed { token: self.token.name().map(|name| name.to_string()), value };

@@ -6,6 +6,7 @@
 //! So a crash leaves the order ready or processing, and what is processing is issued by the next start; never twice, for the change that makes the
 //! certificate asks for the order to be as it was.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -188,7 +189,7 @@ impl AcmeServer {
         if csr.asks_for_ca() {
             return Err(FinalizeFault::AsksForCa.into());
         }
-        check_names(&csr, order)?;
+        check_names(&csr, &order.identifiers)?;
         let key = csr.public_key();
         // RFC 8555, 11.1: who has the certificate's key must not have the account with it.
         if account.key.public_key().ok().flatten().as_ref() == Some(key) {
@@ -206,12 +207,15 @@ impl AcmeServer {
         let names = order.identifiers.iter().filter_map(identifier::alt_name);
         let names: Vec<_> = names.map(|name| ("csr".to_owned(), RequestedName::Good(name))).collect();
         let mut common_names = csr.subject().common_names();
-        if common_names.is_empty() && profile.role.policy.require_cn {
-            // ACME clients leave it out; which it is follows from the names.
-            common_names.extend(names.iter().map(|(_, name)| name.to_string()).find(|name| name.len() <= LONGEST_COMMON_NAME));
+        let mut policy = Cow::Borrowed(&profile.role.policy);
+        if common_names.is_empty() && policy.require_cn {
+            // ACME clients leave it out; which it is follows from the names. certbot takes an address there for a faulty name.
+            let hosts = order.identifiers.iter().filter(|identifier| matches!(identifier, Identifier::Dns { .. }));
+            common_names.extend(hosts.map(|host| identifier::shown(host).1).find(|name| name.len() <= LONGEST_COMMON_NAME));
+            policy.to_mut().require_cn = !common_names.is_empty();
         }
         let request = request(names, common_names, csr.public_key().key_type());
-        let approved = policy::decide(&profile.role.policy, request, self.now()).map_err(FinalizeFault::Policy)?;
+        let approved = policy::decide(&policy, request, self.now()).map_err(FinalizeFault::Policy)?;
         approved.within(order.not_before, order.not_after).map_err(FinalizeFault::Policy)
     }
 
@@ -235,7 +239,7 @@ impl AcmeServer {
 }
 
 /// RFC 8555, 7.4: exactly the names of the order, whether they are in the common name, among the alternative names, or in both.
-fn check_names(csr: &CertificateRequest, order: &Order) -> Result<(), FinalizeFault> {
+pub fn check_names(csr: &CertificateRequest, ordered: &[Identifier]) -> Result<(), FinalizeFault> {
     let mut asked = BTreeSet::<Identifier>::new();
     for name in csr.names() {
         match name {
@@ -256,7 +260,7 @@ fn check_names(csr: &CertificateRequest, order: &Order) -> Result<(), FinalizeFa
         };
         asked.insert(name);
     }
-    let wanted: BTreeSet<_> = order.identifiers.iter().cloned().collect();
+    let wanted: BTreeSet<_> = ordered.iter().cloned().collect();
     let differing: Vec<_> = asked.symmetric_difference(&wanted).map(|name| identifier::shown(name).1).collect();
     if differing.is_empty() { Ok(()) } else { Err(FinalizeFault::Names(differing)) }
 }

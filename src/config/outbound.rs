@@ -58,7 +58,8 @@ impl Outbound {
     }
 
     /// The ports to which the kernel lets the daemon connect: none when it connects to nobody, and no limit when every port may be dialled.
-    pub fn reachable(&self) -> Reachable {
+    /// One that validates challenges reaches those at which they are.
+    pub fn reachable(&self, validates: bool) -> Reachable {
         match (self.enabled, self.ports.as_slice()) {
             (false, _) => Reachable::Nothing,
             (true, []) => Reachable::EveryPort,
@@ -66,7 +67,8 @@ impl Outbound {
                 // Long answers of DNS come over TCP.
                 let of_zones = self.zones.iter().flat_map(|zone| &zone.resolvers);
                 let resolvers = self.resolvers.iter().chain(of_zones).map(SocketAddr::port).chain(std::iter::once(53));
-                let mut ports: Vec<u16> = ports.iter().copied().chain(resolvers).chain(CHALLENGE_PORTS).collect();
+                let of_challenges = CHALLENGE_PORTS.into_iter().filter(|_| validates);
+                let mut ports: Vec<u16> = ports.iter().copied().chain(resolvers).chain(of_challenges).collect();
                 ports.sort_unstable();
                 ports.dedup();
                 Reachable::Ports(ports)

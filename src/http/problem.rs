@@ -278,9 +278,10 @@ impl From<AccessError> for Problem {
             AccessError::NeedsSystem => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", "Renaming an organization needs a token with the scope system.")
             }
-            AccessError::InUse => {
-                Self::conflict("organization_in_use", "The organization owns authorities or trust anchors, for which somebody must answer.")
-            }
+            AccessError::InUse => Self::conflict(
+                "organization_in_use",
+                "The organization owns authorities, certificates, requests, trust anchors, webhooks or secrets, for which somebody must answer.",
+            ),
             AccessError::IsDefault => Self::conflict("default_organization", "The default organization cannot be deleted."),
             AccessError::KeyTaken(Some(holder)) => {
                 Self::conflict("key_taken", format!("That key stands for the token {holder}; revoke it first."))
@@ -429,6 +430,7 @@ impl From<CrlError> for Problem {
                 Self::conflict("no_delta_crls", "The authority makes no delta CRLs; PATCH /v1/pki/ca/{id} turns them on.")
             }
             CrlError::NoUrl => Self::field("crl.shards", error),
+            CrlError::TooLong => Self::conflict("crl_too_long", format!("The CRL before it stays: {error}. Divide it.")),
             CrlError::NoBase => Self::no_crl_yet(),
             CrlError::Authority(error) => error.into(),
             CrlError::Encoding | CrlError::NotAsMeant(_) | CrlError::Record | CrlError::File(_) => Self::internal(error),

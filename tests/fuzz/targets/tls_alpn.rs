@@ -3,11 +3,12 @@
 
 use chancery::acme_server::validation::Identifier;
 use chancery::acme_server::validation::tls_alpn::check;
+use chancery_fuzz::mutate_der;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 const KEY_AUTHORIZATION: &str = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI";
 
-fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| chancery_fuzz::mutate_der(data, size, max_size, seed));
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| { mutate_der(data, size, max_size, seed) });
 
 fuzz_target!(|data: &[u8]| {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, KEY_AUTHORIZATION.as_bytes());

@@ -1,6 +1,7 @@
 //! The ACME server, driven by a client of our own that can be wrong in every respect.
 
 mod client;
+mod clients;
 mod command_line;
 mod crash;
 mod every_route;
