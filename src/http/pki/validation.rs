@@ -40,7 +40,7 @@ pub async fn validate(mut call: Call) -> Result<Response<Body>, Problem> {
     let may_ask = |verdict: &Verdict| verdict.is_vouched_for() && !verdict.unknown.is_empty() && app.outbound.is_enabled();
     let mut stated = Vec::new();
     if may_ask(&verdict) {
-        for (place, outcome) in app.foreign_ocsp.of(&verdict.unknown).await {
+        for (place, outcome) in app.foreign_ocsp.of(organization, &verdict.unknown).await {
             match outcome {
                 Ok(said) => stated.push(said),
                 Err(doubt) => drop(doubts.insert(place, doubt.to_string())),
@@ -53,7 +53,7 @@ pub async fn validate(mut call: Call) -> Result<Response<Body>, Problem> {
     // The responder is asked first: a CRL is as old as it is, and long.
     if may_ask(&verdict) {
         let before = crls.len();
-        for (place, outcome) in app.foreign_crls.of(&verdict.unknown).await {
+        for (place, outcome) in app.foreign_crls.of(organization, &verdict.unknown).await {
             match outcome {
                 Ok(der) => crls.push(der),
                 // Of one that names no CRL it is told what its responder said.
