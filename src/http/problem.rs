@@ -295,6 +295,10 @@ impl From<WebhookError> for Problem {
             WebhookError::Unreachable(OutboundError::Disabled) => {
                 Self::conflict("outbound_disabled", "The appliance opens no connections by itself: outbound.enabled is false.")
             }
+            WebhookError::Busy => {
+                let detail = "A test of the webhook is under way already, or as many messages as are sent at once; try again later.";
+                Self::unavailable("webhook_busy", detail, 5, error)
+            }
             WebhookError::Unreachable(fault) => Self::field("url", fault),
             WebhookError::NotSecure => Self::field("url", error),
             WebhookError::Roots(fault) => Self::field("ca_pem", fault),
