@@ -280,6 +280,9 @@ impl From<AccessError> for Problem {
                 Self::conflict("key_taken", format!("That key stands for the token {holder}; revoke it first."))
             }
             AccessError::KeyTaken(None) => Self::conflict("key_taken", "That key stands for another token."),
+            AccessError::TooManyGenerations => {
+                Self::conflict("too_many_generations", format!("Not made: {error}; make it with another token."))
+            }
             AccessError::NoRandomness | AccessError::Record => Self::internal(error),
             AccessError::Read(error) => error.into(),
             AccessError::Commit(error) => error.into(),
