@@ -35,6 +35,8 @@ pub enum AccessError {
     /// The token that has it, where the caller may know.
     #[error("that key stands for another token")]
     KeyTaken(Option<TokenId>),
+    #[error("too many tokens in a row were each made with the one before")]
+    TooManyGenerations,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
     #[error("a record of an organization, a project, a user or a token cannot be read")]

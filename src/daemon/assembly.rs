@@ -22,6 +22,7 @@ use crate::events::webhooks::{WebhookError, Webhooks};
 use crate::http::app::App;
 use crate::http::events::Streams;
 use crate::http::idempotency::IdempotencyKeys;
+use crate::http::long_work::LongWork;
 use crate::http::metrics::Metrics;
 use crate::http::rate::Rates;
 use crate::inventory::{
@@ -205,6 +206,7 @@ pub async fn assemble(
         foreign_ocsp: ForeignOcsp::new(outbound.clone(), clock.clone()),
         outbound,
         streams: Streams::default(),
+        long_work: LongWork::default(),
         idempotency: IdempotencyKeys::load(storage.clone(), ledger.clone(), clock.clone()).await?,
         anchors: TrustAnchors::load(&storage, ledger.clone(), clock.clone())?,
         secrets,

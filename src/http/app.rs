@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::events::Streams;
 use super::idempotency::IdempotencyKeys;
+use super::long_work::LongWork;
 use super::metrics::Metrics;
 use super::rate::Rates;
 use crate::access::Directory;
@@ -49,6 +50,7 @@ pub struct App {
     pub expiry: ExpiryNotices,
     pub events: Events,
     pub streams: Streams,
+    pub long_work: LongWork,
     pub outbound: Outbound,
     pub webhooks: Webhooks,
     pub idempotency: IdempotencyKeys,

@@ -15,6 +15,7 @@ pub mod events;
 pub mod idempotency;
 mod idle;
 pub mod limits;
+pub mod long_work;
 pub mod metrics;
 mod ocsp;
 mod openapi;

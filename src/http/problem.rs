@@ -291,6 +291,9 @@ impl From<AccessError> for Problem {
                 Self::conflict("key_taken", format!("That key stands for the token {holder}; revoke it first."))
             }
             AccessError::KeyTaken(None) => Self::conflict("key_taken", "That key stands for another token."),
+            AccessError::TooManyGenerations => {
+                Self::conflict("too_many_generations", format!("Not made: {error}; make it with another token."))
+            }
             AccessError::NoRandomness | AccessError::Record => Self::internal(error),
             AccessError::Read(error) => error.into(),
             AccessError::Commit(error) => error.into(),
@@ -303,6 +306,10 @@ impl From<WebhookError> for Problem {
         match error {
             WebhookError::NotFound => Self::not_found("webhook"),
             WebhookError::TooMany => Self::conflict("too_many_webhooks", format!("Not made: {error}.")),
+            WebhookError::Busy => {
+                let detail = "A test of the webhook is under way already, or as many messages as are sent at once; try again later.";
+                Self::unavailable("webhook_busy", detail, 5, error)
+            }
             WebhookError::Unreachable(OutboundError::Disabled) => {
                 Self::conflict("outbound_disabled", "The appliance opens no connections by itself: outbound.enabled is false.")
             }
@@ -376,10 +383,6 @@ impl From<IssueError> for Problem {
 impl From<SubjectKeyError> for Problem {
     fn from(error: SubjectKeyError) -> Self {
         match error {
-            SubjectKeyError::Busy => {
-                let detail = "More RSA keys are asked for than can be made; try again later, or make the key and sign a CSR.";
-                Self::unavailable("key_generation_busy", detail, RETRY_AFTER_SECONDS, error)
-            }
             SubjectKeyError::Failed => Self::internal(error),
             SubjectKeyError::Kept(error) => error.into(),
         }
@@ -389,6 +392,10 @@ impl From<SubjectKeyError> for Problem {
 impl From<KeptKeyError> for Problem {
     fn from(error: KeptKeyError) -> Self {
         match error {
+            KeptKeyError::Busy => {
+                let detail = "More RSA keys are asked for than can be made; try again later, or make the key and sign a CSR.";
+                Self::unavailable("key_generation_busy", detail, RETRY_AFTER_SECONDS, error)
+            }
             KeptKeyError::NotKept => Self::conflict(
                 "no_private_key",
                 "The private key is not kept here: its role did not ask for that, or it was made elsewhere.",

@@ -143,6 +143,25 @@ pub enum OutboundError {
     TimedOut(Duration),
 }
 
+impl OutboundError {
+    /// What an organisation is told. To which addresses names lead inside the operator's network is not its affair.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Address(_) => "refused: the address is none that the operator allows to dial".to_owned(),
+            Self::Resolve(_) => "the name cannot be resolved".to_owned(),
+            Self::Disabled
+            | Self::Port(_)
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::NoRoots
+            | Self::Http(_)
+            | Self::Request(_)
+            | Self::TooLong(_)
+            | Self::TimedOut(_) => self.to_string().chars().filter(|c| !c.is_control()).take(300).collect(),
+        }
+    }
+}
+
 impl Outbound {
     /// The way out of one that has none.
     pub fn disabled() -> Self {

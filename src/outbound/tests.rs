@@ -223,3 +223,12 @@ proptest! {
         prop_assert_eq!(network.contains(Ipv4Addr::from_bits(other).into()), bits & mask == other & mask);
     }
 }
+
+#[test]
+fn what_an_organization_is_told_has_no_address_of_the_operators_network() {
+    let inside: std::net::IpAddr = "10.1.2.3".parse().unwrap();
+    for error in [OutboundError::Address(AddressFault::NotAllowed(inside)), OutboundError::Address(AddressFault::Never(inside))] {
+        assert!(error.to_string().contains("10.1.2.3"), "{error}");
+        assert_eq!(error.told(), "refused: the address is none that the operator allows to dial");
+    }
+}

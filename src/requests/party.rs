@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::access::Caller;
+use crate::access::{Caller, Maker};
 use crate::audit::Actor;
 use crate::base::id::{TokenId, UserId};
 
@@ -42,6 +42,16 @@ impl Party {
             (Self::BreakGlass { user }, Self::BreakGlass { user: other }) => user == other,
             (Self::System, Self::System) => true,
             (Self::Token { .. } | Self::BreakGlass { .. } | Self::System, _) => false,
+        }
+    }
+}
+
+impl Party {
+    /// Whether one who came by these tokens came by this party's: whoever makes a token has seen its secret, whosesoever user's it is.
+    pub fn has_made(&self, makers: &[Maker]) -> bool {
+        match self {
+            Self::Token { id, user, name: _ } => makers.iter().any(|maker| maker.token == *id || (user.is_some() && maker.user == *user)),
+            Self::BreakGlass { .. } | Self::System | Self::Unknown => false,
         }
     }
 }
