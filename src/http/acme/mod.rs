@@ -42,7 +42,7 @@ impl Desk {
     pub fn open(call: Call) -> Result<Self, Problem> {
         let server = call.app.acme.clone().ok_or_else(off)?;
         let base = base(&server, &call.approach.headers, &call.uri)?;
-        let url = base.of_path(call.uri.path());
+        let url = base.of_path(call.uri.path_and_query().map_or_else(|| call.uri.path(), |path| path.as_str()));
         Ok(Self { call, server, base, url })
     }
 

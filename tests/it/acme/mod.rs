@@ -2,6 +2,7 @@
 
 mod client;
 mod clients;
+mod command_line;
 mod crash;
 mod every_route;
 mod issuing;

@@ -68,9 +68,7 @@ fn organization(names: &Names) -> &str {
 /// These names, where the route is about the caller's own organisation and not about one that is to be deleted.
 fn own(route: &Route, names: &Names) -> Names {
     let is_changed = route.path == "/v1/admin/organizations/{id}" && route.method != Method::DELETE;
-    // A credential is revoked where it is.
-    let has_credentials = route.path.starts_with("/api/v1/organizations/") && !route.path.contains("{cred_id}");
-    let own = is_changed || has_credentials;
+    let own = is_changed || route.path.starts_with("/api/v1/organizations/");
     if own { Names { organization: DEFAULT_ORGANIZATION.to_owned(), ..names.clone() } } else { names.clone() }
 }
 

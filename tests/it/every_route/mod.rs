@@ -163,7 +163,8 @@ impl World {
         let secret = "spare/secret".to_owned();
         appliance.call("PUT", &format!("/v1/secrets/{secret}"), Some(json!({"value": "of no worth"}))).expect(201);
         let body = Some(json!({"cluster_label": "spare"}));
-        let credential = id(appliance.call("POST", &format!("/api/v1/organizations/{organization}/acme-credentials"), body).expect(201));
+        let credential =
+            id(appliance.call("POST", &format!("/api/v1/organizations/{DEFAULT_ORGANIZATION}/acme-credentials"), body).expect(201));
         let names = Names {
             ca,
             certificate,
