@@ -189,7 +189,7 @@ impl AcmeServer {
         if csr.asks_for_ca() {
             return Err(FinalizeFault::AsksForCa.into());
         }
-        check_names(&csr, order)?;
+        check_names(&csr, &order.identifiers)?;
         let key = csr.public_key();
         // RFC 8555, 11.1: who has the certificate's key must not have the account with it.
         if account.key.public_key().ok().flatten().as_ref() == Some(key) {
@@ -239,7 +239,7 @@ impl AcmeServer {
 }
 
 /// RFC 8555, 7.4: exactly the names of the order, whether they are in the common name, among the alternative names, or in both.
-fn check_names(csr: &CertificateRequest, order: &Order) -> Result<(), FinalizeFault> {
+pub fn check_names(csr: &CertificateRequest, ordered: &[Identifier]) -> Result<(), FinalizeFault> {
     let mut asked = BTreeSet::<Identifier>::new();
     for name in csr.names() {
         match name {
@@ -260,7 +260,7 @@ fn check_names(csr: &CertificateRequest, order: &Order) -> Result<(), FinalizeFa
         };
         asked.insert(name);
     }
-    let wanted: BTreeSet<_> = order.identifiers.iter().cloned().collect();
+    let wanted: BTreeSet<_> = ordered.iter().cloned().collect();
     let differing: Vec<_> = asked.symmetric_difference(&wanted).map(|name| identifier::shown(name).1).collect();
     if differing.is_empty() { Ok(()) } else { Err(FinalizeFault::Names(differing)) }
 }

@@ -67,7 +67,7 @@ pub fn of_alt_name(name: &SubjectAltName) -> Option<Identifier> {
 
 /// A hash over names, whatever their order.
 pub fn fingerprint<'a>(identifiers: impl Iterator<Item = &'a Identifier>) -> [u8; 32] {
-    let mut texts: Vec<_> = identifiers.map(|identifier| shown(identifier)).collect();
+    let mut texts: Vec<_> = identifiers.map(shown).collect();
     texts.sort();
     // Neither a type nor a name holds a line break or a space.
     let text = texts.iter().map(|(kind, value)| format!("{kind} {value}\n")).collect::<String>();

@@ -43,7 +43,8 @@ pub use error::{
     AcmeError, BindingFault, ContactFault, DatesFault, ErrorType, FinalizeFault, IdentifierFault, KeyChangeFault, Limited, NameFault,
     OrderFault, ProfileFault, ReplacesFault, StoredFault, Thing,
 };
-pub use identifier::{shown, shown_base};
+pub use finalize::check_names;
+pub use identifier::{alt_name, read as read_identifier, shown, shown_base};
 pub use jws::{Algorithm, Jwk, JwkFault, JwsFault, Payload, Signed};
 pub use limits::{Allowance, Allowances};
 pub use order::{Order, OrderState, OrderStatus};

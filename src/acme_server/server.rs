@@ -199,12 +199,11 @@ async fn nonce_key(storage: &Storage, token: &Token) -> Result<SecretBytes, Acme
             None => Some(token.clone()),
             Some(name) => token.named(name),
         };
-        match holder {
-            Some(holder) => match holder.unseal(&sealed.value, NONCE_KEY).await {
+        if let Some(holder) = holder {
+            match holder.unseal(&sealed.value, NONCE_KEY).await {
                 Err(TokenError::Undecryptable) => {}
                 outcome => return Ok(outcome?),
-            },
-            None => {}
+            }
         }
         // Another token: clients get a fresh nonce with their first error.
         tracing::warn!("the key of ACME nonces cannot be opened any more and is made anew");

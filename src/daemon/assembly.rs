@@ -124,7 +124,7 @@ pub async fn assemble(
     let ownership = Ownership { owned: access::owned, released: access::released };
     let secrets = Secrets::new(storage.clone(), ledger.clone(), token.clone(), clock.clone(), ownership);
     let urls = PublicUrls { base: config.public.url.clone().or(public_url) };
-    let known: Vec<_> = authorities.of_all_organizations().iter().map(|authority| authority.id).collect();
+    let known: Vec<_> = authorities.of_all_organizations().iter().map(|authority| (authority.id, authority.serial)).collect();
     let (journal, merged) =
         RevocationJournal::open(config.data_dir.join("revocations"), &ledger, &known, from_seconds(clock.now().as_second())).await?;
     if merged != Merged::default() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::ca::Pruned;
 use crate::http::app::App;
 use crate::http::server;
 
@@ -41,6 +42,18 @@ pub async fn forget_idempotency_keys(app: Arc<App>) {
             Ok(0) => {}
             Ok(forgotten) => tracing::debug!(forgotten, "idempotency keys whose time is over"),
             Err(error) => tracing::error!(%error, "the idempotency keys cannot be read"),
+        }
+        tokio::time::sleep(HOUR).await;
+    }
+}
+
+/// Forgets every hour what no CRL and no restore needs any more of the revocations.
+pub async fn prune_revocations(app: Arc<App>) {
+    loop {
+        match app.crls.prune().await {
+            Ok(pruned) if pruned == Pruned::default() => {}
+            Ok(Pruned { lines, bytes }) => tracing::info!(lines, bytes, "what is not needed any more of the log of revocations is gone"),
+            Err(error) => tracing::error!(%error, "the log of revocations cannot be made smaller"),
         }
         tokio::time::sleep(HOUR).await;
     }

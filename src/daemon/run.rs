@@ -215,6 +215,7 @@ pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(),
     serving.spawn(rounds::until_stopped(rounds::tell_of_expiry(app.clone()), stopped.clone()));
     serving.spawn(rounds::until_stopped(rounds::send_to_webhooks(app.clone()), stopped.clone()));
     serving.spawn(rounds::until_stopped(rounds::forget_idempotency_keys(app.clone()), stopped.clone()));
+    serving.spawn(rounds::until_stopped(rounds::prune_revocations(app.clone()), stopped.clone()));
     serving.spawn(rounds::until_stopped(rounds::keep_ocsp(app.clone()), stopped.clone()));
     serving.spawn(rounds::until_stopped(rounds::keep_acme(app.clone()), stopped.clone()));
     serving.spawn(publication::run(app.clone(), stopped));

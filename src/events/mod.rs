@@ -85,7 +85,7 @@ impl Events {
 
     /// The sequence behind which there is nothing yet.
     pub fn latest(&self) -> u64 {
-        self.ledger.storage().health().last_sequence
+        self.ledger.storage().last_sequence()
     }
 }
 
@@ -141,5 +141,6 @@ fn is_told(field: Field) -> bool {
             | Field::Fault
             | Field::Crl
             | Field::BaseCrlNumber
+            | Field::RenewedFrom
     )
 }

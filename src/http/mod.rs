@@ -6,6 +6,7 @@
 mod acme;
 mod admin;
 pub mod admission;
+mod answer;
 pub mod app;
 mod authenticate;
 mod call;

@@ -175,7 +175,7 @@ impl KeptKeys {
         token: Option<&Arc<str>>,
         caller: &Caller,
     ) -> Result<KeptKey, KeptKeyError> {
-        let (at, id) = (self.token(token)?, KeyId::random().map_err(|_| KeptKeyError::NoRandomness)?);
+        let (at, id) = (self.token.of(token)?, KeyId::random().map_err(|_| KeptKeyError::NoRandomness)?);
         self.intend(Action::KeyGenerate, owner, key_type, (&at, id), caller).await?;
         match at.generate_subject(id, &owner.to_string(), key_type).await {
             Ok(made) => Ok(KeptKey { owner, public: made.public, place: KeyPlace::Token { token: at.name(), id }, before: None }),
@@ -192,7 +192,7 @@ impl KeptKeys {
         caller: &Caller,
     ) -> Result<KeptKey, KeptKeyError> {
         let public = private_key::read(pkcs8.expose()).map_err(|_| KeptKeyError::OtherKey)?.public;
-        let (at, id) = (self.token(token)?, KeyId::random().map_err(|_| KeptKeyError::NoRandomness)?);
+        let (at, id) = (self.token.of(token)?, KeyId::random().map_err(|_| KeptKeyError::NoRandomness)?);
         self.intend(Action::KeyImport, owner, public.key_type(), (&at, id), caller).await?;
         match at.import(id, &owner.to_string(), pkcs8).await {
             Ok(made) => Ok(KeptKey { owner, public: made.public, place: KeyPlace::Token { token: at.name(), id }, before: None }),
@@ -203,7 +203,7 @@ impl KeptKeys {
     /// Seals a private key, PKCS#8. Nothing of it is anywhere before it is kept.
     pub async fn seal(&self, owner: KeyOwner, pkcs8: SecretBytes, token: Option<&Arc<str>>) -> Result<KeptKey, KeptKeyError> {
         let public = private_key::read(pkcs8.expose()).map_err(|_| KeptKeyError::OtherKey)?.public;
-        let at = self.token(token)?;
+        let at = self.token.of(token)?;
         let value = at.seal(pkcs8, &context(&public)).await?;
         Ok(KeptKey { owner, public, place: KeyPlace::Sealed { token: at.name(), value }, before: None })
     }
@@ -257,7 +257,7 @@ impl KeptKeys {
     pub async fn discard(&self, kept: KeptKey) {
         let KeptKey { owner, public: _, place, before } = kept;
         if let (KeyPlace::Token { token, id }, None) = (place, before) {
-            match self.token(token.as_ref()) {
+            match self.token.of(token.as_ref()) {
                 Ok(at) => self.destroy_object(&at, id, owner).await,
                 Err(error) => tracing::warn!(key = %id, %error, "a key that nobody needs is left in the token"),
             }
@@ -285,7 +285,7 @@ impl KeptKeys {
     pub async fn sign(&self, kept: &KeptKey, message: impl Into<Bytes>) -> Result<Vec<u8>, KeptKeyError> {
         match &kept.place {
             KeyPlace::Token { token, id } => {
-                let at = self.token(token.as_ref())?;
+                let at = self.token.of(token.as_ref())?;
                 Ok(at.sign(&kept.reference(&at, *id), kept.public.key_type().default_algorithm(), message).await?)
             }
             KeyPlace::Sealed { .. } => {
@@ -311,7 +311,7 @@ impl KeptKeys {
     pub async fn recover(&self) -> Result<Vec<RecordedKey>, KeptKeyError> {
         let cut_short: Vec<_> = self.recorded()?.into_iter().filter(|key| key.is_intended).collect();
         for RecordedKey { id, token, .. } in &cut_short {
-            let outcome = match self.token(token.as_ref()) {
+            let outcome = match self.token.of(token.as_ref()) {
                 Ok(at) => at.destroy(*id).await,
                 Err(error) => Err(error),
             };
@@ -326,7 +326,7 @@ impl KeptKeys {
     /// asked for may have been done after [`Self::recover`] looked.
     pub async fn settle(&self, cut_short: Vec<RecordedKey>) {
         for RecordedKey { id, token, owner, .. } in cut_short {
-            match self.token(token.as_ref()) {
+            match self.token.of(token.as_ref()) {
                 Ok(at) => self.destroy_object(&at, id, owner).await,
                 Err(error) => tracing::warn!(key = %id, %error, "a key that nobody needs is left in the token"),
             }
@@ -337,11 +337,11 @@ impl KeptKeys {
     async fn read(&self, kept: &KeptKey) -> Result<SecretBytes, KeptKeyError> {
         match &kept.place {
             KeyPlace::Token { token, id } => {
-                let at = self.token(token.as_ref())?;
+                let at = self.token.of(token.as_ref())?;
                 Ok(at.export(&kept.reference(&at, *id)).await?)
             }
             KeyPlace::Sealed { token, value } => {
-                let pkcs8 = self.token(token.as_ref())?.unseal(value, &context(&kept.public)).await?;
+                let pkcs8 = self.token.of(token.as_ref())?.unseal(value, &context(&kept.public)).await?;
                 match private_key::read(pkcs8.expose()) {
                     Ok(read) if read.public == kept.public => Ok(pkcs8),
                     Ok(_) | Err(_) => Err(KeptKeyError::OtherKey),
@@ -391,13 +391,6 @@ impl KeptKeys {
         let change = Change::new(Class::Essential).delete(Table::TokenKeys, id.as_bytes());
         if let Err(error) = self.ledger.commit(audit::Change::new(change, entry)).await {
             tracing::warn!(key = %id, %owner, %error, "the record of a destroyed key stays until the next start");
-        }
-    }
-
-    fn token(&self, name: Option<&Arc<str>>) -> Result<Token, TokenError> {
-        match name {
-            None => Ok(self.token.clone()),
-            Some(name) => self.token.named(name).ok_or(TokenError::NoSuchToken),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::audit::{self, Action, Entry, Field, Ledger};
 use crate::base::clock::{Clock, from_seconds};
 use crate::base::id::{CsrId, OrgId};
 use crate::ca::{IssueError, Issuer};
-use crate::inventory::{KeptKey, KeptKeyError, KeptKeys, KeyOwner};
+use crate::inventory::{KeptKey, KeptKeyError, KeptKeys, KeyOwner, Released};
 use crate::policy::Violation;
 use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
 use crate::x509::csr::CertificateRequest;
@@ -167,14 +167,7 @@ impl Requests {
     pub async fn delete(&self, id: CsrId, caller: &Caller) -> Result<(), RequestError> {
         let _alone = self.alone(id).await;
         let (request, before) = self.read(caller.organization(), id)?.ok_or(RequestError::NotFound)?;
-        let entry = self.entry(Action::CsrDelete, &request, caller);
-        if request.is_generated && request.state.status() != Status::Signed {
-            match self.kept.destroy(KeyOwner::Request(id), caller).await {
-                // A deletion that was cut short is asked for again.
-                Ok(()) | Err(KeptKeyError::NotKept) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let mut entry = self.entry(Action::CsrDelete, &request, caller);
         let key = id.as_bytes();
         let change = Change::new(Class::Essential)
             .expect(Table::RequestState, key, Some(&before))
@@ -182,8 +175,18 @@ impl Requests {
             .delete(Table::Requests, key)
             .delete(Table::RequestsByStatus, &status_key(request.organization, request.state.status(), id))
             .delete(Table::RequestsByOrganization, &organization_key(request.organization, id));
-        self.commit(access::released(change, request.organization), entry).await?;
+        let mut change = access::released(change, request.organization);
+        let mut released = None;
+        if request.is_generated && request.state.status() != Status::Signed {
+            // With the request in one change: none is left that waits for a signature over a key that is gone.
+            (change, released) = self.kept.release(change, KeyOwner::Request(id))?;
+            entry.details.extend(released.iter().flat_map(Released::details));
+        }
+        self.commit(change, entry).await?;
         self.pending.left(request.organization, request.state.status());
+        if let Some(released) = released {
+            self.kept.finish(released).await;
+        }
         Ok(())
     }
 

@@ -8,8 +8,6 @@
 mod path;
 mod record;
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 pub use path::{NotAPath, SecretPath, WANTED, is_prefix};
@@ -195,7 +193,7 @@ impl Secrets {
         let version = secret.versions.iter().find(|version| version.number == wanted).cloned().ok_or(SecretError::NoSuchVersion)?;
         let bytes = self.storage.get(Table::SecretValues, &value_key(organization, path, wanted))?.ok_or(SecretError::NoSuchVersion)?;
         let Sealed { token, value } = SealedRecord::decode(&bytes).ok_or(SecretError::Record)?;
-        let value = self.token(token.as_ref())?.unseal(&value, &context(organization, path, wanted)).await?;
+        let value = self.token.of(token.as_ref())?.unseal(&value, &context(organization, path, wanted)).await?;
         let entry = origin.entry(Action::SecretRead, self.clock.now()).object(path).detail(Field::Version, wanted);
         self.ledger.commit(audit::Change::entry_only(Class::Normal, entry)).await.map_err(SecretError::Commit)?;
         Ok(Revealed { secret, version, value })
@@ -273,13 +271,6 @@ impl Secrets {
             Ok(_) => Ok(()),
             Err(CommitError::Conflict { table: Table::Secrets, .. }) => Err(SecretError::Changed),
             Err(error) => Err(SecretError::Commit(error)),
-        }
-    }
-
-    fn token(&self, name: Option<&Arc<str>>) -> Result<Token, TokenError> {
-        match name {
-            None => Ok(self.token.clone()),
-            Some(name) => self.token.named(name).ok_or(TokenError::NoSuchToken),
         }
     }
 }

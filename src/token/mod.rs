@@ -134,6 +134,14 @@ impl Token {
         Some(Self { default, ..self.clone() })
     }
 
+    /// The token that something says it needs: the one of that name, or the first when it names none.
+    pub fn of(&self, name: Option<&Arc<str>>) -> Result<Self, TokenError> {
+        match name {
+            None => Ok(self.clone()),
+            Some(name) => self.named(name).ok_or(TokenError::NoSuchToken),
+        }
+    }
+
     /// The names of all tokens, as the configuration has them in order.
     pub fn names(&self) -> Vec<Arc<str>> {
         self.sets.iter().map(|set| set.name.clone()).collect()

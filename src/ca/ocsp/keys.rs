@@ -95,7 +95,7 @@ impl ResponderKeys {
 
     /// Makes a key in the token of that name. Its record is there before it is.
     pub(super) async fn make(&self, ca: CaId, token: Option<&Arc<str>>, key_type: KeyType) -> Result<(ResponderKey, KeyRef), OcspError> {
-        let at = self.token(token)?;
+        let at = self.token.of(token)?;
         let id = KeyId::random().map_err(|_| super::super::IssueError::Serial(super::super::NoRandomness))?;
         let key = ResponderKey { ca, id, token: at.name(), state: ResponderState::Intended };
         let entry = self.entry(Action::KeyGenerate, &key).detail(Field::KeyType, key_type);
@@ -146,7 +146,7 @@ impl ResponderKeys {
     }
 
     async fn destroy_object(&self, key: &ResponderKey) -> Result<(), TokenError> {
-        self.token(key.token.as_ref())?.destroy(key.id).await
+        self.token.of(key.token.as_ref())?.destroy(key.id).await
     }
 
     /// The object is gone, and its record may go.
@@ -162,12 +162,5 @@ impl ResponderKeys {
             .object(key.ca)
             .detail(Field::KeyId, key.id)
             .detail(Field::Role, super::rotation::ROLE)
-    }
-
-    fn token(&self, name: Option<&Arc<str>>) -> Result<Token, TokenError> {
-        match name {
-            None => Ok(self.token.clone()),
-            Some(name) => self.token.named(name).ok_or(TokenError::NoSuchToken),
-        }
     }
 }

@@ -61,7 +61,7 @@ impl Webhooks {
     pub(super) async fn send(&self, id: WebhookId, event: &CloudEvent) -> Result<Outcome, WebhookError> {
         let (webhook, roots) =
             self.known().get(&id).map(|known| (known.webhook.clone(), known.roots.clone())).ok_or(WebhookError::NotFound)?;
-        let secret = self.0.token.unseal(&webhook.sealed_secret, &seal_context(id)).await?;
+        let secret = self.0.token.of(webhook.sealed_by.as_ref())?.unseal(&webhook.sealed_secret, &seal_context(id)).await?;
         let body = serde_json::to_vec(event).map_err(|_| WebhookError::Record)?;
         let timestamp = self.0.clock.now().as_second();
         let text = |text: String| HeaderValue::try_from(text).map_err(|_| WebhookError::Record);

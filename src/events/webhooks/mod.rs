@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::rand;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 pub use message::Outcome;
 pub use record::{Delivery, DeliveryState, Progress, Retry, reads};
@@ -62,8 +62,9 @@ pub struct Webhook {
     /// Whom to trust to be the receiver, in the place of the configured roots.
     pub ca_pem: Option<String>,
     pub created_at: Timestamp,
-    /// By the token.
     sealed_secret: Vec<u8>,
+    /// The token that sealed it; None for the first that is configured.
+    sealed_by: Option<Arc<str>>,
 }
 
 /// What a new webhook shall be.
@@ -132,8 +133,8 @@ struct Inner {
     outbound: Outbound,
     clock: Clock,
     known: Mutex<BTreeMap<WebhookId, Known>>,
-    /// One change at a time, so that memory follows the store's order.
-    changing: tokio::sync::Mutex<()>,
+    /// Webhooks are made one at a time, so that there are never too many.
+    making: tokio::sync::Mutex<()>,
     places: Semaphore,
 }
 
@@ -144,6 +145,8 @@ struct Known {
     progress: Progress,
     /// Behind this nothing was looked at; at or before it nothing is left to send.
     looked_at: u64,
+    /// One change of it at a time, so that memory follows the store's order.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Webhooks {
@@ -165,10 +168,10 @@ impl Webhooks {
             let progress = ProgressRecord::decode(&progress).ok_or(WebhookError::Record)?;
             let roots = roots_of(webhook.ca_pem.as_deref())?;
             let looked_at = progress.position;
-            known.insert(id, Known { webhook: Arc::new(webhook), roots, progress, looked_at });
+            known.insert(id, Known { webhook: Arc::new(webhook), roots, progress, looked_at, changing: Arc::default() });
         }
-        let (changing, places) = (tokio::sync::Mutex::default(), Semaphore::new(AT_ONCE));
-        Ok(Self(Arc::new(Inner { storage, ledger, events, token, outbound, clock, known: Mutex::new(known), changing, places })))
+        let (making, places) = (tokio::sync::Mutex::default(), Semaphore::new(AT_ONCE));
+        Ok(Self(Arc::new(Inner { storage, ledger, events, token, outbound, clock, known: Mutex::new(known), making, places })))
     }
 
     /// One of an organisation.
@@ -197,14 +200,15 @@ impl Webhooks {
         let mut secret = vec![0; SECRET_BYTES];
         rand::fill(&mut secret).map_err(|_| WebhookError::NoRandomness)?;
         let (id, secret) = (WebhookId::new(), SecretBytes::from(secret));
+        let sealed_by = self.0.token.name();
         let sealed_secret = self.0.token.seal(secret.clone(), &seal_context(id)).await?;
-        let _one_at_a_time = self.0.changing.lock().await;
+        let _one_at_a_time = self.0.making.lock().await;
         if self.all(organization).len() >= MOST_OF_ORGANIZATION {
             return Err(WebhookError::TooMany);
         }
         let WebhookRequest { url, events, enabled, description, ca_pem } = request;
         let created_at = from_seconds(self.0.clock.now().as_second());
-        let webhook = Webhook { id, organization, url, events, enabled, description, ca_pem, created_at, sealed_secret };
+        let webhook = Webhook { id, organization, url, events, enabled, description, ca_pem, created_at, sealed_secret, sealed_by };
         // What happens from now on: the change that makes it comes behind this.
         let progress = Progress::starting_at(self.0.events.latest());
         let change = access::owned(Change::new(Class::Normal), organization)
@@ -214,7 +218,7 @@ impl Webhooks {
         self.commit(change, self.entry(Action::WebhookCreate, &webhook, caller)).await?;
         let webhook = Arc::new(webhook);
         let looked_at = progress.position;
-        self.known().insert(id, Known { webhook: webhook.clone(), roots, progress, looked_at });
+        self.known().insert(id, Known { webhook: webhook.clone(), roots, progress, looked_at, changing: Arc::default() });
         Ok((webhook, secret))
     }
 
@@ -223,7 +227,7 @@ impl Webhooks {
         if let Some(url) = &change.url {
             self.check(url)?;
         }
-        let _one_at_a_time = self.0.changing.lock().await;
+        let _one_at_a_time = self.alone(id).await.ok_or(WebhookError::NotFound)?;
         let before = self.get(caller.organization(), id).ok_or(WebhookError::NotFound)?;
         let WebhookChange { url, events, enabled, description, ca_pem } = change;
         let updated = Webhook {
@@ -245,14 +249,14 @@ impl Webhooks {
         self.commit(change, self.entry(Action::WebhookUpdate, &updated, caller)).await?;
         let updated = Arc::new(updated);
         if let Some(known) = self.known().get_mut(&id) {
-            *known = Known { webhook: updated.clone(), roots, progress, looked_at: known.looked_at };
+            (known.webhook, known.roots, known.progress) = (updated.clone(), roots, progress);
         }
         Ok(updated)
     }
 
     /// Ends one, with what is remembered of it. What was not sent is not sent any more.
     pub async fn delete(&self, id: WebhookId, caller: &Caller) -> Result<(), WebhookError> {
-        let _one_at_a_time = self.0.changing.lock().await;
+        let _one_at_a_time = self.alone(id).await.ok_or(WebhookError::NotFound)?;
         let webhook = self.get(caller.organization(), id).ok_or(WebhookError::NotFound)?;
         let mut change = access::released(Change::new(Class::Essential), webhook.organization)
             .delete(Table::Webhooks, id.as_bytes())
@@ -300,6 +304,12 @@ impl Webhooks {
 
     async fn commit(&self, change: Change, entry: Entry) -> Result<(), WebhookError> {
         self.0.ledger.commit(audit::Change::new(change, entry)).await.map(drop).map_err(WebhookError::Commit)
+    }
+
+    /// Waits until nobody else changes that webhook; None when there is none.
+    async fn alone(&self, id: WebhookId) -> Option<OwnedMutexGuard<()>> {
+        let changing = self.known().get(&id).map(|known| known.changing.clone())?;
+        Some(changing.lock_owned().await)
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<WebhookId, Known>> {

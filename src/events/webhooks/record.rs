@@ -1,5 +1,7 @@
 //! Webhooks and how far they are, as they are kept on disk. Versions are added, never changed.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -73,16 +75,22 @@ pub enum DeliveryState {
 /// A webhook on disk.
 #[derive(Serialize, Deserialize)]
 pub enum WebhookRecord {
-    V1 {
-        organization: [u8; 16],
-        url: String,
-        events: Vec<String>,
-        enabled: bool,
-        description: String,
-        ca_pem: Option<String>,
-        sealed_secret: Vec<u8>,
-        created_at: i64,
-    },
+    V1(WebhookFields),
+    /// With the token that sealed the secret.
+    V2(Option<String>, WebhookFields),
+}
+
+/// The fields of a webhook on disk, since its first version.
+#[derive(Serialize, Deserialize)]
+pub struct WebhookFields {
+    organization: [u8; 16],
+    url: String,
+    events: Vec<String>,
+    enabled: bool,
+    description: String,
+    ca_pem: Option<String>,
+    sealed_secret: Vec<u8>,
+    created_at: i64,
 }
 
 /// How far a webhook is, on disk. Times are seconds, those of the next attempt milliseconds.
@@ -145,8 +153,9 @@ impl DeliveryState {
 
 impl WebhookRecord {
     pub fn encode(webhook: &Webhook) -> Result<Vec<u8>, postcard::Error> {
-        let Webhook { id: _, organization, url, events, enabled, description, ca_pem, created_at, sealed_secret } = webhook.clone();
-        postcard::to_allocvec(&Self::V1 {
+        let Webhook { id: _, organization, url, events, enabled, description, ca_pem, created_at, sealed_secret, sealed_by } =
+            webhook.clone();
+        let fields = WebhookFields {
             organization: *organization.as_bytes(),
             url: url.as_str().to_owned(),
             events: events.iter().map(ToString::to_string).collect(),
@@ -155,12 +164,16 @@ impl WebhookRecord {
             ca_pem,
             sealed_secret,
             created_at: created_at.as_second(),
-        })
+        };
+        postcard::to_allocvec(&Self::V2(sealed_by.as_deref().map(str::to_owned), fields))
     }
 
     pub fn decode(id: WebhookId, bytes: &[u8]) -> Option<Webhook> {
-        let Self::V1 { organization, url, events, enabled, description, ca_pem, sealed_secret, created_at } =
-            postcard::from_bytes(bytes).ok()?;
+        let (sealed_by, fields) = match postcard::from_bytes(bytes).ok()? {
+            Self::V1(fields) => (None, fields),
+            Self::V2(sealed_by, fields) => (sealed_by, fields),
+        };
+        let WebhookFields { organization, url, events, enabled, description, ca_pem, sealed_secret, created_at } = fields;
         Some(Webhook {
             id,
             organization: OrgId::from_bytes(organization),
@@ -171,6 +184,7 @@ impl WebhookRecord {
             ca_pem,
             created_at: from_seconds(created_at),
             sealed_secret,
+            sealed_by: sealed_by.map(Arc::from),
         })
     }
 }

@@ -114,7 +114,7 @@ impl Webhooks {
     /// Makes durable how far a webhook is.
     async fn keep(&self, webhook: &Webhook, mut progress: Progress, delivery: Option<Delivery>) -> Result<Option<Progress>, WebhookError> {
         let id = webhook.id;
-        let _one_at_a_time = self.0.changing.lock().await;
+        let Some(_one_at_a_time) = self.alone(id).await else { return Ok(None) };
         let Some(known) = self.known().get(&id).cloned() else { return Ok(None) };
         let has_changed = !std::ptr::eq(std::sync::Arc::as_ptr(&known.webhook), webhook);
         if let (true, Some(retry)) = (has_changed, &mut progress.retry) {
@@ -141,7 +141,7 @@ impl Webhooks {
 
     /// Notes that up to there nothing is left to send.
     async fn has_looked(&self, id: WebhookId, looked_at: u64) -> Result<(), WebhookError> {
-        let _one_at_a_time = self.0.changing.lock().await;
+        let Some(_one_at_a_time) = self.alone(id).await else { return Ok(()) };
         let moved = {
             let mut known = self.known();
             let Some(known) = known.get_mut(&id) else { return Ok(()) };

@@ -93,7 +93,7 @@ impl KeptKeys {
     pub async fn finish(&self, released: Released) {
         let Released { owner, place, is_last } = released;
         if let (KeyPlace::Token { token, id }, true) = (place, is_last) {
-            match self.token(token.as_ref()) {
+            match self.token.of(token.as_ref()) {
                 Ok(at) => self.destroy_object(&at, id, owner).await,
                 Err(error) => {
                     tracing::warn!(key = %id, %owner, %error, "a key that nobody needs is left in the token until the next start")
