@@ -4,7 +4,13 @@ use super::*;
 
 #[test]
 fn caddy_serves_with_a_certificate_of_ours() {
-    let ground = Ground::new();
+    // By a root and by an authority below one, whose chains it follows up.
+    for ca in ["issuing", "root"] {
+        serves(&Ground::with("", json!({"ca": ca})));
+    }
+}
+
+fn serves(ground: &Ground) {
     ground.write(
         "Caddyfile",
         format!(

@@ -41,7 +41,7 @@ impl Ground {
         Self::with("", json!({}))
     }
 
-    /// The same with other lines in `[acme]`, and other fields of the role.
+    /// The same with other lines in `[acme]`, and other fields of the role; `ca` is the authority that issues, `issuing` below `root`.
     fn with(acme: &str, fields: Value) -> Self {
         let web = own_address();
         let dir = TempDir::new().unwrap();
@@ -52,18 +52,20 @@ impl Ground {
             let text = text.replace("[outbound]\nenabled = true\n", &format!("[outbound]\nenabled = true\nresolvers = [\"{resolver}\"]\n"));
             text.replace("[acme]\nenabled = true\n", &format!("[acme]\nenabled = true\n{acme}\n"))
         });
-        let ca = appliance.root("root", "ec", 256);
+        let root = appliance.root("root", "ec", 256);
+        let below = json!({"name": "issuing", "common_name": "Issuing", "ca_type": "intermediate", "parent_ca_id": root, "key_type": "ec"});
+        let issuing = appliance.call("POST", "/v1/pki/ca", Some(below)).expect(201)["id"].as_str().unwrap().to_owned();
         let mut role = json!({"acme": {}});
-        for (name, value) in fields.as_object().into_iter().flatten() {
+        for (name, value) in fields.as_object().into_iter().flatten().filter(|(name, _)| *name != "ca") {
             role[name] = value.clone();
         }
-        appliance.role("web", &ca, role);
+        appliance.role("web", if fields["ca"] == "root" { &root } else { &issuing }, role);
         let organization = appliance.call("GET", "/v1/admin/organizations", None).expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
         let path = format!("/api/v1/organizations/{organization}/acme-credentials");
         let made = appliance.call("POST", &path, Some(json!({"default_template_id": "web"}))).expect(201);
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
         let (kid, hmac) = (text("eab_key_id"), text("eab_hmac_key"));
-        let root = appliance.call("GET", &format!("/v1/pki/ca/{ca}/certificate"), None).expect(200)["certificate_pem"].clone();
+        let root = appliance.call("GET", &format!("/v1/pki/ca/{root}/certificate"), None).expect(200)["certificate_pem"].clone();
         std::fs::write(dir.path().join("root.pem"), root.as_str().unwrap()).unwrap();
         Self { appliance, names, web, dir, kid, hmac }
     }

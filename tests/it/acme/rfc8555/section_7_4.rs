@@ -213,11 +213,16 @@ fn a_certificate_comes_with_its_chain() {
     let answer = client.get(order["certificate"].as_str().unwrap());
     answer.expect_any(200);
     assert_eq!(answer.header("content-type"), Some("application/pem-certificate-chain"));
-    assert!(answer.headers.iter().any(|(name, value)| name == "link" && value.ends_with("rel=\"up\"")), "{:?}", answer.headers);
+    let up = answer.headers.iter().find_map(|(name, value)| value.strip_suffix(">;rel=\"up\"").filter(|_| name == "link"));
+    let up = up.unwrap_or_else(|| panic!("{:?}", answer.headers)).trim_start_matches('<');
     let chain = answer.text();
     assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2);
     let requester = Requester::new();
     let pem = appliance.call("GET", &format!("/v1/pki/ca/{root}/certificate"), None).expect(200)["certificate_pem"].clone();
+    // What would come next, in the same form.
+    let above = client.get(up);
+    assert_eq!((above.status, above.header("content-type")), (200, Some("application/pem-certificate-chain")));
+    assert_eq!(above.text().trim(), pem.as_str().unwrap().trim());
     requester.write("root.pem", pem.as_str().unwrap());
     requester.write("chain.pem", &chain);
     requester.openssl(&["verify", "-x509_strict", "-CAfile", "root.pem", "-untrusted", "chain.pem", "chain.pem"]);
