@@ -47,7 +47,9 @@ impl Books {
         key: Result<Vec<u8>, crate::storage::ReadError>,
     ) -> Result<Option<Listed>, CrlError> {
         let id = key?.last_chunk::<16>().copied().map(crate::base::id::CertId::from_bytes).ok_or(CrlError::Record)?;
-        let StoredCertificate { serial, not_after, created_at, .. } = self.certificates.of_any_organization(id)?.ok_or(CrlError::Record)?;
+        // One that is deleted in this moment is listed by the record that its deletion has left.
+        let Some(stored) = self.certificates.of_any_organization(id)? else { return Ok(None) };
+        let StoredCertificate { serial, not_after, created_at, .. } = stored;
         // What was revoked by itself is listed with its own reason.
         if self.storage.contains(Table::Revocations, &revocation_key(authority.id, &serial))? {
             return Ok(None);
