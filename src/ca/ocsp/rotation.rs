@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::keys::{ResponderKey, ResponderState};
-use super::status::status;
+use super::turns::Audience;
 use super::{OcspError, OcspResponder, ResponderKeys};
 use crate::access::Caller;
 use crate::audit::{self, Action, Field};
@@ -224,14 +224,10 @@ impl OcspResponder {
         self.cache.drop_ended(now);
         for kept in self.cache.due(now + ahead, MOST_AHEAD) {
             let Some(authority) = self.issuer.authorities.of_any_organization(kept.ca) else { continue };
-            let made = match status(&self.certificates, &authority, &kept.serial) {
-                Ok(status) => self.renewed(&authority, kept.serial, &kept.id, status).await.map(drop),
-                Err(error) => Err(error.into()),
-            };
-            match made {
-                Ok(()) => {}
+            match self.renewed(&authority, kept.serial, &kept.id, Audience::Everybody).await {
+                Ok(_) => {}
                 // Of one authority: nobody signs for it any more.
-                Err(error @ (OcspError::NotStanding(_) | OcspError::NotMadeYet)) => {
+                Err(error @ (OcspError::NotStanding(_) | OcspError::NotMadeYet | OcspError::Changing)) => {
                     tracing::debug!(ca = %kept.ca, %error, "an OCSP answer is not made ahead");
                 }
                 // Those that are still valid are given until the next round.
