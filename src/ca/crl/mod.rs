@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 
 use file::Folder;
 pub use file::{CrlBytes, PublishedCrl};
-pub use name::{CrlForm, CrlName};
+pub use name::{CrlForm, CrlName, part_named_by};
 pub use pruning::{PruneError, Pruned};
 pub use settings::{CrlSchedule, CrlSettings, Plan};
 pub use timing::Due;
