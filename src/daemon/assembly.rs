@@ -141,6 +141,7 @@ pub async fn assemble(
         schedule,
         config.data_dir.join("crl"),
     )?;
+    crls.take_up_untold(merged.revocations > 0)?;
     let ocsp = OcspResponder::load(issuer.clone(), certificates.clone(), responder_keys, ocsp_schedule)?;
     let crls = Arc::new(crls);
     let subject_keys = SubjectKeys::new(kept_keys.clone());

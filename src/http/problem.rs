@@ -491,6 +491,7 @@ impl From<DeleteError> for Problem {
             DeleteError::Valid(_) => Self::conflict("certificate_valid", format!("Not deleted: {error}.")),
             DeleteError::OnHold => Self::conflict("certificate_on_hold", format!("Not deleted: {error}.")),
             DeleteError::IsAuthority(_) => Self::conflict("is_authority", format!("Not deleted: {error}.")),
+            DeleteError::IsResponder => Self::conflict("is_ocsp_responder", format!("Not deleted: {error}.")),
             DeleteError::Inventory(error) => error.into(),
             DeleteError::Authority(error) => error.into(),
             DeleteError::Kept(error) => error.into(),

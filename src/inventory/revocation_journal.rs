@@ -19,7 +19,7 @@ mod restore;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ use crate::audit::Ledger;
 use crate::base::id::CaId;
 use crate::storage::{Storage, Table};
 use crate::x509::serial::Serial;
-use lines::{Line, MAGIC, each_line, write_line};
+use lines::{Extent, Line, MAGIC, each_line, write_line};
 use restore::{raise, restore};
 
 /// The file; clones share it.
@@ -96,7 +96,15 @@ impl RevocationJournal {
             file.set_len(0).and_then(|()| file.write_all(MAGIC)).and_then(|()| file.sync_all()).map_err(failed)?;
         }
         let mut newest = Newest::default();
-        let length = each_line(&path, &mut file, |line| newest.take(line))?;
+        let Extent { length, damaged, cut } = each_line(&path, &mut file, |line| newest.take(line))?;
+        if cut > 0 {
+            tracing::warn!(path = %path.display(), bytes = cut, "a line at the end of the journal of revocations was cut by a crash and is left out");
+        }
+        if damaged > 0 {
+            // What those lines told is in the store, if it is not an earlier one.
+            newest.is_complete = false;
+        }
+        let is_kept = damaged > 0 && keep_damaged(&path, damaged);
         file.set_len(length).map_err(failed)?;
         let mut merged = Merged::default();
         for (ca, number) in &newest.numbers {
@@ -115,6 +123,9 @@ impl RevocationJournal {
         }
         if !newest.is_complete {
             journal.enter_earlier(authorities.to_vec()).await;
+        }
+        if is_kept {
+            journal.inner.lock().unwrap_or_else(PoisonError::into_inner).compact(now)?;
         }
         Ok((journal, merged))
     }
@@ -226,6 +237,22 @@ impl Inner {
                 self.file.set_len(self.length)?;
                 Err(io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
             }
+        }
+    }
+}
+
+/// Tells of lines that cannot be read, and keeps a copy for those who want to look; with it the file itself may be written anew without them.
+fn keep_damaged(path: &Path, bytes: u64) -> bool {
+    tracing::error!(
+        path = %path.display(), bytes,
+        "the journal of revocations is damaged before its end; what can be read of it is used, and the store's revocations are entered again"
+    );
+    let copy = path.with_extension("damaged");
+    match std::fs::copy(path, &copy) {
+        Ok(_) => true,
+        Err(error) => {
+            tracing::error!(%error, copy = %copy.display(), "the damaged file cannot be copied and stays as it is");
+            false
         }
     }
 }

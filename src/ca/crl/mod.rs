@@ -15,6 +15,7 @@ mod pruning;
 mod settings;
 mod spool;
 mod timing;
+mod untold;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -26,11 +27,12 @@ use tokio::sync::Notify;
 
 use file::Folder;
 pub use file::{CrlBytes, PublishedCrl};
-pub use name::{CrlForm, CrlName};
+pub use name::{CrlForm, CrlName, part_named_by};
 pub use pruning::{PruneError, Pruned};
 pub use settings::{CrlSchedule, CrlSettings, Plan};
 pub use timing::Due;
 use timing::due_at;
+use untold::Untold;
 
 use super::record::{CrlRecord, CrlSettingsRecord};
 use super::{Authorities, Authority, AuthorityError};
@@ -101,8 +103,8 @@ pub struct CrlPublisher {
     current: RwLock<BTreeMap<CrlName, Arc<PublishedCrl>>>,
     /// One publication per authority at a time, so that numbers and files follow each other.
     publishing: Mutex<HashMap<CaId, Arc<tokio::sync::Mutex<()>>>>,
-    /// What was revoked or lifted where that has a CRL made soon: since when, and which CRLs.
-    waiting: Mutex<HashMap<CaId, (Instant, BTreeSet<CrlPart>)>>,
+    /// What was revoked or lifted where that has a CRL made soon.
+    waiting: Mutex<HashMap<CaId, Untold>>,
     /// When a CRL that was due could not be made.
     failed: Mutex<HashMap<CaId, Instant>>,
     rejected: Mutex<BTreeSet<CrlName>>,
@@ -229,7 +231,7 @@ impl CrlPublisher {
             Ok(_) => drop(lock(&self.failed).remove(&due.ca)),
             Err(_) => {
                 lock(&self.failed).insert(due.ca, Instant::now());
-                due.revoked.iter().for_each(|part| self.status_changed(due.ca, *part));
+                self.wait_for(due.ca, due.revoked.iter().copied(), due.is_overdue);
             }
         }
         outcome
@@ -321,6 +323,11 @@ fn names(authority: &Authority, form: CrlForm) -> Vec<CrlName> {
         return Vec::new();
     }
     authority.crl.parts().into_iter().map(|part| CrlName { ca: authority.id, part, form }).collect()
+}
+
+/// The CRLs that list a certificate.
+fn covering(part: CrlPart) -> impl Iterator<Item = CrlPart> {
+    [CrlPart::Whole, part].into_iter().take(if part == CrlPart::Whole { 1 } else { 2 })
 }
 
 /// Whether a full CRL was made before an authority above was revoked, which no log of this authority tells.

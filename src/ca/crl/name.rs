@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::base::id::CaId;
+use crate::ca::Authority;
 use crate::inventory::CrlPart;
+use crate::x509::certificate::Certificate;
 
 /// One of the CRLs of an authority, whatever its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +53,15 @@ impl CrlName {
         };
         whole.iter().map(named).collect()
     }
+}
+
+/// Which of an authority's CRLs a certificate of its names, whose record may be lost: that of its first URL that is one of theirs.
+pub fn part_named_by(authority: &Authority, certificate: &Certificate) -> CrlPart {
+    let is_named = |part: &CrlPart| {
+        let urls = CrlName { part: *part, ..CrlName::whole(authority.id) }.urls(&authority.crl_urls);
+        certificate.crl_urls().iter().any(|url| urls.contains(url))
+    };
+    authority.crl.parts().into_iter().find(is_named).unwrap_or_default()
 }
 
 /// What the stem of a file may mean where the authority goes by its name: the name, and which of its CRLs. A name may end as the stems of parts do.

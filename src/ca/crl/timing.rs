@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{CrlForm, CrlName, CrlPublisher, Plan, PublishedCrl, later, lock, names, needs_full_first};
+use super::{CrlForm, CrlName, CrlPublisher, Plan, PublishedCrl, Untold, covering, later, lock, names, needs_full_first};
 use crate::base::clock::from_seconds;
 use crate::base::id::CaId;
 use crate::ca::Authority;
@@ -20,6 +20,8 @@ pub struct Due {
     pub(super) parts: Vec<(CrlPart, Option<u64>)>,
     /// Those that a revocation has made due.
     pub(super) revoked: BTreeSet<CrlPart>,
+    /// Whether these are made whatever the settings say.
+    pub(super) is_overdue: bool,
     /// The last change that was known of then.
     pub(super) sequence: u64,
 }
@@ -44,9 +46,12 @@ impl CrlPublisher {
             let plan = authority.crl.plan(self.schedule());
             let mut parts = self.parts_due(&authority, CrlForm::Full, |full| now >= due_at(&plan, full) || now < full.this_update);
             let revoked = self.take_waiting(&authority, &plan);
+            let is_overdue = revoked.is_overdue;
+            let revoked = revoked.parts;
+            let begin = |form, parts, revoked| self.due_of(&authority, form, parts, revoked).map(|due| Due { is_overdue, sequence, ..due });
             if plan.delta_period.is_none() || !self.can_have_deltas(&authority) {
                 parts.extend(&revoked);
-                due.extend(self.due_of(&authority, CrlForm::Full, parts, revoked, sequence));
+                due.extend(begin(CrlForm::Full, parts, revoked));
                 continue;
             }
             let mut changed = self.parts_due(&authority, CrlForm::Delta, |delta| {
@@ -56,24 +61,17 @@ impl CrlPublisher {
             changed.extend(&revoked);
             // A new full CRL has a delta CRL of its own, so that what clients put together is never older than it.
             changed.extend(parts.iter().copied());
-            due.extend(self.due_of(&authority, CrlForm::Full, parts, BTreeSet::new(), sequence));
-            due.extend(self.due_of(&authority, CrlForm::Delta, changed, revoked, sequence));
+            due.extend(begin(CrlForm::Full, parts, BTreeSet::new()));
+            due.extend(begin(CrlForm::Delta, changed, revoked));
         }
         due
     }
 
-    fn due_of(
-        &self,
-        authority: &Authority,
-        form: CrlForm,
-        parts: BTreeSet<CrlPart>,
-        revoked: BTreeSet<CrlPart>,
-        sequence: u64,
-    ) -> Option<Due> {
+    fn due_of(&self, authority: &Authority, form: CrlForm, parts: BTreeSet<CrlPart>, revoked: BTreeSet<CrlPart>) -> Option<Due> {
         let ca = authority.id;
         let number = |part| self.named(CrlName { ca, part, form }).map(|published| published.number);
         let parts: Vec<_> = parts.into_iter().map(|part| (part, number(part))).collect();
-        (!parts.is_empty()).then_some(Due { ca, form, parts, revoked, sequence })
+        (!parts.is_empty()).then_some(Due { ca, form, parts, revoked, is_overdue: false, sequence: 0 })
     }
 
     fn parts_due(&self, authority: &Authority, form: CrlForm, is_due: impl Fn(&PublishedCrl) -> bool) -> BTreeSet<CrlPart> {
@@ -86,24 +84,21 @@ impl CrlPublisher {
         self.current(authority.id).is_none_or(|full| !needs_full_first(authority, &full))
     }
 
-    fn take_waiting(&self, authority: &Authority, plan: &Plan) -> BTreeSet<CrlPart> {
+    fn take_waiting(&self, authority: &Authority, plan: &Plan) -> Untold {
         let mut waiting = lock(&self.waiting);
-        let Some(within) = plan.publish_within else {
-            waiting.remove(&authority.id);
-            return BTreeSet::new();
-        };
-        // Half of the time is for those that come meanwhile, half for making it.
-        let is_time = waiting.get(&authority.id).is_some_and(|(since, _)| since.elapsed() >= within.as_std() / 2);
-        if is_time { waiting.remove(&authority.id).map(|(_, parts)| parts).unwrap_or_default() } else { BTreeSet::new() }
+        match (waiting.get(&authority.id).and_then(|untold| untold.time_left(plan)), plan.publish_within) {
+            (Some(Duration::ZERO), _) => waiting.remove(&authority.id).unwrap_or_default(),
+            (_, Some(_)) => Untold::default(),
+            (_, None) => {
+                waiting.remove(&authority.id);
+                Untold::default()
+            }
+        }
     }
 
     /// Notes that a certificate was revoked or a hold lifted. Nothing here can fail or take long.
     pub fn status_changed(&self, ca: CaId, part: CrlPart) {
-        let mut waiting = lock(&self.waiting);
-        let (_, parts) = waiting.entry(ca).or_insert_with(|| (Instant::now(), BTreeSet::new()));
-        parts.extend([CrlPart::Whole, part]);
-        drop(waiting);
-        self.nudge.notify_one();
+        self.wait_for(ca, covering(part), false);
     }
 
     /// Waits until a CRL may be due: its time has come, or something has happened.
@@ -126,8 +121,8 @@ impl CrlPublisher {
                 next = next.min(AGAIN_AFTER - failed);
                 continue;
             }
-            if let (Some(within), Some((since, _))) = (plan.publish_within, lock(&self.waiting).get(&authority.id)) {
-                next = next.min((within.as_std() / 2).saturating_sub(since.elapsed()));
+            if let Some(left) = lock(&self.waiting).get(&authority.id).and_then(|untold| untold.time_left(&plan)) {
+                next = next.min(left);
             }
             let mut due = names(authority, CrlForm::Full);
             if self.can_have_deltas(authority) {

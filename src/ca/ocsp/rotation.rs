@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::keys::{ResponderKey, ResponderState};
-use super::status::status;
+use super::turns::Audience;
 use super::{OcspError, OcspResponder, ResponderKeys};
 use crate::access::Caller;
 use crate::audit::{self, Action, Field};
@@ -45,18 +45,28 @@ pub struct Signer {
 pub struct Makings(Mutex<HashMap<CaId, Arc<tokio::sync::Mutex<Option<Instant>>>>>);
 
 impl Signer {
-    /// Those whose keys are active.
+    /// Those whose keys are active. One whose certificate is gone or cannot be read signs nothing: that is no reason for all others not to start.
+    /// The next round of [`OcspResponder::maintain`] destroys its key.
     pub fn load(keys: &ResponderKeys, certificates: &Certificates) -> Result<HashMap<CaId, Arc<Self>>, OcspError> {
         let mut signers = HashMap::new();
-        for ResponderKey { ca, id, token, state } in keys.recorded(None)? {
-            let ResponderState::Active { certificate } = state else { continue };
-            let stored = certificates.of_any_organization(certificate)?.ok_or(OcspError::Record)?;
-            let certificate = Certificate::from_der(&stored.der).map_err(|_| OcspError::Record)?;
-            let public = certificate.public_key().map_err(|_| OcspError::Record)?;
-            let signer = Self { ca, key: KeyRef { token, id, public }, certificate, made_at: stored.created_at };
-            signers.insert(ca, Arc::new(signer));
+        for key in keys.recorded(None)? {
+            let ResponderState::Active { certificate } = key.state else { continue };
+            match Self::of(&key, certificates, certificate)? {
+                Some(signer) => drop(signers.insert(key.ca, Arc::new(signer))),
+                None => {
+                    tracing::error!(ca = %key.ca, key = %key.id, %certificate, "the certificate of an OCSP responder is missing; another one is made");
+                }
+            }
         }
         Ok(signers)
+    }
+
+    fn of(key: &ResponderKey, certificates: &Certificates, certificate: CertId) -> Result<Option<Self>, OcspError> {
+        let Some(stored) = certificates.of_any_organization(certificate)? else { return Ok(None) };
+        let Ok(certificate) = Certificate::from_der(&stored.der) else { return Ok(None) };
+        let Ok(public) = certificate.public_key() else { return Ok(None) };
+        let ResponderKey { ca, id, token, state: _ } = key.clone();
+        Ok(Some(Self { ca, key: KeyRef { token, id, public }, certificate, made_at: stored.created_at }))
     }
 
     pub fn algorithm(&self) -> SignatureAlgorithm {
@@ -214,14 +224,10 @@ impl OcspResponder {
         self.cache.drop_ended(now);
         for kept in self.cache.due(now + ahead, MOST_AHEAD) {
             let Some(authority) = self.issuer.authorities.of_any_organization(kept.ca) else { continue };
-            let made = match status(&self.certificates, &authority, &kept.serial) {
-                Ok(status) => self.renewed(&authority, kept.serial, &kept.id, status).await.map(drop),
-                Err(error) => Err(error.into()),
-            };
-            match made {
-                Ok(()) => {}
+            match self.renewed(&authority, kept.serial, &kept.id, Audience::Everybody).await {
+                Ok(_) => {}
                 // Of one authority: nobody signs for it any more.
-                Err(error @ (OcspError::NotStanding(_) | OcspError::NotMadeYet)) => {
+                Err(error @ (OcspError::NotStanding(_) | OcspError::NotMadeYet | OcspError::Changing)) => {
                     tracing::debug!(ca = %kept.ca, %error, "an OCSP answer is not made ahead");
                 }
                 // Those that are still valid are given until the next round.
@@ -241,13 +247,13 @@ impl OcspResponder {
                 // A token that is away has it for longer.
                 ResponderState::Retired { until } if until <= now && self.issuer.token.health().reachable => self.keys.destroy(key).await,
                 ResponderState::Retired { .. } => {}
-                ResponderState::Active { .. } => self.look_after(key, now).await?,
+                ResponderState::Active { certificate } => self.look_after(key, certificate, now).await?,
             }
         }
         Ok(())
     }
 
-    async fn look_after(self: &Arc<Self>, key: ResponderKey, now: Timestamp) -> Result<(), OcspError> {
+    async fn look_after(self: &Arc<Self>, key: ResponderKey, certificate: CertId, now: Timestamp) -> Result<(), OcspError> {
         let authority = self.issuer.authorities.of_any_organization(key.ca).filter(|authority| now < authority.not_after);
         let signer = self.signers.read().unwrap_or_else(PoisonError::into_inner).get(&key.ca).cloned();
         match (authority, signer) {
@@ -260,8 +266,13 @@ impl OcspResponder {
                 }
                 Ok(())
             }
-            // One whose key is missing is replaced by the next question.
-            (Some(_), None) => Ok(()),
+            (Some(_), None) => {
+                // One whose key is missing is replaced by the next question. One without a certificate has signed what nobody can verify.
+                if Signer::of(&key, &self.certificates, certificate)?.is_none() {
+                    self.keys.destroy(key).await;
+                }
+                Ok(())
+            }
             (None, _) => {
                 self.signers.write().unwrap_or_else(PoisonError::into_inner).remove(&key.ca);
                 // All that it has signed has ended with it.

@@ -30,27 +30,57 @@ pub enum Line<'a> {
 pub const MAGIC: &[u8; 4] = b"CHR1";
 const LONGEST_LINE: usize = 4 << 10;
 
-/// Hands on every whole line; the length up to the last of them. A line that was cut by a crash is the end.
-pub fn each_line(path: &Path, file: &mut File, mut hand: impl FnMut(Line<'_>)) -> Result<u64, RevocationJournalError> {
+/// What was found to be in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Its length up to the last whole line.
+    pub length: u64,
+    /// How many bytes between whole lines are none.
+    pub damaged: u64,
+    /// How many bytes stand behind the last whole line: one that was cut by a crash.
+    pub cut: u64,
+}
+
+/// Hands on every whole line, those behind damaged ones too: each is true by itself.
+pub fn each_line(path: &Path, file: &mut File, mut hand: impl FnMut(Line<'_>)) -> Result<Extent, RevocationJournalError> {
     let failed = |source| RevocationJournalError::File { path: path.to_owned(), source };
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    let mut reader = BufReader::with_capacity(1 << 18, file);
+    let mut reader = BufReader::with_capacity(1 << 18, &mut *file);
     let mut magic = [0; 4];
     reader.read_exact(&mut magic).map_err(failed)?;
     if magic != *MAGIC {
         return Err(RevocationJournalError::Form(path.to_owned()));
     }
-    let mut length = MAGIC.len() as u64;
+    let mut extent = Extent { length: MAGIC.len() as u64, ..Extent::default() };
     let mut line = Vec::new();
-    while read_line(&mut reader, &mut line).map_err(failed)? {
-        match postcard::from_bytes(&line) {
-            Ok(read) => hand(read),
-            // Its checksum is right, so it was written so, by a version that knows more.
-            Err(_) => return Err(RevocationJournalError::Form(path.to_owned())),
+    loop {
+        while read_line(&mut reader, &mut line).map_err(failed)? {
+            match postcard::from_bytes(&line) {
+                Ok(read) => hand(read),
+                // Its checksum is right, so it was written so, by a version that knows more.
+                Err(_) => return Err(RevocationJournalError::Form(path.to_owned())),
+            }
+            extent.length += 8 + line.len() as u64;
         }
-        length += 8 + line.len() as u64;
+        // Rare enough to be in memory as a whole.
+        let mut rest = Vec::new();
+        reader.seek(SeekFrom::Start(extent.length)).and_then(|_| reader.read_to_end(&mut rest)).map_err(failed)?;
+        let Some(damaged) = whole_line_in(&rest) else {
+            return Ok(Extent { cut: rest.len() as u64, ..extent });
+        };
+        extent.length += damaged as u64;
+        extent.damaged += damaged as u64;
+        reader.seek(SeekFrom::Start(extent.length)).map_err(failed)?;
     }
-    Ok(length)
+}
+
+/// Where in bytes that begin with no whole line the next one is.
+fn whole_line_in(bytes: &[u8]) -> Option<usize> {
+    let mut line = Vec::new();
+    (1..bytes.len()).find(|at| {
+        let mut from = bytes.get(*at..).unwrap_or_default();
+        read_line(&mut from, &mut line).is_ok_and(|is_whole| is_whole) && postcard::from_bytes::<Line<'_>>(&line).is_ok()
+    })
 }
 
 fn read_line(reader: &mut impl Read, line: &mut Vec<u8>) -> io::Result<bool> {

@@ -330,3 +330,63 @@ async fn a_key_that_was_compromised_stays_blocked_and_a_small_file_is_left_alone
     assert_eq!((merged.revocations, merged.numbers), (2, 1), "the compromised key's, and the newest");
     assert!(other.storage().contains(Table::BlockedKeys, &[7; 32]).unwrap());
 }
+
+/// A journal with three revocations, and where each line of it begins.
+async fn three_lines(data: &Path, file: &Path, ca: CaId) -> Vec<usize> {
+    let ledger = open(data);
+    let (journal, _) = RevocationJournal::open(file.to_owned(), &ledger, &[(ca, own())], from_seconds(20)).await.unwrap();
+    let mut starts = Vec::new();
+    for serial in 1..=3 {
+        starts.push(std::fs::metadata(file).unwrap().len() as usize);
+        put(&ledger, ca, &entry(serial, Some(RevocationReason::Superseded))).await;
+        journal.follow(ca).await;
+    }
+    starts
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_line_hides_none_behind_it() {
+    for fault in ["checksum", "length"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, backup, file) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("revocations"));
+        let ca = CaId::new();
+        drop(open(&data));
+        copy(&data, &backup);
+        let starts = three_lines(&data, &file, ca).await;
+        let mut bytes = std::fs::read(&file).unwrap();
+        match fault {
+            "checksum" => bytes[starts[1] + 12] ^= 0x20,
+            _ => bytes[starts[1]] = 0x7F,
+        }
+        std::fs::write(&file, &bytes).unwrap();
+        // The store that knows has the file made whole again, and what was damaged can be looked at.
+        let ledger = open(&data);
+        let (_, merged) = RevocationJournal::open(file.clone(), &ledger, &[(ca, own())], from_seconds(20)).await.unwrap();
+        assert_eq!(merged, Merged::default(), "{fault}");
+        assert_eq!(std::fs::read(file.with_extension("damaged")).unwrap(), bytes, "{fault}");
+        let ledger = open(&backup);
+        let (_, merged) = RevocationJournal::open(file.clone(), &ledger, &[(ca, own())], from_seconds(20)).await.unwrap();
+        assert_eq!(merged.revocations, 3, "{fault}");
+        let extent = each_line(&file, &mut File::open(&file).unwrap(), |_| {}).unwrap();
+        assert_eq!((extent.damaged, extent.cut), (0, 0), "{fault}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_earlier_store_learns_what_stands_behind_a_damaged_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup, file) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("revocations"));
+    let ca = CaId::new();
+    drop(open(&data));
+    copy(&data, &backup);
+    let starts = three_lines(&data, &file, ca).await;
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[starts[1] + 12] ^= 0x20;
+    std::fs::write(&file, &bytes).unwrap();
+    for wanted in [2, 0] {
+        let ledger = open(&backup);
+        let (_, merged) = RevocationJournal::open(file.clone(), &ledger, &[(ca, own())], from_seconds(20)).await.unwrap();
+        assert_eq!(merged.revocations, wanted);
+        assert_eq!(reason_of(&ledger, ca, 3), Some(RevocationReason::Superseded));
+    }
+}

@@ -4,6 +4,7 @@ mod filled;
 mod forms;
 mod histories;
 mod holds;
+mod prompt;
 mod pruned;
 mod rejected;
 mod restored;

@@ -61,6 +61,50 @@ fn a_responder_whose_certificate_is_revoked_is_replaced() {
     until("another responder", || world.responder("good") != first);
 }
 
+/// The id of the certificate that the responder signs by.
+fn responder_id(world: &World) -> String {
+    let serial = world.responder("good");
+    let listed = world.appliance.call("GET", "/v1/pki/certificates?limit=1000&include_revoked=true", None).expect(200);
+    let is_it = |item: &&serde_json::Value| item["serial_number"].as_str().unwrap().replace(':', "") == serial.to_uppercase();
+    listed["data"].as_array().unwrap().iter().find(is_it).unwrap_or_else(|| panic!("no {serial} in {listed}"))["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// It would have left the record of a key without its certificate, with which no daemon started.
+#[test]
+fn the_certificate_of_a_responder_is_not_deleted_also_under_a_revoked_authority() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut world = World::of(Appliance::start_in(scratch.path()), "ec", 256);
+    world.issue("good");
+    let path = format!("/v1/pki/certificates/{}", responder_id(&world));
+    world.appliance.call("POST", &format!("/v1/pki/ca/{}/revoke", world.issuing), None).expect(200);
+    assert_eq!(world.appliance.call("DELETE", &path, None).refused(409).0, "is_ocsp_responder");
+    assert!(world.appliance.stop());
+    world.appliance = Appliance::start_in(scratch.path());
+    assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: revoked"));
+}
+
+#[test]
+fn a_responder_without_a_certificate_keeps_nobody_from_starting() {
+    use chancery::storage::{Change, Class, Options, Storage, Table};
+    let scratch = tempfile::tempdir().unwrap();
+    let mut world = World::of(Appliance::start_in(scratch.path()), "ec", 256);
+    world.issue("good");
+    let id: chancery::base::id::CertId = responder_id(&world).parse().unwrap();
+    let made = keys(&world.appliance, "key.generate", "[ocsp]");
+    assert!(world.appliance.stop());
+    {
+        let (storage, _) = Storage::open(&scratch.path().join("data"), Options::default()).unwrap();
+        let change = Change::new(Class::Normal).delete(Table::Certificates, id.as_bytes());
+        tokio::runtime::Runtime::new().unwrap().block_on(storage.commit(change)).unwrap();
+    }
+    world.appliance = Appliance::start_in(scratch.path());
+    until("the end of its key", || keys(&world.appliance, "key.destroy", "[ocsp]") == made);
+    assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: good"));
+}
+
 /// CHANCERY_OCSP_CRASH_ROUNDS says how often (6).
 #[test]
 fn a_kill_leaves_no_half_made_responder() {
