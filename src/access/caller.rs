@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Grant, Holder, Maker, Rights, Scope};
 use crate::audit::{Actor, Field, Origin};
-use crate::base::id::{CaId, OrgId, ProjectId, RequestId, UserId};
+use crate::base::id::{AcmeAccountId, CaId, OrgId, ProjectId, RequestId, UserId};
 
 /// Who asks, in which organisation. It is made by authentication or by the daemon for its own work, and handed down to whatever is done.
 #[derive(Clone, Debug)]
@@ -43,6 +43,26 @@ impl Caller {
     pub fn anonymous(request: RequestId) -> Self {
         let origin = Origin::request(Actor::Anonymous, request);
         Self { origin, organization: OrgId::NOBODY, project: None, user: None, rights: Rights::default(), makers: Arc::default() }
+    }
+
+    /// The holder of an account's key at the ACME server. It has no right of its own: what it may do follows from what it has shown there.
+    pub fn acme_account(id: AcmeAccountId, organization: OrgId, project: Option<ProjectId>) -> Self {
+        let origin = Origin::of(Actor::AcmeAccount { id }).within(organization);
+        Self { origin, organization, project, user: None, rights: Rights::default(), makers: Arc::default() }
+    }
+
+    /// The same, of a stranger's request that was signed with the account's key.
+    #[must_use]
+    pub fn as_acme_account(&self, id: AcmeAccountId, organization: OrgId, project: Option<ProjectId>) -> Self {
+        let origin = self.origin.clone().by(Actor::AcmeAccount { id }).within(organization);
+        Self { origin, organization, project, user: None, rights: Rights::default(), makers: Arc::default() }
+    }
+
+    /// A stranger whose request has shown the organisation it is about.
+    #[must_use]
+    pub fn within(&self, organization: OrgId) -> Self {
+        let origin = self.origin.clone().within(organization);
+        Self { origin, organization, project: None, user: None, rights: Rights::default(), makers: Arc::default() }
     }
 
     /// A process of this machine that came through the break-glass socket: every right, and no secret was shown for it.
@@ -97,7 +117,7 @@ impl Caller {
                 let itself = Maker { token: *id, user: self.user };
                 std::iter::once(itself).chain(self.makers.iter().copied()).collect()
             }
-            Actor::BreakGlass { .. } | Actor::System | Actor::Anonymous => Arc::default(),
+            Actor::AcmeAccount { .. } | Actor::BreakGlass { .. } | Actor::System | Actor::Anonymous => Arc::default(),
         }
     }
 

@@ -28,7 +28,7 @@ pub enum AccessError {
     Escalation,
     #[error("only the system right renames an organization")]
     NeedsSystem,
-    #[error("the organization owns authorities or trust anchors")]
+    #[error("the organization owns more than projects, users and tokens")]
     InUse,
     #[error("the default organization stays")]
     IsDefault,

@@ -13,8 +13,8 @@
 //! answer of the cache that says anything else is not given. Every signature was verified before it is released. Strangers make the token
 //! sign no more than a part of what it can do at once, and fill no more memory than there is for answers.
 //!
-//! Never does: answer for a certificate by anything but the store, issue a responder for an authority that may not sign, or keep an answer
-//! beyond its end.
+//! Never does: answer for a certificate by anything but the store, issue a responder for an authority that has expired, or keep an answer
+//! beyond its end. A revoked authority has one: that is who tells of all that it has issued.
 
 mod cache;
 mod keys;

@@ -3,6 +3,7 @@
 //! A handler is reached only through [`call::Call`], which exists after the caller was authenticated and holds what the route
 //! asks for; the engine is reached only with what was read from it.
 
+mod acme;
 mod admin;
 pub mod admission;
 mod answer;
@@ -21,6 +22,7 @@ mod openapi;
 mod peer;
 mod pki;
 pub mod problem;
+mod problem_acme;
 mod public;
 pub mod query;
 pub mod rate;

@@ -1,7 +1,6 @@
 //! CRLs of authorities elsewhere: fetched from where their certificates say, or handed over, and believed when they are whole.
 //!
-//! Guarantees: a CRL counts when it is signed by the issuer of the certificate in question, covers everything that issuer issued, and is in
-//! its time. What is fetched is bounded and kept until its next update. Only what a trusted issuer has signed says where to fetch from.
+//! Guarantees: a CRL counts when it is signed by the issuer of the certificate in question, covers that certificate, and is in its time. What is fetched is bounded and kept until its next update. Only what a trusted issuer has signed says where to fetch from.
 //!
 //! Never does: take silence for a good status.
 
@@ -21,7 +20,7 @@ use crate::base::clock::Clock;
 use crate::base::id::OrgId;
 use crate::outbound::{Outbound, OutboundError, Request, Url, UrlFault};
 use crate::x509::certificate::Certificate;
-use crate::x509::crl::{Crl, CrlFault};
+use crate::x509::crl::{Crl, CrlFault, OutOfScope};
 use crate::x509::extension::KeyUsage;
 use crate::x509::name::DistinguishedName;
 use crate::x509::pem::{self, Label};
@@ -56,6 +55,8 @@ pub enum CrlDoubt {
     Status(u16),
     #[error(transparent)]
     Form(#[from] CrlFault),
+    #[error(transparent)]
+    Scope(#[from] OutOfScope),
     #[error("the CRL is another issuer's")]
     OtherIssuer,
     #[error("the issuer's key is not for CRLs (RFC 5280, 4.2.1.3)")]
@@ -68,24 +69,64 @@ pub enum CrlDoubt {
     Cut,
 }
 
-/// A CRL in its time, signed by that issuer, for everything it issued (RFC 5280, 6.3.3).
-pub fn believed<'a>(der: &'a [u8], issuer: &Certificate, now: Timestamp) -> Result<Crl<'a>, CrlDoubt> {
-    // A CRL with a narrower scope says so in a critical extension, and is refused by its reader.
+/// A CRL in its time, signed by the issuer of the certificate, for certificates like it (RFC 5280, 6.3.3). Whoever has had several keys may
+/// have signed it with any of those that the path vouches for: `signers` are its certificates.
+fn believed<'a>(der: &'a [u8], certificate: &Certificate, signers: &[&Certificate], now: Timestamp) -> Result<Crl<'a>, CrlDoubt> {
     let crl = Crl::from_der(der)?;
     let name = DistinguishedName::from_der(crl.issuer_der()).map_err(|_| CrlDoubt::OtherIssuer)?;
-    if name.comparable() != issuer.subject().comparable() {
+    if name.comparable() != certificate.issuer().comparable() {
         return Err(CrlDoubt::OtherIssuer);
     }
-    if issuer.key_usage().is_some_and(|usage| !usage.contains(KeyUsage::CRL_SIGN)) {
-        return Err(CrlDoubt::NotForCrls);
-    }
+    crl.covers(certificate)?;
     if crl.this_update() > now || crl.next_update().is_none_or(|next| next <= now) {
         return Err(CrlDoubt::OutOfDate);
     }
-    if !issuer.public_key().is_ok_and(|key| crl.is_signed_by(&key)) {
+    let may_sign = |signer: &&&Certificate| signer.key_usage().is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN));
+    let mut signers = signers.iter().filter(may_sign).peekable();
+    if signers.peek().is_none() {
+        return Err(CrlDoubt::NotForCrls);
+    }
+    if !signers.any(|signer| signer.public_key().is_ok_and(|key| crl.is_signed_by(&key))) {
         return Err(CrlDoubt::BadSignature);
     }
     Ok(crl)
+}
+
+/// What CRLs say of a certificate.
+#[derive(Debug)]
+pub enum Listing {
+    /// Covered by one that is believed, and on none.
+    Unlisted,
+    Revoked(Timestamp),
+    /// Covered by none; and why the last one that was this issuer's says nothing.
+    Unknown(Option<CrlDoubt>),
+}
+
+/// Who may have signed a CRL of the issuer of the certificate in this place of a path: the next of the path and, where that one was issued by
+/// the same name with another key, the one after it.
+pub fn signers<'a>(path: &[&'a Certificate], place: usize) -> Vec<&'a Certificate> {
+    let Some((certificate, above)) = path.get(place..).and_then(<[_]>::split_first) else { return Vec::new() };
+    let name = certificate.issuer().comparable();
+    above.iter().copied().take_while(|signer| signer.subject().comparable() == name).collect()
+}
+
+/// Looks a certificate up in all CRLs that are its issuer's, in any order.
+pub fn listing(certificate: &Certificate, signers: &[&Certificate], crls: &[Bytes], now: Timestamp) -> Listing {
+    let mut listing = Listing::Unknown(None);
+    for der in crls {
+        match (believed(der, certificate, signers, now), &listing) {
+            (Ok(crl), _) => match crl.entries().find(|entry| entry.serial == *certificate.serial()) {
+                Some(entry) => return Listing::Revoked(entry.revoked_at),
+                None => listing = Listing::Unlisted,
+            },
+            // One for another certificate of the path is no fault.
+            (Err(CrlDoubt::OtherIssuer), _) | (Err(_), Listing::Unlisted | Listing::Revoked(_)) => {}
+            // Whose an unreadable one is cannot be said.
+            (Err(CrlDoubt::Form(_)), Listing::Unknown(Some(_))) => {}
+            (Err(doubt), Listing::Unknown(_)) => listing = Listing::Unknown(Some(doubt)),
+        }
+    }
+    listing
 }
 
 /// Those that were fetched.
@@ -116,10 +157,12 @@ impl ForeignCrls {
 
     async fn of_one(&self, organization: OrgId, unknown: &UnknownInPath, fetched: &AtomicUsize) -> Result<Bytes, CrlDoubt> {
         let mut outcome = Err(CrlDoubt::NoSource);
-        let Some(issuer) = &unknown.issuer else { return outcome };
+        if unknown.signers.is_empty() {
+            return outcome;
+        }
         // ldap and others are nothing we speak.
         for url in unknown.urls.iter().filter(|url| url.starts_with("http")).take(URLS_TRIED) {
-            outcome = self.from(organization, url, issuer).await;
+            outcome = self.from(organization, url, unknown).await;
             if let Ok(der) = &outcome
                 && fetched.fetch_add(der.len(), Ordering::Relaxed).saturating_add(der.len()) > MOST_OF_QUESTION
             {
@@ -132,7 +175,9 @@ impl ForeignCrls {
         outcome
     }
 
-    async fn from(&self, organization: OrgId, url: &str, issuer: &Certificate) -> Result<Bytes, CrlDoubt> {
+    async fn from(&self, organization: OrgId, url: &str, unknown: &UnknownInPath) -> Result<Bytes, CrlDoubt> {
+        let UnknownInPath { certificate, signers, .. } = unknown;
+        let Some(issuer) = signers.first() else { return Err(CrlDoubt::NoSource) };
         let key = (url.to_owned(), issuer.sha256());
         let now = self.clock.now();
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&key).filter(|kept| kept.until > now).cloned();
@@ -156,13 +201,13 @@ impl ForeignCrls {
         if answer.status != 200 {
             return Err(CrlDoubt::Status(answer.status));
         }
-        let (body, issuer) = (answer.body, issuer.clone());
+        let (body, certificate, signers) = (answer.body, certificate.clone(), signers.clone());
         // Megabytes to read and to hash.
         let read = move || {
             // Held until what was fetched is read: its bytes count until then.
             let _place = place;
-            let der = der_of(body);
-            let until = believed(&der, &issuer, now)?.next_update().unwrap_or(now);
+            let (der, signers) = (der_of(body), signers.iter().collect::<Vec<_>>());
+            let until = believed(&der, &certificate, &signers, now)?.next_update().unwrap_or(now);
             Ok::<_, CrlDoubt>(Kept { der, until })
         };
         let found = tokio::task::spawn_blocking(read).await.map_err(|_| CrlDoubt::Cut)??;

@@ -173,7 +173,8 @@ fn without_leave_nothing_is_sent() {
     let url: Url = "https://127.0.0.1/".parse().unwrap();
     assert!(matches!(Outbound::disabled().check(&url), Err(OutboundError::Disabled)));
     let resolvers = vec!["127.0.0.1:53".parse().unwrap()];
-    let way = Way { policy: policy(&["127.0.0.0/8"]), resolver: Resolver::new(resolvers), roots: None };
+    let resolver = Resolver::new(resolvers, Vec::new()).unwrap();
+    let way = Way { policy: policy(&["127.0.0.0/8"]), resolver, roots: None, unverified: Unverified::new().unwrap() };
     let outbound = Outbound(Some(Arc::new(way)));
     assert!(outbound.check(&url).is_ok());
     assert!(matches!(outbound.check(&"https://127.0.0.1:8443/".parse().unwrap()), Err(OutboundError::Port(8443))));

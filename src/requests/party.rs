@@ -26,7 +26,8 @@ impl Party {
             Actor::Token { id, name } => Self::Token { id: *id, name: name.clone(), user: caller.user() },
             Actor::BreakGlass { user, process: _ } => Self::BreakGlass { user: *user },
             Actor::System => Self::System,
-            Actor::Anonymous => Self::Unknown,
+            // An account makes no such requests.
+            Actor::Anonymous | Actor::AcmeAccount { .. } => Self::Unknown,
         }
     }
 

@@ -20,10 +20,12 @@ use crate::ca::Authority;
 use crate::ca::record::CrlRecord;
 use crate::inventory::CrlPart;
 use crate::storage::{Change, Class, Table, counter};
-use crate::token::TokenError;
 use crate::token::request::LONGEST_MESSAGE;
 use crate::x509::crl::{self, Covered, CrlDraft, CrlFrame, IssuingDistributionPoint};
 use crate::x509::signed;
+
+/// What may stand around the entries: names, URLs, numbers.
+const MOST_AROUND: usize = 1 << 16;
 
 /// One CRL while it is made.
 struct Making {
@@ -83,6 +85,9 @@ impl CrlPublisher {
             making.number = number;
         }
         tokio::task::block_in_place(|| self.write_entries(authority, &mut making))?;
+        let all = making.len();
+        making.retain(|making| !making.is_too_long(authority));
+        let some_are_too_long = making.len() < all;
         for making in &mut making {
             self.sign(authority, making).await?;
         }
@@ -99,7 +104,8 @@ impl CrlPublisher {
         for making in making {
             published.push(self.release(authority, making, seen, caller, now).await?);
         }
-        Ok(published)
+        // The others are there all the same: shards, where the CRL of everything has become too long.
+        if some_are_too_long { Err(CrlError::TooLong) } else { Ok(published) }
     }
 
     fn begin(&self, authority: &Authority, form: CrlForm, parts: &[CrlPart], now: Timestamp) -> Result<Vec<Making>, CrlError> {
@@ -195,6 +201,8 @@ impl CrlPublisher {
             for part in covering(listed.part) {
                 if let Some(making) = by_part.get_mut(&part)
                     && listed.not_after > making.ended
+                    // What cannot be signed need not be written to its end.
+                    && !making.is_too_long(authority)
                 {
                     making.add(&listed)?;
                 }
@@ -218,10 +226,6 @@ impl CrlPublisher {
                 self.token.sign_digest(&authority.key, authority.algorithm, digest).await?
             }
             None => {
-                // Ed25519 takes the message itself, and the token's worker no longer one than this.
-                if making.spool.length() > LONGEST_MESSAGE as u64 {
-                    return Err(TokenError::TooLong.into());
-                }
                 let mut message = Vec::new();
                 making.each_chunk(|chunk| message.write_all(chunk))?;
                 self.token.sign(&authority.key, authority.algorithm, message).await?
@@ -343,6 +347,11 @@ impl Making {
             base: self.base,
             delta_urls: &self.delta_urls,
         }
+    }
+
+    /// Ed25519 takes the message itself, and the token's worker no longer one than it has room for.
+    fn is_too_long(&self, authority: &Authority) -> bool {
+        authority.algorithm.hash().is_none() && self.spool.length() > (LONGEST_MESSAGE - MOST_AROUND) as u64
     }
 
     fn add(&mut self, listed: &Listed) -> Result<(), CrlError> {

@@ -18,7 +18,7 @@ use crate::ca::prepare::{Prepared, ResponderContent};
 use crate::ca::{Authority, IssueError};
 use crate::inventory::{self, Certificates, KeyOrigin, StoredCertificate};
 use crate::policy::BACKDATE;
-use crate::storage::{Change, Class, CommitError, Table};
+use crate::storage::{Change, Class, CommitError};
 use crate::token::KeyRef;
 use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
 use crate::x509::certificate::Certificate;
@@ -96,8 +96,8 @@ impl OcspResponder {
     /// Makes a signer, unless another than `before` is there by the time it is its turn. To its end even when the asker goes away: a key in
     /// the token must not be left without its record.
     async fn make_once(self: &Arc<Self>, authority: Arc<Authority>, before: Option<Arc<Signer>>) -> Result<Arc<Signer>, OcspError> {
-        // Before anything is waited for: an authority that may not sign gets no responder.
-        authority.standing(self.now())?;
+        // Before anything is waited for: an authority that has ended gets no responder.
+        authority.may_tell(self.now())?;
         let responder = self.clone();
         let making = async move {
             let turn = responder.makings.of(authority.id);
@@ -118,7 +118,7 @@ impl OcspResponder {
     }
 
     async fn make(&self, authority: &Arc<Authority>) -> Result<Arc<Signer>, OcspError> {
-        authority.standing(self.now())?;
+        authority.may_tell(self.now())?;
         let key_type = key_type(authority.key.public.key_type());
         let (row, key) = self.keys.make(authority.id, authority.key.token.as_ref(), key_type).await?;
         match self.certify(authority, &row, &key).await {
@@ -189,11 +189,11 @@ impl OcspResponder {
             .detail(Field::CaId, authority.id)
             .detail(Field::Role, ROLE)
             .detail(Field::KeyId, key.id);
-        let change = inventory::add(authority.unrevoked(Change::new(Class::Essential)), &stored)?;
+        // A revoked authority has a responder too: RFC 6960, 2.7, lets it say so of all that it has issued.
+        let change = inventory::add(Change::new(Class::Essential), &stored)?;
         let change = self.keys.activate(change, row, stored.id, self.last_answer(authority.id, now))?;
         match self.issuer.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => Ok(Signer { ca: authority.id, key: key.clone(), certificate, made_at: now }),
-            Err(CommitError::Conflict { table: Table::AuthorityState, key }) => Err(authority.revoked_meanwhile(&key).into()),
             Err(error) => Err(OcspError::Commit(error)),
         }
     }
@@ -251,7 +251,7 @@ impl OcspResponder {
         let authority = self.issuer.authorities.of_any_organization(key.ca).filter(|authority| now < authority.not_after);
         let signer = self.signers.read().unwrap_or_else(PoisonError::into_inner).get(&key.ca).cloned();
         match (authority, signer) {
-            (Some(authority), Some(signer)) if authority.standing(now).is_ok() => {
+            (Some(authority), Some(signer)) => {
                 if self.is_due(&authority, &signer, now)?
                     && let Err(error) = self.make_once(authority, Some(signer)).await
                     && !matches!(error, OcspError::NotMadeYet)
@@ -260,11 +260,9 @@ impl OcspResponder {
                 }
                 Ok(())
             }
-            // A revoked authority signs nothing more; its responder answers on until its end.
-            (Some(_), Some(signer)) if now < signer.certificate.not_after() => Ok(()),
             // One whose key is missing is replaced by the next question.
-            (Some(authority), None) if authority.standing(now).is_ok() => Ok(()),
-            (Some(_) | None, _) => {
+            (Some(_), None) => Ok(()),
+            (None, _) => {
                 self.signers.write().unwrap_or_else(PoisonError::into_inner).remove(&key.ca);
                 // All that it has signed has ended with it.
                 self.keys.destroy(key).await;

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use super::{PATIENCE, address};
 use crate::appliance::Appliance;
 
+/// The kinds of the frames that came, and their streams.
+type Kinds = [(u8, u32)];
+
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -223,7 +226,7 @@ fn answers_that_are_never_taken_cost_no_descriptors_and_are_given_up() {
     stream.write_all(&(0..STREAMS).flat_map(asked).collect::<Vec<u8>>()).unwrap();
     stream.set_nonblocking(true).unwrap();
     let mut received = Vec::new();
-    let mut wait = |stream: &mut TcpStream, what: &str, is_there: &dyn Fn(&[(u8, u32)]) -> bool| {
+    let mut wait = |stream: &mut TcpStream, what: &str, is_there: &dyn Fn(&Kinds) -> bool| {
         let begun = Instant::now();
         loop {
             assert!(read(stream, &mut received), "{what}: the connection has ended");

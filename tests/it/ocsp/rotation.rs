@@ -1,11 +1,13 @@
 //! Responders end and are followed by others; a kill on the way leaves neither a key without a record nor a responder without a key.
 
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{World, schedule, until};
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, run};
+use crate::faults::shim::Shim;
 
 /// The audit trail's entries of an action, with the key they are about.
 fn keys(appliance: &Appliance, action: &str, role: &str) -> Vec<String> {
@@ -97,6 +99,64 @@ fn a_kill_leaves_no_half_made_responder() {
     let (made, destroyed) = (keys(&world.appliance, "key.generate", "[ocsp]"), keys(&world.appliance, "key.destroy", "[ocsp]"));
     println!("{rounds} kills: {} keys begun, {} destroyed", made.len(), destroyed.len());
     assert!(made.len() as u64 > rounds);
+}
+
+/// The responders' key pairs in the token, of all authorities, as pkcs11-tool lists them.
+fn pairs(appliance: &Appliance) -> (usize, usize) {
+    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
+    let mut command = Command::new("pkcs11-tool");
+    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).arg("--module").arg(Shim::real_module());
+    let listed = run(command.args(["--token-label", "chancery-dev", "--login", "--pin", pin.trim(), "--list-objects"]));
+    let count = |kind: &str| {
+        let objects = listed.split(" Key Object").collect::<Vec<_>>();
+        objects
+            .windows(2)
+            .filter(|pair| pair[0].ends_with(kind) && pair[1].lines().any(|line| line.contains("label:") && line.contains("ocsp ")))
+            .count()
+    };
+    (count("Private"), count("Public"))
+}
+
+/// A rotation is held up at each of its steps and the daemon is killed there.
+#[test]
+fn a_kill_within_a_rotation_leaves_one_responder_and_no_key_of_nobody() {
+    let shim = Shim::new();
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("appliance");
+    let start = || {
+        Appliance::start_with(&dir, |command| {
+            command.arg("--module").arg(shim.module());
+        })
+    };
+    let mut world = World::of(start(), "ec", 256);
+    world.issue("good");
+    assert!(world.appliance.stop());
+    schedule(&world.appliance, "2s", "4s", "1h");
+    world.appliance = start();
+    let mut last = world.responder("good");
+    assert_eq!(pairs(&world.appliance), (1, 1));
+    for held_up in ["C_GenerateKeyPair", "C_Sign", "C_DestroyObject"] {
+        shim.set(&format!("{held_up} always delay 2500\n"));
+        let before = shim.hits(held_up);
+        world.appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": last, "reason": "superseded"}))).expect(200);
+        // Nobody asks meanwhile, so the first signature is that of the new responder's certificate.
+        until(held_up, || shim.hits(held_up) > before);
+        world.appliance.kill();
+        shim.set("");
+        world.appliance = start();
+        let health = world.appliance.call_as(None, "GET", "/healthz", None).expect(200);
+        assert!(health.get("key_faults").is_none(), "{held_up}: {health}\n{}", world.appliance.log());
+        assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: good"), "{held_up}");
+        // Begun anew or taken up: the revoked one is replaced, and its key goes when its answers have ended.
+        until("another responder", || world.responder("good") != last);
+        last = world.responder("good");
+        until("one key pair", || pairs(&world.appliance) == (1, 1));
+        let signers: Vec<_> = (0..5).map(|_| world.responder("good")).collect();
+        assert!(signers.iter().all(|signer| *signer == last), "{held_up}: {signers:?}");
+        let (made, destroyed) = (keys(&world.appliance, "key.generate", "[ocsp]"), keys(&world.appliance, "key.destroy", "[ocsp]"));
+        until("the records to say so too", || keys(&world.appliance, "key.destroy", "[ocsp]").len() + 1 == made.len());
+        assert!(destroyed.iter().all(|key| made.contains(key)), "{held_up}");
+    }
 }
 
 /// A request about a root's own certificate, which its responder knows.
