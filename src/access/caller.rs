@@ -117,7 +117,7 @@ impl Caller {
                 let itself = Maker { token: *id, user: self.user };
                 std::iter::once(itself).chain(self.makers.iter().copied()).collect()
             }
-            Actor::BreakGlass { .. } | Actor::System | Actor::Anonymous | Actor::AcmeAccount { .. } => Arc::default(),
+            Actor::AcmeAccount { .. } | Actor::BreakGlass { .. } | Actor::System | Actor::Anonymous => Arc::default(),
         }
     }
 

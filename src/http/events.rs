@@ -130,7 +130,7 @@ impl Place {
     fn take(app: &Arc<App>, caller: &Caller) -> Option<Self> {
         let token = match caller.origin().actor() {
             Actor::Token { id, .. } => Some(*id),
-            Actor::BreakGlass { .. } | Actor::System | Actor::Anonymous | Actor::AcmeAccount { .. } => None,
+            Actor::AcmeAccount { .. } | Actor::BreakGlass { .. } | Actor::System | Actor::Anonymous => None,
         };
         let follows = Follows { organization: caller.organization(), token };
         app.streams.admit(follows).then(|| Self { app: app.clone(), follows })
