@@ -84,6 +84,16 @@ impl Authority {
         Ok(())
     }
 
+    /// Whether it may sign what tells of its end and of what it has issued: its CRLs and its OCSP responder. That goes on after it was
+    /// revoked, for whoever holds a certificate of it must be told.
+    pub fn may_tell(&self, now: Timestamp) -> Result<(), NotStanding> {
+        match (now >= self.not_after, now < self.not_before) {
+            (true, _) => Err(NotStanding::Expired(self.name.clone())),
+            (false, true) => Err(NotStanding::NotYetValid(self.name.clone())),
+            (false, false) => Ok(()),
+        }
+    }
+
     /// The revocation that ends it: its own, or the nearest above it.
     pub fn revocation(&self) -> Option<&Revocation> {
         self.and_above().find_map(|authority| authority.own_revocation.as_ref())

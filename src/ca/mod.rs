@@ -18,7 +18,10 @@ mod subject_key;
 
 pub use authority::{Authority, Kind, NotStanding};
 pub use create::{CreateError, Creator};
-pub use crl::{CrlBytes, CrlError, CrlForm, CrlHealth, CrlName, CrlPublisher, CrlSchedule, CrlSettings, PublishedCrl};
+pub use crl::{
+    CrlBytes, CrlError, CrlForm, CrlHealth, CrlName, CrlPublisher, CrlSchedule, CrlSettings, PruneError, Pruned, PublishedCrl,
+    part_named_by,
+};
 pub use issue::{IssueError, Issued, Issuer, Order};
 pub use ocsp::{Caching, OCSP_ROLE, OcspAnswer, OcspError, OcspResponder, OcspSchedule, OcspSetting, ResponderKey, ResponderKeys, Said};
 pub use prepare::PrepareError;

@@ -10,11 +10,12 @@
 //! ```
 //!
 //! Guarantees: what is said of a certificate is what the store says when the answer leaves, also when the answer was signed long before: an
-//! answer of the cache that says anything else is not given. Every signature was verified before it is released. Strangers make the token
-//! sign no more than a part of what it can do at once, and fill no more memory than there is for answers.
+//! answer of the cache that says anything else is not given, and neither is one that was overtaken while the token signed it. Every signature was
+//! verified before it is released. Strangers make the token sign no more than a part of what it can do at once, what is of use to one of them alone in a
+//! part of that, and fill no more memory than there is for answers.
 //!
-//! Never does: answer for a certificate by anything but the store, issue a responder for an authority that may not sign, or keep an answer
-//! beyond its end.
+//! Never does: answer for a certificate by anything but the store, issue a responder for an authority that has expired, or keep an answer
+//! beyond its end. A revoked authority has one: that is who tells of all that it has issued.
 
 mod cache;
 mod keys;
@@ -22,6 +23,7 @@ mod record;
 mod responder;
 mod rotation;
 mod status;
+mod turns;
 
 pub use keys::{ResponderKey, ResponderKeys};
 pub(super) use record::SettingRecord;
@@ -45,6 +47,8 @@ pub enum OcspError {
     TooSlow,
     #[error("the responder was not made; it is tried again later")]
     NotMadeYet,
+    #[error("what was asked about was revoked or lifted while the answer was signed, again and again")]
+    Changing,
     #[error("the record of a responder cannot be read or written")]
     Record,
     #[error("the response cannot be encoded")]

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use tokio::sync::Notify;
+
 use super::Authority;
 use super::crl::CrlSettings;
 use super::ocsp::SettingRecord;
@@ -31,6 +33,8 @@ pub enum AuthorityError {
 #[derive(Clone)]
 pub struct Authorities {
     inner: Arc<RwLock<Inner>>,
+    /// Told whenever an authority was made or has changed.
+    changed: Arc<Notify>,
     /// Held while memory is brought up to the store, so that no authority is lost between a reading and its replacement.
     changing: Arc<Mutex<()>>,
 }
@@ -51,7 +55,7 @@ impl Authorities {
             let record: AuthorityRecord = postcard::from_bytes(&value).map_err(|_| AuthorityError::Record(id))?;
             waiting.push((id, record));
         }
-        let authorities = Self { inner: Arc::default(), changing: Arc::default() };
+        let authorities = Self { inner: Arc::default(), changed: Arc::default(), changing: Arc::default() };
         // Ids rise with time and a parent is older than its children, so one pass in the order of ids finds every parent,
         // unless the clock was set back between two starts: then it takes one more for every time it was.
         while !waiting.is_empty() {
@@ -95,6 +99,12 @@ impl Authorities {
         self.read(|inner| inner.by_id.get(&id).cloned())
     }
 
+    /// The authority that goes by this name where no organisation is told: one of the default organisation.
+    pub fn of_slug(&self, name: &str) -> Option<Arc<Authority>> {
+        let is_meant = |authority: &&Arc<Authority>| authority.organization == OrgId::DEFAULT && authority.name == name;
+        self.read(|inner| inner.by_id.values().find(is_meant).cloned())
+    }
+
     /// Every authority of the appliance, oldest first: for its own work.
     pub fn of_all_organizations(&self) -> Vec<Arc<Authority>> {
         self.sorted(|_| true)
@@ -133,6 +143,7 @@ impl Authorities {
         let authority = Arc::new(authority);
         inner.keys.insert(authority.key.public.spki_sha256());
         inner.by_id.insert(authority.id, authority.clone());
+        self.changed.notify_one();
         authority
     }
 
@@ -142,7 +153,13 @@ impl Authorities {
         let fresh = Self::load(storage)?;
         let fresh = std::mem::take(&mut *fresh.inner.write().unwrap_or_else(PoisonError::into_inner));
         *self.inner.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        self.changed.notify_one();
         Ok(())
+    }
+
+    /// Waits until an authority is made or changes, or has done so since this was last waited for. For one who waits.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     fn read<T>(&self, look: impl FnOnce(&Inner) -> T) -> T {

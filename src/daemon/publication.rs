@@ -1,15 +1,11 @@
 //! The regular publication of CRLs: every authority's in its period, and again soon when the token was away.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::http::app::App;
 use crate::http::server;
-
-/// How often it is looked at which CRLs are due. A look is cheap; a revocation may have one made within a second or two.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// Publishes what is due until `stop` turns true. A publication that waits for its token then is given up: a token that hangs must
 /// not delay the end, and what a crash may do to a publication it may do as well.
@@ -17,7 +13,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let publishing = async {
         loop {
             publish_due(&app).await;
-            tokio::time::sleep(LOOK).await;
+            app.crls.rest().await;
         }
     };
     tokio::select! {

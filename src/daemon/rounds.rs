@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::ca::Pruned;
 use crate::http::app::App;
 use crate::http::server;
 
+/// How often it is looked for what has ended at the ACME server.
+const ACME_LOOK: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How often the OCSP responders are looked after.
 const OCSP_LOOK: Duration = Duration::from_secs(5);
@@ -41,6 +44,36 @@ pub async fn forget_idempotency_keys(app: Arc<App>) {
             Err(error) => tracing::error!(%error, "the idempotency keys cannot be read"),
         }
         tokio::time::sleep(HOUR).await;
+    }
+}
+
+/// Forgets every hour what no CRL and no restore needs any more of the revocations.
+pub async fn prune_revocations(app: Arc<App>) {
+    loop {
+        match app.crls.prune().await {
+            Ok(pruned) if pruned == Pruned::default() => {}
+            Ok(Pruned { lines, bytes }) => tracing::info!(lines, bytes, "what is not needed any more of the log of revocations is gone"),
+            Err(error) => tracing::error!(%error, "the log of revocations cannot be made smaller"),
+        }
+        tokio::time::sleep(HOUR).await;
+    }
+}
+
+/// Takes up what the ACME server had begun, and forgets every minute what has ended there.
+pub async fn keep_acme(app: Arc<App>) {
+    let Some(server) = &app.acme else { return std::future::pending().await };
+    match server.resume() {
+        Ok(0) => {}
+        Ok(resumed) => tracing::info!(resumed, "orders and validations of ACME clients are taken up again"),
+        Err(error) => tracing::error!(%error, "what the ACME server had begun cannot be read"),
+    }
+    loop {
+        tokio::time::sleep(ACME_LOOK).await;
+        match server.sweep().await {
+            Ok(0) => {}
+            Ok(swept) => tracing::debug!(swept, "nonces, orders and authorizations whose time is over"),
+            Err(error) => tracing::error!(%error, "what has ended at the ACME server cannot be forgotten"),
+        }
     }
 }
 

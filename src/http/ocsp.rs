@@ -11,6 +11,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use jiff::Timestamp;
 
 use super::call::Call;
+use super::peer::Peer;
 use super::pki::present;
 use super::problem::Problem;
 use crate::base::id::CaId;
@@ -38,7 +39,8 @@ pub async fn by_body(mut call: Call) -> Result<Response<Body>, Problem> {
 async fn respond(call: Call, ca: CaId, request: &[u8]) -> Result<Response<Body>, Problem> {
     // A URL that names nothing is no responder's.
     call.app.authorities.of_any_organization(ca).ok_or_else(|| Problem::not_found("authority"))?;
-    let answer = call.app.ocsp.answer(ca, request).await;
+    let from = call.approach.peer.as_ref().and_then(Peer::source).map(Into::into);
+    let answer = call.app.ocsp.answer(ca, request, from).await;
     call.app.metrics.ocsp(answer.said, answer.is_cached);
     let Some(caching) = answer.caching else {
         return present::bytes_of(StatusCode::OK, MEDIA_TYPE, answer.der);

@@ -23,11 +23,21 @@ impl From<IpAddr> for Source {
     }
 }
 
+impl From<Source> for IpAddr {
+    /// The address, or the first of the /64.
+    fn from(source: Source) -> Self {
+        match source {
+            Source::V4(address) => address.into(),
+            Source::V6(prefix) => Ipv6Addr::from_bits(u128::from(prefix) << 64).into(),
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::V4(address) => address.fmt(f),
-            Self::V6(prefix) => write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(*prefix) << 64)),
+            Self::V6(_) => write!(f, "{}/64", IpAddr::from(*self)),
         }
     }
 }

@@ -5,17 +5,19 @@
 //! Never does: take silence for a good status.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hyper::Method;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
+use super::asking::Places;
 use super::validation::UnknownInPath;
 use crate::base::clock::Clock;
+use crate::base::id::OrgId;
 use crate::outbound::{Outbound, OutboundError, Request, Url, UrlFault};
 use crate::x509::certificate::Certificate;
 use crate::x509::crl::{Crl, CrlFault, OutOfScope};
@@ -29,8 +31,11 @@ const LONGEST_CRL: usize = 20 << 20;
 const MOST_KEPT: usize = 64 << 20;
 /// How many URLs of one certificate are tried.
 const URLS_TRIED: usize = 2;
-/// How many are fetched at once.
+/// How many bytes are fetched for one question.
+const MOST_OF_QUESTION: usize = 40 << 20;
+/// How many are fetched at once; with the longest CRL that is how many bytes are on their way.
 const AT_ONCE: usize = 8;
+/// How long one may take, from the wait for a place to the last byte.
 const WITHIN: Duration = Duration::from_secs(15);
 
 /// Why a CRL says nothing of a certificate.
@@ -40,8 +45,12 @@ pub enum CrlDoubt {
     NoSource,
     #[error("its CRL is named by what is no URL to fetch from: {0}")]
     Url(#[from] UrlFault),
-    #[error("its CRL cannot be fetched: {0}")]
+    #[error("its CRL cannot be fetched: {}", .0.told())]
     Fetch(#[from] OutboundError),
+    #[error("its CRL was not fetched: too many others are being fetched")]
+    Busy,
+    #[error("its CRL was not fetched: the CRLs of the other certificates of the path are long already")]
+    TooMuch,
     #[error("its CRL cannot be fetched: the server answered {0}")]
     Status(u16),
     #[error(transparent)]
@@ -125,7 +134,7 @@ pub struct ForeignCrls {
     outbound: Outbound,
     clock: Clock,
     kept: Mutex<BTreeMap<(String, [u8; 32]), Kept>>,
-    places: Semaphore,
+    places: Places,
 }
 
 #[derive(Clone)]
@@ -136,22 +145,29 @@ struct Kept {
 
 impl ForeignCrls {
     pub fn new(outbound: Outbound, clock: Clock) -> Self {
-        Self { outbound, clock, kept: Mutex::default(), places: Semaphore::new(AT_ONCE) }
+        Self { outbound, clock, kept: Mutex::default(), places: Places::new(AT_ONCE) }
     }
 
     /// What the CRLs of these certificates are, or why there is none, by their places in the path.
-    pub async fn of(&self, unknown: &[UnknownInPath]) -> Vec<(usize, Result<Bytes, CrlDoubt>)> {
-        join_all(unknown.iter().map(|one| async move { (one.place, self.of_one(one).await) })).await
+    pub async fn of(&self, organization: OrgId, unknown: &[UnknownInPath]) -> Vec<(usize, Result<Bytes, CrlDoubt>)> {
+        let fetched = AtomicUsize::new(0);
+        let asked = unknown.iter().map(|one| async { (one.place, self.of_one(organization, one, &fetched).await) });
+        join_all(asked).await
     }
 
-    async fn of_one(&self, unknown: &UnknownInPath) -> Result<Bytes, CrlDoubt> {
+    async fn of_one(&self, organization: OrgId, unknown: &UnknownInPath, fetched: &AtomicUsize) -> Result<Bytes, CrlDoubt> {
         let mut outcome = Err(CrlDoubt::NoSource);
         if unknown.signers.is_empty() {
             return outcome;
         }
         // ldap and others are nothing we speak.
         for url in unknown.urls.iter().filter(|url| url.starts_with("http")).take(URLS_TRIED) {
-            outcome = self.from(url, unknown).await;
+            outcome = self.from(organization, url, unknown).await;
+            if let Ok(der) = &outcome
+                && fetched.fetch_add(der.len(), Ordering::Relaxed).saturating_add(der.len()) > MOST_OF_QUESTION
+            {
+                return Err(CrlDoubt::TooMuch);
+            }
             if outcome.is_ok() {
                 break;
             }
@@ -159,7 +175,7 @@ impl ForeignCrls {
         outcome
     }
 
-    async fn from(&self, url: &str, unknown: &UnknownInPath) -> Result<Bytes, CrlDoubt> {
+    async fn from(&self, organization: OrgId, url: &str, unknown: &UnknownInPath) -> Result<Bytes, CrlDoubt> {
         let UnknownInPath { certificate, signers, .. } = unknown;
         let Some(issuer) = signers.first() else { return Err(CrlDoubt::NoSource) };
         let key = (url.to_owned(), issuer.sha256());
@@ -169,25 +185,27 @@ impl ForeignCrls {
             return Ok(kept.der);
         }
         let url: Url = url.parse()?;
-        let answer = {
-            let _place = self.places.acquire().await.map_err(|_| CrlDoubt::Cut)?;
-            let request = Request {
-                method: Method::GET,
-                url: &url,
-                headers: Vec::new(),
-                body: Bytes::new(),
-                roots: None,
-                longest_answer: Some(LONGEST_CRL),
-                within: WITHIN,
-            };
-            self.outbound.send(request).await?
+        let asked_at = Instant::now();
+        let place = tokio::time::timeout(WITHIN, self.places.take(organization)).await.map_err(|_| CrlDoubt::Busy)?;
+        let place = place.ok_or(CrlDoubt::Cut)?;
+        let request = Request {
+            method: Method::GET,
+            url: &url,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            roots: None,
+            longest_answer: Some(LONGEST_CRL),
+            within: WITHIN.saturating_sub(asked_at.elapsed()),
         };
+        let answer = self.outbound.send(request).await?;
         if answer.status != 200 {
             return Err(CrlDoubt::Status(answer.status));
         }
         let (body, certificate, signers) = (answer.body, certificate.clone(), signers.clone());
         // Megabytes to read and to hash.
         let read = move || {
+            // Held until what was fetched is read: its bytes count until then.
+            let _place = place;
             let (der, signers) = (der_of(body), signers.iter().collect::<Vec<_>>());
             let until = believed(&der, &certificate, &signers, now)?.next_update().unwrap_or(now);
             Ok::<_, CrlDoubt>(Kept { der, until })
@@ -217,5 +235,20 @@ fn der_of(body: Bytes) -> Bytes {
     match std::str::from_utf8(&body).ok().filter(|text| text.trim_start().starts_with("-----BEGIN")) {
         Some(text) => pem::decode_one(text, Label::Crl).map_or_else(|_| body.clone(), Bytes::from),
         None => body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::OcspDoubt;
+    use crate::outbound::AddressFault;
+
+    #[test]
+    fn what_validation_tells_of_a_fetch_has_no_address_of_the_operators_network() {
+        let fault = || OutboundError::Address(AddressFault::NotAllowed([10, 1, 2, 3].into()));
+        for text in [CrlDoubt::Fetch(fault()).to_string(), OcspDoubt::Fetch(fault()).to_string()] {
+            assert!(text.contains("refused") && !text.contains("10.1.2.3"), "{text}");
+        }
     }
 }

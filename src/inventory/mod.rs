@@ -2,6 +2,7 @@
 //! people put on them and whether they were revoked; and their private keys, where those are kept. And whom else to believe: trust anchors, and the validation of any certificate.
 
 mod anchors;
+mod asking;
 mod certificates;
 mod ending;
 mod foreign_crls;

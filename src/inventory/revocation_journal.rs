@@ -1,28 +1,36 @@
-//! What a restored backup must not undo: every revocation and lifting, and the highest CRL numbers, a second time, in a small file of their own that
-//! is only ever added to. It lies beside the journal and is not part of a backup of it.
+//! What a restored backup must not undo: every revocation and lifting, and the highest CRL numbers, a second time, in a small file of their own. It
+//! lies beside the journal and is not part of a backup of it. Lines are only ever added; when half of them are of no use to any restore, the file is
+//! written anew without those and takes the old one's place.
 //!
 //! ```text
 //! "CHR1"   for each line:  length (4 bytes)   CRC-32 of the line (4)   the line
 //! ```
 //! Guarantees: a revocation is in it before it is answered, unless the file cannot be written, which keeps no revocation from being made and is made
-//! up for later. What it knows and the store does not is applied to the store at the start.
+//! up for later. What it knows and the store does not is applied to the store at the start. What was revoked before there was such a file is entered in
+//! it when it is made.
 //!
 //! Never does: overrule a store that knows more than it.
 
+mod compaction;
+mod earlier;
+mod lines;
+mod restore;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::{InventoryError, LogEntry, Revocation, revocation_key};
-use crate::audit::{self, Action, Actor, Entry, Field, Ledger};
+use super::{InventoryError, LogEntry};
+use crate::audit::Ledger;
 use crate::base::id::CaId;
-use crate::storage::{Change, Class, Storage, Table, counter};
+use crate::storage::{Storage, Table};
 use crate::x509::serial::Serial;
+use lines::{Extent, Line, MAGIC, each_line, write_line};
+use restore::{raise, restore};
 
 /// The file; clones share it.
 #[derive(Clone, Debug)]
@@ -39,6 +47,19 @@ struct Inner {
     length: u64,
     /// The last change of each authority's log that is in it.
     last: HashMap<CaId, u64>,
+    /// Its length when it was last written anew.
+    compacted: u64,
+}
+
+/// The lines that tell whether the store has forgotten anything.
+#[derive(Default)]
+struct Newest {
+    /// The last line of each authority's log.
+    logged: HashMap<CaId, (u64, Vec<u8>)>,
+    /// Of what was revoked before there was a log, the last.
+    earlier: HashMap<CaId, LogEntry>,
+    numbers: HashMap<CaId, u64>,
+    is_complete: bool,
 }
 
 /// What was given back to a store that had been restored.
@@ -60,28 +81,12 @@ pub enum RevocationJournalError {
     Inventory(#[from] InventoryError),
 }
 
-/// One line.
-#[derive(Serialize, Deserialize)]
-enum Line<'a> {
-    V1Log {
-        ca: [u8; 16],
-        /// The change in the store.
-        sequence: u64,
-        entry: &'a [u8],
-    },
-    /// The highest CRL number that may have been used.
-    V1Number { ca: [u8; 16], number: u64 },
-}
-
-const MAGIC: &[u8; 4] = b"CHR1";
-const LONGEST_LINE: usize = 4 << 10;
-
 impl RevocationJournal {
-    /// Opens the file, making it when it is new, and brings the store and it to the same state.
+    /// Opens the file, making it when it is new, and brings the store and it to the same state. Each authority comes with its serial number.
     pub async fn open(
         path: PathBuf,
         ledger: &Ledger,
-        authorities: &[CaId],
+        authorities: &[(CaId, Serial)],
         now: Timestamp,
     ) -> Result<(Self, Merged), RevocationJournalError> {
         let failed = |source| RevocationJournalError::File { path: path.clone(), source };
@@ -90,39 +95,44 @@ impl RevocationJournal {
         if file.metadata().map_err(failed)?.len() < MAGIC.len() as u64 {
             file.set_len(0).and_then(|()| file.write_all(MAGIC)).and_then(|()| file.sync_all()).map_err(failed)?;
         }
-        let mut last: HashMap<CaId, (u64, Vec<u8>)> = HashMap::new();
-        let mut numbers: HashMap<CaId, u64> = HashMap::new();
-        let length = each_line(&path, &mut file, |line| match line {
-            Line::V1Log { ca, sequence, entry } => drop(last.insert(CaId::from_bytes(ca), (sequence, entry.to_vec()))),
-            Line::V1Number { ca, number } => {
-                let highest = numbers.entry(CaId::from_bytes(ca)).or_default();
-                *highest = number.max(*highest);
-            }
-        })?;
+        let mut newest = Newest::default();
+        let Extent { length, damaged, cut } = each_line(&path, &mut file, |line| newest.take(line))?;
+        if cut > 0 {
+            tracing::warn!(path = %path.display(), bytes = cut, "a line at the end of the journal of revocations was cut by a crash and is left out");
+        }
+        if damaged > 0 {
+            // What those lines told is in the store, if it is not an earlier one.
+            newest.is_complete = false;
+        }
+        let is_kept = damaged > 0 && keep_damaged(&path, damaged);
         file.set_len(length).map_err(failed)?;
         let mut merged = Merged::default();
-        for (ca, number) in numbers {
-            merged.numbers += usize::from(raise(ledger, ca, number, now).await?);
+        for (ca, number) in &newest.numbers {
+            merged.numbers += usize::from(raise(ledger, *ca, *number, now).await?);
         }
-        let mut known = HashMap::new();
-        let mut lost = HashSet::new();
-        for (ca, (sequence, entry)) in &last {
-            match storage.get(Table::RevocationLog, &log_key(*ca, *sequence)).map_err(InventoryError::from)? {
-                Some(stored) if stored == *entry => drop(known.insert(*ca, *sequence)),
-                _ => drop(lost.insert(*ca)),
-            }
-        }
+        let (mut known, lost) = newest.held_against(&storage)?;
         if !lost.is_empty() {
             let (restored, common) = restore(&path, &mut file, ledger, &lost, now).await?;
             merged.revocations = restored;
             known.extend(common);
         }
-        let inner = Inner { path, file, length, last: known };
+        let inner = Inner { path, file, length, last: known, compacted: 0 };
         let journal = Self { inner: Arc::new(Mutex::new(inner)), storage };
-        for ca in authorities {
+        for (ca, _) in authorities {
             journal.follow(*ca).await;
         }
+        if !newest.is_complete {
+            journal.enter_earlier(authorities.to_vec()).await;
+        }
+        if is_kept {
+            journal.inner.lock().unwrap_or_else(PoisonError::into_inner).compact(now)?;
+        }
         Ok((journal, merged))
+    }
+
+    /// The last change of an authority's log that is in the file.
+    pub fn followed(&self, ca: CaId) -> Option<u64> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).last.get(&ca).copied()
     }
 
     /// Writes down what was revoked or lifted since, durably. A failure is told in the log and made up for by the next one.
@@ -173,6 +183,47 @@ impl RevocationJournal {
     }
 }
 
+impl Newest {
+    fn take(&mut self, line: Line<'_>) {
+        match line {
+            Line::V1Log { ca, sequence, entry } => drop(self.logged.insert(CaId::from_bytes(ca), (sequence, entry.to_vec()))),
+            Line::V1Number { ca, number } => {
+                let highest = self.numbers.entry(CaId::from_bytes(ca)).or_default();
+                *highest = number.max(*highest);
+            }
+            Line::V1Earlier { ca, entry } => {
+                let ca = CaId::from_bytes(ca);
+                // What cannot be read is found again, and said, when it is needed.
+                if let Ok(entry) = LogEntry::decode(entry)
+                    && self.earlier.get(&ca).is_none_or(|before| before.at <= entry.at)
+                {
+                    self.earlier.insert(ca, entry);
+                }
+            }
+            Line::V1Complete => self.is_complete = true,
+        }
+    }
+
+    /// The last change of each authority that the store has too, and the authorities of which it has forgotten something.
+    fn held_against(&self, storage: &Storage) -> Result<(HashMap<CaId, u64>, HashSet<CaId>), InventoryError> {
+        let (mut known, mut lost) = (HashMap::new(), HashSet::new());
+        for (ca, (sequence, entry)) in &self.logged {
+            match storage.get(Table::RevocationLog, &log_key(*ca, *sequence))? {
+                Some(stored) if stored == *entry => drop(known.insert(*ca, *sequence)),
+                _ => drop(lost.insert(*ca)),
+            }
+        }
+        // A store that has the newest has those before it, and what changed since stands in the log.
+        for (ca, entry) in self.earlier.iter().filter(|(ca, _)| !self.logged.contains_key(ca)) {
+            let (table, key) = restore::place(*ca, entry);
+            if !storage.contains(table, &key)? {
+                lost.insert(*ca);
+            }
+        }
+        Ok((known, lost))
+    }
+}
+
 impl Inner {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = self.file.write_all(bytes).and_then(|()| self.file.sync_data());
@@ -190,138 +241,24 @@ impl Inner {
     }
 }
 
-/// Hands on every whole line; the length up to the last of them. A line that was cut by a crash is the end.
-fn each_line(path: &Path, file: &mut File, mut hand: impl FnMut(Line<'_>)) -> Result<u64, RevocationJournalError> {
-    let failed = |source| RevocationJournalError::File { path: path.to_owned(), source };
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    let mut reader = BufReader::with_capacity(1 << 18, file);
-    let mut magic = [0; 4];
-    reader.read_exact(&mut magic).map_err(failed)?;
-    if magic != *MAGIC {
-        return Err(RevocationJournalError::Form(path.to_owned()));
-    }
-    let mut length = MAGIC.len() as u64;
-    let mut line = Vec::new();
-    while read_line(&mut reader, &mut line).map_err(failed)? {
-        match postcard::from_bytes(&line) {
-            Ok(read) => hand(read),
-            // Its checksum is right, so it was written so, by a version that knows more.
-            Err(_) => return Err(RevocationJournalError::Form(path.to_owned())),
+/// Tells of lines that cannot be read, and keeps a copy for those who want to look; with it the file itself may be written anew without them.
+fn keep_damaged(path: &Path, bytes: u64) -> bool {
+    tracing::error!(
+        path = %path.display(), bytes,
+        "the journal of revocations is damaged before its end; what can be read of it is used, and the store's revocations are entered again"
+    );
+    let copy = path.with_extension("damaged");
+    match std::fs::copy(path, &copy) {
+        Ok(_) => true,
+        Err(error) => {
+            tracing::error!(%error, copy = %copy.display(), "the damaged file cannot be copied and stays as it is");
+            false
         }
-        length += 8 + line.len() as u64;
     }
-    Ok(length)
-}
-
-fn read_line(reader: &mut impl Read, line: &mut Vec<u8>) -> io::Result<bool> {
-    let mut head = [0; 8];
-    let whole = |read: io::Result<()>| match read {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
-    };
-    if !whole(reader.read_exact(&mut head))? {
-        return Ok(false);
-    }
-    let [a, b, c, d, crc @ ..] = head;
-    let length = u32::from_be_bytes([a, b, c, d]) as usize;
-    if length == 0 || length > LONGEST_LINE {
-        return Ok(false);
-    }
-    line.resize(length, 0);
-    Ok(whole(reader.read_exact(line))? && crc32fast::hash(line) == u32::from_be_bytes(crc))
-}
-
-fn write_line(out: &mut Vec<u8>, line: &Line<'_>) -> io::Result<()> {
-    let bytes = postcard::to_allocvec(line).map_err(io::Error::other)?;
-    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
-    out.extend_from_slice(&bytes);
-    Ok(())
 }
 
 fn log_key(ca: CaId, sequence: u64) -> Vec<u8> {
     [ca.as_bytes().as_slice(), &sequence.to_be_bytes()].concat()
-}
-
-/// Lets CRL numbers go on above the highest that may have been used; whether they were below it.
-async fn raise(ledger: &Ledger, ca: CaId, number: u64, now: Timestamp) -> Result<bool, InventoryError> {
-    let key = [b"crl/".as_slice(), ca.as_bytes()].concat();
-    let last = ledger.storage().get(Table::Counters, &key)?.and_then(|value| counter(&value)).unwrap_or(0);
-    let behind = i64::try_from(number).unwrap_or(i64::MAX).saturating_sub(last);
-    if behind <= 0 {
-        return Ok(false);
-    }
-    let entry = Entry::done(now, Actor::System, Action::RevocationRestore).object(ca).detail(Field::CrlNumber, number);
-    let change = Change::new(Class::Essential).add(Table::Counters, &key, behind);
-    ledger.commit(audit::Change::new(change, entry)).await.map_err(InventoryError::Commit)?;
-    Ok(true)
-}
-
-/// Applies what the store of these authorities lacks. How many certificates that were, and the last change of each that file and store have in
-/// common.
-async fn restore(
-    path: &Path,
-    file: &mut File,
-    ledger: &Ledger,
-    authorities: &HashSet<CaId>,
-    now: Timestamp,
-) -> Result<(usize, HashMap<CaId, u64>), RevocationJournalError> {
-    let storage = ledger.storage();
-    let mut states: HashMap<(CaId, Serial, bool), LogEntry> = HashMap::new();
-    let mut common: HashMap<CaId, u64> = HashMap::new();
-    let mut fault = None;
-    each_line(path, file, |line| {
-        let Line::V1Log { ca, sequence, entry } = line else { return };
-        let ca = CaId::from_bytes(ca);
-        if !authorities.contains(&ca) {
-            return;
-        }
-        match storage.get(Table::RevocationLog, &log_key(ca, sequence)) {
-            Ok(Some(stored)) if stored == entry => drop(common.insert(ca, sequence)),
-            Ok(_) => {}
-            Err(error) => fault = Some(InventoryError::from(error)),
-        }
-        match LogEntry::decode(entry) {
-            Ok(entry) => drop(states.insert((ca, entry.serial, entry.is_of_authority), entry)),
-            Err(error) => fault = Some(error),
-        }
-    })?;
-    if let Some(fault) = fault {
-        return Err(fault.into());
-    }
-    let mut restored = 0;
-    for ((ca, ..), entry) in states {
-        restored += usize::from(apply(ledger, ca, &entry, now).await?);
-    }
-    Ok((restored, common))
-}
-
-/// Makes the store say what the file says of one certificate or authority; whether it said otherwise.
-async fn apply(ledger: &Ledger, ca: CaId, entry: &LogEntry, now: Timestamp) -> Result<bool, InventoryError> {
-    let (table, key) = match entry.is_of_authority {
-        true => (Table::AuthorityState, ca.as_bytes().to_vec()),
-        false => (Table::Revocations, revocation_key(ca, &entry.serial)),
-    };
-    let before = ledger.storage().get(table, &key)?;
-    let stored = before.as_deref().map(Revocation::decode).transpose()?;
-    let change = Change::new(Class::Essential).expect(table, &key, before.as_deref());
-    let change = match (&entry.revocation, &stored) {
-        (Some(revocation), None) => change.put(table, &key, &revocation.encode()?),
-        (Some(revocation), Some(stored)) if stored.is_hold() && stored != revocation => change.put(table, &key, &revocation.encode()?),
-        (None, Some(stored)) if stored.is_hold() => change.delete(table, &key),
-        // What is revoked for good stays as it is.
-        (Some(_), Some(_)) | (None, Some(_) | None) => return Ok(false),
-    };
-    let change = match entry.blocked_key {
-        Some(hash) => change.put(Table::BlockedKeys, &hash, &[]),
-        None => change,
-    };
-    let told = Entry::done(now, Actor::System, Action::RevocationRestore).object(ca).detail(Field::SerialNumber, entry.serial);
-    let told = told.detail(Field::Reason, entry.revocation.as_ref().map_or("remove_from_crl", |revocation| revocation.reason.name()));
-    ledger.commit(audit::Change::new(entry.logged(change, ca)?, told)).await.map_err(InventoryError::Commit)?;
-    Ok(true)
 }
 
 #[cfg(test)]

@@ -186,8 +186,8 @@ fn status(certificate: &Certificate, own: &[OwnAuthority], inventory: &Certifica
     Ok(match inventory.revocation(issuer.id, certificate.serial())? {
         Some(revocation) => Status::Revoked(Some(revocation.revoked_at)),
         None if issuer.is_revoked => Status::Revoked(None),
-        // Signed with a key of ours and in no record of ours: that is not known to be good.
-        None if inventory.of_any_organization_by_serial(certificate.serial())?.is_none() => Status::Unknown,
+        // Signed with a key of ours and in no record of this authority: that is not known to be good, whoever else has such a serial number.
+        None if !inventory.has_issued(issuer.id, certificate.serial())? => Status::Unknown,
         None => Status::Good,
     })
 }

@@ -15,7 +15,7 @@ use crate::access::{self, Caller};
 use crate::audit::{self, Action, Field, Ledger};
 use crate::base::clock::{Clock, from_seconds, rfc3339};
 use crate::base::id::{CaId, CertId};
-use crate::ca::{Authorities, Authority, AuthorityError};
+use crate::ca::{Authorities, Authority, AuthorityError, ResponderKey};
 use crate::inventory::{
     Certificates, CrlPart, InventoryError, KeptKeyError, KeptKeys, KeyOwner, LogEntry, Revocation, StoredCertificate, revocation_key,
 };
@@ -33,6 +33,8 @@ pub enum DeleteError {
     OnHold,
     #[error("it belongs to the authority {0}")]
     IsAuthority(CaId),
+    #[error("it is the certificate by which OCSP answers are signed; it may go when another has taken its place")]
+    IsResponder,
     #[error(transparent)]
     Inventory(#[from] InventoryError),
     #[error(transparent)]
@@ -129,17 +131,23 @@ impl Deleter {
         if stored.authority().is_none() {
             return Ok(Grounds::FromElsewhere);
         }
-        if stored.not_after < now {
-            return Ok(Grounds::Expired);
+        // The change that releases a responder's certificate names it in the key's record, and no other change does: who is not named now is not
+        // named later, so that the deletion needs no precondition.
+        if ResponderKey::is_certified_by(&self.storage, stored.ca, stored.id)? {
+            return Err(DeleteError::IsResponder);
         }
         let record = self.storage.get(Table::Revocations, &revocation_key(stored.ca, &stored.serial)).map_err(InventoryError::Read)?;
         let own = record.as_deref().map(Revocation::decode).transpose()?;
         let authority = self.authorities.get(stored.organization, stored.ca);
         let above = authority.as_deref().and_then(Authority::revocation);
-        match (above.filter(|above| !above.is_hold()), own.zip(record)) {
+        let has_expired = stored.not_after < now;
+        match (above.filter(|above| has_expired || !above.is_hold()), own.zip(record)) {
+            (_, Some(_)) if has_expired => Ok(Grounds::Expired),
+            (None, None) if has_expired => Ok(Grounds::Expired),
             (Some(_), Some((_, record))) => Ok(Grounds::Revoked(record)),
             (None, Some((own, record))) if !own.is_hold() => Ok(Grounds::Revoked(record)),
             (None, Some(_)) => Err(DeleteError::OnHold),
+            // Also when it has expired: one more full CRL lists it (RFC 5280, 3.3), and one that is being made learns where it went.
             (Some(above), None) => {
                 let part = CrlPart::of(&self.storage, stored.id)?;
                 let revoked_at = above.revoked_at.max(stored.created_at);

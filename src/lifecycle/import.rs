@@ -14,8 +14,10 @@ use crate::audit::{self, Action, Field, Ledger};
 use crate::base::clock::{Clock, from_seconds, rfc3339};
 use crate::base::id::{CaId, CertId, OrgId};
 use crate::base::secret::SecretBytes;
-use crate::ca::{Authorities, Authority};
-use crate::inventory::{self, Certificates, InventoryError, KeptKey, KeptKeyError, KeptKeys, KeyOrigin, KeyOwner, StoredCertificate};
+use crate::ca::{self, Authorities, Authority};
+use crate::inventory::{
+    self, Certificates, CrlPart, InventoryError, KeptKey, KeptKeyError, KeptKeys, KeyOrigin, KeyOwner, StoredCertificate,
+};
 use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
 use crate::x509::algorithm::KeyType;
 use crate::x509::certificate::Certificate;
@@ -149,7 +151,7 @@ impl Importer {
             id: CertId::new(),
             organization,
             project: caller.project(),
-            ca: issuer.map_or(CaId::elsewhere(organization), |authority| authority.id),
+            ca: issuer.as_ref().map_or(CaId::elsewhere(organization), |authority| authority.id),
             role: String::new(),
             request: None,
             // Whoever has the key asks for the next certificate, by a request of its own or with this key again.
@@ -165,7 +167,8 @@ impl Importer {
             Some(key) => Some(self.take_key(&stored, &certificate, key, caller).await?),
             None => None,
         };
-        let outcome = self.commit(&stored, &certificate, &chain, kept.as_ref(), caller).await;
+        let part = issuer.map(|authority| ca::part_named_by(&authority, &certificate)).unwrap_or_default();
+        let outcome = self.commit(&stored, (&certificate, part), &chain, kept.as_ref(), caller).await;
         match (&outcome, kept) {
             // It may be in the journal all the same: then the next start keeps the key, and destroys it otherwise.
             (Err(ImportError::Commit(CommitError::Failed | CommitError::Closed)), _) | (Ok(()), _) | (Err(_), None) => {}
@@ -195,7 +198,7 @@ impl Importer {
     async fn commit(
         &self,
         stored: &StoredCertificate,
-        certificate: &Certificate,
+        (certificate, part): (&Certificate, CrlPart),
         chain: &[Certificate],
         kept: Option<&KeptKey>,
         caller: &Caller,
@@ -212,7 +215,7 @@ impl Importer {
             entry = entry.detail(Field::CaId, ca);
         }
         let change = access::owned(Change::new(Class::Normal), stored.organization);
-        let mut change = inventory::add_imported(change, stored, certificate, chain)?;
+        let mut change = part.noted(inventory::add_imported(change, stored, certificate, chain)?, stored.id);
         if let Some(kept) = kept {
             change = self.kept.keep(change, kept)?;
             entry = entry.detail(Field::KeyStorage, if kept.id().is_some() { "token" } else { "wrapped" });

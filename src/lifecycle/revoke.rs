@@ -8,7 +8,7 @@ use crate::access::Caller;
 use crate::audit::{self, Action, Entry, Field, Ledger};
 use crate::base::clock::{Clock, from_seconds};
 use crate::base::id::{CaId, CertId};
-use crate::ca::{Authorities, Authority, AuthorityError, CrlPublisher};
+use crate::ca::{self, Authorities, Authority, AuthorityError, CrlPublisher};
 use crate::inventory::{Certificates, CrlPart, InventoryError, LogEntry, Revocation, RevocationJournal, StoredCertificate, revocation_key};
 use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
 use crate::x509::certificate::Certificate;
@@ -107,8 +107,8 @@ impl Revoker {
         caller: &Caller,
     ) -> Result<Revoked, RevokeError> {
         let (certificate, read) = self.end_entity(target, caller)?;
+        let part = self.part(&certificate, read.as_ref(), caller)?;
         let spki = read.and_then(|read| read.public_key().ok().map(|key| key.spki_sha256()));
-        let part = CrlPart::of(&self.storage, certificate.id)?;
         let now = from_seconds(self.clock.now().as_second());
         let key = revocation_key(certificate.ca, &certificate.serial);
         for _ in 0..TRIES {
@@ -174,6 +174,9 @@ impl Revoker {
         if certificate.authority().is_none() {
             return Err(RevokeError::NotOurs);
         }
+        // A copy that was imported stands for the one that was issued, whose record knows more.
+        let issued = self.certificates.by_serial(certificate.organization, &certificate.serial)?;
+        let certificate = issued.filter(|issued| issued.ca == certificate.ca).unwrap_or(certificate);
         let read = Certificate::from_der(&certificate.der).ok();
         // An authority that was stored this moment may not be in memory yet.
         if read.as_ref().and_then(Certificate::basic_constraints).is_some_and(|constraints| constraints.ca) {
@@ -183,6 +186,16 @@ impl Revoker {
             Some(authority) => Err(RevokeError::IsAuthority(authority.id)),
             None => Ok((certificate, read)),
         }
+    }
+
+    /// Which CRL lists it. For a copy that was imported before this was noted the certificate itself says it.
+    fn part(&self, certificate: &StoredCertificate, read: Option<&Certificate>, caller: &Caller) -> Result<CrlPart, RevokeError> {
+        let noted = CrlPart::of(&self.storage, certificate.id)?;
+        if noted != CrlPart::Whole {
+            return Ok(noted);
+        }
+        let authority = self.authorities.get(caller.organization(), certificate.ca);
+        Ok(authority.zip(read).map(|(authority, read)| ca::part_named_by(&authority, read)).unwrap_or_default())
     }
 
     fn told(&self, action: Action, certificate: &StoredCertificate, now: Timestamp, caller: &Caller) -> Entry {

@@ -7,8 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use chancery::x509::algorithm::KeyType;
 use chancery::x509::certificate::Certificate;
+use chancery::x509::key::PublicKey;
 use chancery::x509::ocsp::{IdHash, Issuer, OcspRequest};
 use chancery::x509::pem::{self, Label};
 use nix::sys::signal::Signal;
@@ -25,6 +29,7 @@ use crate::{process, requests, table};
 /// Certificates that are asked about in turns.
 const CERTIFICATES: usize = 64;
 const SLICES: u32 = 5;
+const VERIFYING: Duration = Duration::from_millis(500);
 
 /// Whole requests, asked in turns by every connection.
 type Posts = Arc<[Vec<u8>]>;
@@ -93,12 +98,49 @@ fn print(cached: &[(KeyType, Found)], signed: &[(KeyType, Found, Signatures)]) {
                 table::rate(raw.per_second()),
                 table::ratio(found.per_second(), raw.per_second()),
                 table::each(found.daemon, found.answers),
+                table::each(raw.used, raw.made),
+                verification(*kind),
                 table::share(found.stolen / found.elapsed.as_secs_f64()),
             ]
         })
         .collect();
-    let columns = ["authority", "a second", "the token's raw rate", "of it", "daemon's and worker's processor time", "stolen"];
+    let columns = [
+        "authority",
+        "a second",
+        "the token's raw rate",
+        "of it",
+        "daemon's and worker's processor time",
+        "signing",
+        "verifying",
+        "stolen",
+    ];
     table::print("OCSP, answers with a nonce, signed for the asker", &columns, &rows);
+}
+
+/// What it takes to verify a signature of that kind, which is done with each before it is given.
+fn verification(kind: KeyType) -> String {
+    let message = [7; 300];
+    let random = SystemRandom::new();
+    let (public, signature) = match kind {
+        KeyType::P256 => {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key");
+            (pair.public_key().as_ref().to_vec(), pair.sign(&random, &message).expect("a signature").as_ref().to_vec())
+        }
+        KeyType::Rsa2048 => {
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+            let mut signature = vec![0; pair.public_modulus_len()];
+            pair.sign(&RSA_PKCS1_SHA256, &random, &message, &mut signature).expect("a signature");
+            (pair.public_key().as_ref().to_vec(), signature)
+        }
+        KeyType::Rsa3072 | KeyType::Rsa4096 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => return "-".to_owned(),
+    };
+    let key = PublicKey::from_parts(kind, &public).expect("a public key");
+    let (begun, mut count) = (Instant::now(), 0);
+    while begun.elapsed() < VERIFYING {
+        assert!(key.verify(kind.default_algorithm(), &message, &signature), "the signature verifies");
+        count += 1;
+    }
+    table::each(begun.elapsed(), count)
 }
 
 impl Found {

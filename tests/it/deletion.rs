@@ -186,6 +186,51 @@ fn one_that_its_authority_took_along_stays_on_the_crl() {
     assert!(world.on_crl(&sub, &under), "deleting takes nothing off a CRL");
 }
 
+/// An authority that was revoked lists what the inventory has of it, which a deletion changes while it is read.
+#[test]
+fn deletions_under_a_revoked_authority_neither_fail_its_crl_nor_raise_the_alarm() {
+    let world = World::new();
+    let body = json!({"name": "sub", "common_name": "Sub", "ca_type": "intermediate", "parent_ca_id": world.ca, "key_type": "ec"});
+    let sub = id(&world.appliance.call("POST", "/v1/pki/ca", Some(body)).expect(201)).to_owned();
+    world.appliance.role("under", &sub, json!({}));
+    let all: Vec<_> = (0..60).map(|number| world.issue("under", &format!("host{number}"), "1h")).collect();
+    let brief = world.issue("under", "brief", "8s");
+    world.appliance.call("POST", &format!("/v1/pki/ca/{sub}/revoke"), None).expect(200);
+    assert!(world.on_crl(&sub, &brief));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                world.appliance.call("POST", &format!("/v1/pki/ca/{sub}/crl"), None).expect(200);
+            }
+        });
+        for certificate in &all {
+            assert_eq!(world.delete(certificate).status, 204);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(world.told("crl.reject"), Vec::<Value>::new());
+    assert!(all.iter().all(|certificate| world.on_crl(&sub, certificate)));
+}
+
+/// RFC 5280, 3.3: what has ended is on one more full CRL, deleted or not.
+#[test]
+fn one_that_has_ended_under_a_revoked_authority_is_on_one_more_crl_though_it_is_deleted() {
+    let world = World::new();
+    let body = json!({"name": "sub", "common_name": "Sub", "ca_type": "intermediate", "parent_ca_id": world.ca, "key_type": "ec"});
+    let sub = id(&world.appliance.call("POST", "/v1/pki/ca", Some(body)).expect(201)).to_owned();
+    world.appliance.role("under", &sub, json!({}));
+    let brief = world.issue("under", "brief", "8s");
+    world.appliance.call("POST", &format!("/v1/pki/ca/{sub}/revoke"), None).expect(200);
+    assert!(world.on_crl(&sub, &brief));
+    let shown = world.appliance.call("GET", &format!("/v1/pki/certificates/{}", id(&brief)), None).expect(200);
+    let end: jiff::Timestamp = shown["valid_until"].as_str().unwrap().parse().unwrap();
+    crate::listener::wait_for("the certificate to expire", || jiff::Timestamp::now().as_second() > end.as_second() + 1);
+    assert_eq!(world.delete(&brief).status, 204);
+    assert!(world.on_crl(&sub, &brief), "one more");
+    assert!(!world.on_crl(&sub, &brief), "and no further");
+}
+
 #[test]
 fn the_key_alone_is_destroyed() {
     let world = World::new();

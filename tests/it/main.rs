@@ -1,5 +1,6 @@
 //! Stories through the front door: the real daemon as a child process, a real token, real clients.
 
+mod acme;
 mod appliance;
 mod authorities;
 mod command_line;
@@ -28,6 +29,7 @@ mod listener;
 mod load;
 mod memory;
 mod migrate;
+mod name_server;
 mod names;
 mod ocsp;
 mod openapi;
@@ -48,5 +50,6 @@ mod token_signs;
 mod token_worker;
 mod tokens;
 mod units;
+mod validation;
 mod weak_keys;
 mod webhooks;

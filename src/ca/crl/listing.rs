@@ -1,13 +1,14 @@
 //! What an authority's CRLs list, read from the store one by one: all that is revoked, or what has changed since.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
 use super::{Books, CrlError};
+use crate::base::id::CaId;
 use crate::ca::Authority;
 use crate::inventory::{CrlPart, LogEntry, Revocation, StoredCertificate, revocation_key};
-use crate::storage::Table;
+use crate::storage::{Storage, Table};
 use crate::x509::crl::CrlEntry;
 use crate::x509::reason::RevocationReason;
 use crate::x509::serial::Serial;
@@ -19,6 +20,14 @@ pub struct Listed {
     pub part: CrlPart,
     /// Its end; after it one more full CRL lists it (RFC 5280, 3.3).
     pub not_after: Timestamp,
+}
+
+/// A certificate that was revoked or lifted, as it is now.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The last change of the store that concerned it.
+    pub sequence: u64,
+    pub listed: Listed,
 }
 
 /// With more changes than these since the last full CRL a delta CRL is no help to anybody.
@@ -47,7 +56,9 @@ impl Books {
         key: Result<Vec<u8>, crate::storage::ReadError>,
     ) -> Result<Option<Listed>, CrlError> {
         let id = key?.last_chunk::<16>().copied().map(crate::base::id::CertId::from_bytes).ok_or(CrlError::Record)?;
-        let StoredCertificate { serial, not_after, created_at, .. } = self.certificates.of_any_organization(id)?.ok_or(CrlError::Record)?;
+        // One that is deleted in this moment is listed by the record that its deletion has left.
+        let Some(stored) = self.certificates.of_any_organization(id)? else { return Ok(None) };
+        let StoredCertificate { serial, not_after, created_at, .. } = stored;
         // What was revoked by itself is listed with its own reason.
         if self.storage.contains(Table::Revocations, &revocation_key(authority.id, &serial))? {
             return Ok(None);
@@ -57,21 +68,14 @@ impl Books {
         Ok(Some(Listed { entry, part: CrlPart::of(&self.storage, id)?, not_after }))
     }
 
-    /// What has changed behind a change of the store, as it is now: revoked, or not any more. None when that is too much, or the authority
-    /// itself was revoked since: then there has to be a full CRL first.
-    pub fn changed(&self, authority: &Authority, since: u64) -> Result<Option<Vec<Listed>>, CrlError> {
-        let mut seen = HashSet::new();
-        let mut changes = Vec::new();
-        for item in LogEntry::since(&self.storage, authority.id, since) {
-            let (_, LogEntry { serial, part, at, revocation: _, is_of_authority, blocked_key: _ }) = item?;
-            if is_of_authority || changes.len() == MOST_CHANGES {
-                return Ok(None);
-            }
-            if seen.insert(serial) {
-                changes.push(self.as_it_is(authority, serial, part, at)?);
-            }
-        }
-        Ok(Some(changes))
+    /// What has changed behind a change of the store, as it is now: revoked, or not any more; in the order of the last changes. None when that is too
+    /// much, or the authority itself was revoked since: then there has to be a full CRL first.
+    pub fn changed(&self, authority: &Authority, since: u64) -> Result<Option<Vec<Changed>>, CrlError> {
+        let Some(newest) = newest(&self.storage, authority.id, since)? else { return Ok(None) };
+        let as_it_is = |(sequence, LogEntry { serial, part, at, .. }): (u64, LogEntry)| {
+            Ok(Changed { sequence, listed: self.as_it_is(authority, serial, part, at)? })
+        };
+        newest.into_iter().map(as_it_is).collect::<Result<_, CrlError>>().map(Some)
     }
 
     fn as_it_is(&self, authority: &Authority, serial: Serial, part: CrlPart, changed_at: Timestamp) -> Result<Listed, CrlError> {
@@ -93,6 +97,21 @@ impl Books {
     }
 }
 
+/// The last line of each certificate behind a change, in their order. None when those are too many, or one tells of the authority itself.
+fn newest(storage: &Storage, ca: CaId, since: u64) -> Result<Option<Vec<(u64, LogEntry)>>, CrlError> {
+    let mut newest = HashMap::new();
+    for line in LogEntry::since(storage, ca, since) {
+        let (sequence, entry) = line?;
+        if entry.is_of_authority || newest.len() == MOST_CHANGES && !newest.contains_key(&entry.serial) {
+            return Ok(None);
+        }
+        newest.insert(entry.serial, (sequence, entry));
+    }
+    let mut newest: Vec<_> = newest.into_values().collect();
+    newest.sort_by_key(|(sequence, _)| *sequence);
+    Ok(Some(newest))
+}
+
 fn listed(serial: Serial, revocation: &Revocation) -> Listed {
     let entry = CrlEntry {
         serial,
@@ -102,4 +121,42 @@ fn listed(serial: Serial, revocation: &Revocation) -> Listed {
         invalidity_date: revocation.invalidity_date.filter(|time| *time >= Timestamp::UNIX_EPOCH),
     };
     Listed { entry, part: revocation.part, not_after: revocation.not_after }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::from_seconds;
+    use crate::storage::{Change, Class, Options};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn one_walk_over_the_log_serves_delta_crls_of_different_bases() {
+        let dir = tempfile::tempdir().unwrap();
+        let (storage, _) = Storage::open(dir.path(), Options::default()).unwrap();
+        let ca = CaId::new();
+        let mut sequences = Vec::new();
+        for (serial, part) in [(1, CrlPart::Shard(1)), (2, CrlPart::Shard(2)), (1, CrlPart::Shard(1)), (3, CrlPart::Whole)] {
+            let serial = Serial::from_random([serial; 16]);
+            let entry = LogEntry { serial, part, at: from_seconds(1), revocation: None, is_of_authority: false, blocked_key: None };
+            storage.commit(entry.logged(Change::new(Class::Essential), ca).unwrap()).await.unwrap();
+            sequences.push(storage.last_sequence());
+        }
+        let [_, second, third, fourth] = sequences.as_slice() else { panic!("four changes") };
+        let found = |since| newest(&storage, ca, since).unwrap().unwrap().into_iter().map(|(at, entry)| (at, entry.serial));
+        let serial = |number: u8| Serial::from_random([number; 16]);
+        // The first certificate is told by every base before its last change, and stands where that does.
+        assert!(found(0).eq([(*second, serial(2)), (*third, serial(1)), (*fourth, serial(3))]));
+        assert!(found(*second).eq([(*third, serial(1)), (*fourth, serial(3))]));
+        assert_eq!(found(*fourth).count(), 0);
+        let own = LogEntry {
+            serial: serial(9),
+            part: CrlPart::Whole,
+            at: from_seconds(1),
+            revocation: None,
+            is_of_authority: true,
+            blocked_key: None,
+        };
+        storage.commit(own.logged(Change::new(Class::Essential), ca).unwrap()).await.unwrap();
+        assert!(newest(&storage, ca, 0).unwrap().is_none(), "a full one has to tell that");
+    }
 }

@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use super::check::{Check, Meant, changes};
-use super::file::{Hashed, PublishedCrl, is_full};
-use super::listing::Listed;
+use super::file::{Hashed, is_full};
+use super::listing::{Changed, Listed};
 use super::spool::Spool;
-use super::{CrlError, CrlForm, CrlName, CrlPublisher, Plan, later, lock, needs_full_first, read_record};
+use super::{CrlError, CrlForm, CrlName, CrlPublisher, Plan, PublishedCrl, covering, later, lock, needs_full_first, read_record};
 use crate::access::Caller;
 use crate::audit::{self, Action, Field};
 use crate::base::clock::{from_seconds, rfc3339};
@@ -20,16 +20,19 @@ use crate::ca::Authority;
 use crate::ca::record::CrlRecord;
 use crate::inventory::CrlPart;
 use crate::storage::{Change, Class, Table, counter};
-use crate::token::TokenError;
 use crate::token::request::LONGEST_MESSAGE;
 use crate::x509::crl::{self, Covered, CrlDraft, CrlFrame, IssuingDistributionPoint};
 use crate::x509::signed;
+
+/// What may stand around the entries: names, URLs, numbers.
+const MOST_AROUND: usize = 1 << 16;
 
 /// One CRL while it is made.
 struct Making {
     name: CrlName,
     number: u64,
-    base: Option<u64>,
+    /// The full CRL that a delta CRL belongs to.
+    base: Option<Arc<PublishedCrl>>,
     this_update: Timestamp,
     next_update: Timestamp,
     /// The URLs it is limited to; none for the CRL of everything.
@@ -37,8 +40,6 @@ struct Making {
     delta_urls: Vec<String>,
     /// What ended before this was on an earlier one since (RFC 5280, 3.3).
     ended: Timestamp,
-    /// The changes that a delta CRL tells.
-    changes: Option<Vec<Listed>>,
     path: PathBuf,
     spool: Spool,
     frame: CrlFrame,
@@ -78,11 +79,17 @@ impl CrlPublisher {
         // Before anything is read: what is committed later may be missed, and is what the check excuses and the next delta CRL tells.
         let seen = self.books.storage.last_sequence();
         let mut making = tokio::task::block_in_place(|| self.begin(authority, form, parts, now))?;
+        // What is found too late to be told in time is not told: then no number is used.
+        let changed = tokio::task::block_in_place(|| self.changed(authority, &making))?;
         let first = self.reserve_numbers(authority, &making, now, caller).await?;
         for (making, number) in making.iter_mut().zip(first..) {
             making.number = number;
         }
-        tokio::task::block_in_place(|| self.write_entries(authority, &mut making))?;
+        tokio::task::block_in_place(|| self.write_entries(authority, &mut making, &changed))?;
+        drop(changed);
+        let all = making.len();
+        making.retain(|making| !making.is_too_long(authority));
+        let some_are_too_long = making.len() < all;
         for making in &mut making {
             self.sign(authority, making).await?;
         }
@@ -99,7 +106,8 @@ impl CrlPublisher {
         for making in making {
             published.push(self.release(authority, making, seen, caller, now).await?);
         }
-        Ok(published)
+        // The others are there all the same: shards, where the CRL of everything has become too long.
+        if some_are_too_long { Err(CrlError::TooLong) } else { Ok(published) }
     }
 
     fn begin(&self, authority: &Authority, form: CrlForm, parts: &[CrlPart], now: Timestamp) -> Result<Vec<Making>, CrlError> {
@@ -108,16 +116,16 @@ impl CrlPublisher {
         let mut all = Vec::with_capacity(parts.len());
         for part in parts {
             let name = CrlName { ca: authority.id, part: *part, form };
-            let (mut base, mut changes) = (None, None);
-            if form == CrlForm::Delta {
-                let full = self.named(CrlName { form: CrlForm::Full, ..name }).ok_or(CrlError::NoBase)?;
-                if needs_full_first(authority, &full) {
-                    return Err(CrlError::NoBase);
+            let base = match form {
+                CrlForm::Full => None,
+                CrlForm::Delta => {
+                    let full = self.named(CrlName { form: CrlForm::Full, ..name }).ok_or(CrlError::NoBase)?;
+                    if needs_full_first(authority, &full) {
+                        return Err(CrlError::NoBase);
+                    }
+                    Some(full)
                 }
-                let changed = self.books.changed(authority, full.seen)?.ok_or(CrlError::NoBase)?;
-                let of_part = changed.into_iter().filter(|listed| *part == CrlPart::Whole || listed.part == *part);
-                (base, changes) = (Some(full.number), Some(of_part.collect()));
-            }
+            };
             let previous = read_record(&self.books.storage, name)?.map(|record| {
                 let (CrlRecord::V1 { this_update, .. } | CrlRecord::V2 { this_update, .. }) = record;
                 from_seconds(this_update)
@@ -134,7 +142,6 @@ impl CrlPublisher {
                 delta_urls: if form == CrlForm::Full && authority.crl.delta { urls(CrlForm::Delta) } else { Vec::new() },
                 // A CRL made while the clock was ahead says nothing about who has expired by now.
                 ended: previous.map_or(now, |previous| previous.min(now)),
-                changes,
                 path,
                 spool: Spool::new(entries),
                 frame: CrlFrame { before: Vec::new(), behind: Vec::new() },
@@ -179,11 +186,21 @@ impl CrlPublisher {
         Ok(last + 1)
     }
 
-    fn write_entries(&self, authority: &Authority, making: &mut [Making]) -> Result<(), CrlError> {
+    /// What the delta CRLs among them tell together, in one walk, however many there are. Empty for full ones.
+    fn changed(&self, authority: &Authority, making: &[Making]) -> Result<Vec<Changed>, CrlError> {
+        match making.iter().filter_map(|making| making.base.as_ref()).map(|base| base.seen).min() {
+            None => Ok(Vec::new()),
+            Some(lowest) => self.books.changed(authority, lowest)?.ok_or(CrlError::NoBase),
+        }
+    }
+
+    fn write_entries(&self, authority: &Authority, making: &mut [Making], changed: &[Changed]) -> Result<(), CrlError> {
         for making in making.iter_mut() {
-            let changes = making.changes.take();
-            changes.iter().flatten().try_for_each(|listed| making.add(listed))?;
-            making.changes = changes;
+            for changed in changed {
+                if making.tells(changed) {
+                    making.add(&changed.listed)?;
+                }
+            }
         }
         let mut by_part: HashMap<CrlPart, &mut Making> =
             making.iter_mut().filter(|making| making.name.form == CrlForm::Full).map(|making| (making.name.part, making)).collect();
@@ -195,6 +212,8 @@ impl CrlPublisher {
             for part in covering(listed.part) {
                 if let Some(making) = by_part.get_mut(&part)
                     && listed.not_after > making.ended
+                    // What cannot be signed need not be written to its end.
+                    && !making.is_too_long(authority)
                 {
                     making.add(&listed)?;
                 }
@@ -218,10 +237,6 @@ impl CrlPublisher {
                 self.token.sign_digest(&authority.key, authority.algorithm, digest).await?
             }
             None => {
-                // Ed25519 takes the message itself, and the token's worker no longer one than this.
-                if making.spool.length() > LONGEST_MESSAGE as u64 {
-                    return Err(TokenError::TooLong.into());
-                }
                 let mut message = Vec::new();
                 making.each_chunk(|chunk| message.write_all(chunk))?;
                 self.token.sign(&authority.key, authority.algorithm, message).await?
@@ -230,9 +245,10 @@ impl CrlPublisher {
         Ok(())
     }
 
-    /// Holds all of them against the store, in one walk.
+    /// Holds all of them against the store, which is read once more for it, in one walk.
     fn check(&self, authority: &Authority, making: &[Making], seen: u64) -> Result<(), CrlError> {
         let mut has_changed = changes(|| self.books.changed_since(authority, seen));
+        let changed = self.changed(authority, making)?;
         let mut checks = HashMap::new();
         for making in making {
             // Numbers rise over all CRLs of an authority (RFC 5280, 5.2.3).
@@ -240,10 +256,10 @@ impl CrlPublisher {
                 return Err(CrlError::NotAsMeant("its number"));
             }
             let mut check = Check::open(&making.path, making.meant(authority))?;
-            match &making.changes {
-                Some(changes) => {
-                    for listed in changes {
-                        check.meets(&listed.entry, &mut has_changed)?;
+            match &making.base {
+                Some(_) => {
+                    for changed in changed.iter().filter(|changed| making.tells(changed)) {
+                        check.meets(&changed.listed.entry, &mut has_changed)?;
                     }
                     check.finish(&mut has_changed)?;
                 }
@@ -291,9 +307,11 @@ impl CrlPublisher {
         now: Timestamp,
     ) -> Result<Arc<PublishedCrl>, CrlError> {
         let Making { name, number, base, this_update, next_update, spool, length, sha256, .. } = making;
+        let base = base.map(|base| base.number);
         let path = self.folder.publish(name, number).map_err(CrlError::File)?;
         let entries = spool.entries();
-        let published = PublishedCrl { name, number, base, this_update, next_update, entries, length, sha256, seen, path };
+        let published =
+            PublishedCrl { name, number, base, this_update, next_update, entries, length, sha256, seen, path, reading: Mutex::default() };
         let value = postcard::to_allocvec(&published.record()).map_err(|_| CrlError::Record)?;
         let mut entry = caller
             .origin()
@@ -339,9 +357,20 @@ impl Making {
             number: self.number,
             authority_key_id: authority.certificate.subject_key_id().unwrap_or_default(),
             distribution_point: only.map(|only| IssuingDistributionPoint { urls: &self.urls, only }),
-            base: self.base,
+            base: self.base.as_ref().map(|base| base.number),
             delta_urls: &self.delta_urls,
         }
+    }
+
+    /// Whether it is a delta CRL that tells this change.
+    fn tells(&self, changed: &Changed) -> bool {
+        let is_of_part = covering(changed.listed.part).any(|part| part == self.name.part);
+        is_of_part && self.base.as_ref().is_some_and(|base| changed.sequence > base.seen)
+    }
+
+    /// Ed25519 takes the message itself, and the token's worker no longer one than it has room for.
+    fn is_too_long(&self, authority: &Authority) -> bool {
+        authority.algorithm.hash().is_none() && self.spool.length() > (LONGEST_MESSAGE - MOST_AROUND) as u64
     }
 
     fn add(&mut self, listed: &Listed) -> Result<(), CrlError> {
@@ -383,9 +412,4 @@ impl Making {
             entries_length: self.spool.length(),
         }
     }
-}
-
-/// The CRLs that list a certificate.
-fn covering(part: CrlPart) -> impl Iterator<Item = CrlPart> {
-    [CrlPart::Whole, part].into_iter().take(if part == CrlPart::Whole { 1 } else { 2 })
 }

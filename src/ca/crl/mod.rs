@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the number of a CRL is durable before the token is asked and is never used again. A CRL is on disk, whole, and was held against the
 //! store before its record says that it is there; until then the one before it is handed out. None is ever in memory as a whole, but for those of
-//! Ed25519, which signs no digest.
+//! Ed25519, which signs no digest; they are refused beyond a length.
 //!
 //! Never does: decide who is revoked, or let anything about a CRL keep a revocation from being accepted.
 
@@ -11,20 +11,28 @@ mod file;
 mod listing;
 mod make;
 mod name;
+mod pruning;
 mod settings;
 mod spool;
+mod timing;
+mod untold;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use file::Folder;
 pub use file::{CrlBytes, PublishedCrl};
-pub use name::{CrlForm, CrlName};
+pub use name::{CrlForm, CrlName, part_named_by};
+pub use pruning::{PruneError, Pruned};
 pub use settings::{CrlSchedule, CrlSettings, Plan};
+pub use timing::Due;
+use timing::due_at;
+use untold::Untold;
 
 use super::record::{CrlRecord, CrlSettingsRecord};
 use super::{Authorities, Authority, AuthorityError};
@@ -34,6 +42,7 @@ use crate::base::clock::{Clock, from_seconds};
 use crate::base::id::CaId;
 use crate::inventory::{Certificates, CrlPart, InventoryError, RevocationJournal};
 use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
+use crate::token::request::LONGEST_MESSAGE;
 use crate::token::{Token, TokenError};
 
 /// Why no CRL was published.
@@ -49,6 +58,9 @@ pub enum CrlError {
     NoBase,
     #[error("its certificates name no URL that a divided CRL is found by")]
     NoUrl,
+    /// Ed25519 signs no digest (RFC 8032, 5.1.6), and a token takes no longer message.
+    #[error("a CRL that is signed with Ed25519 can have no more than {} MiB", LONGEST_MESSAGE >> 20)]
+    TooLong,
     #[error("the CRL cannot be encoded or read back")]
     Encoding,
     #[error("the CRL is not what was meant to be signed: {0}")]
@@ -67,19 +79,6 @@ pub enum CrlError {
     Commit(#[from] CommitError),
     #[error(transparent)]
     Read(#[from] ReadError),
-}
-
-/// CRLs to be made now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
-    pub ca: CaId,
-    form: CrlForm,
-    /// Which of them, and the number each had when that was found.
-    parts: Vec<(CrlPart, Option<u64>)>,
-    /// Those that a revocation has made due.
-    revoked: BTreeSet<CrlPart>,
-    /// The last change that was known of then.
-    sequence: u64,
 }
 
 /// How the CRLs are together.
@@ -104,11 +103,13 @@ pub struct CrlPublisher {
     current: RwLock<BTreeMap<CrlName, Arc<PublishedCrl>>>,
     /// One publication per authority at a time, so that numbers and files follow each other.
     publishing: Mutex<HashMap<CaId, Arc<tokio::sync::Mutex<()>>>>,
-    /// What was revoked or lifted where that has a CRL made soon: since when, and which CRLs.
-    waiting: Mutex<HashMap<CaId, (Instant, BTreeSet<CrlPart>)>>,
+    /// What was revoked or lifted where that has a CRL made soon.
+    waiting: Mutex<HashMap<CaId, Untold>>,
     /// When a CRL that was due could not be made.
     failed: Mutex<HashMap<CaId, Instant>>,
     rejected: Mutex<BTreeSet<CrlName>>,
+    /// Told when something may be due sooner than it was.
+    nudge: Notify,
 }
 
 /// Where it is written who is revoked.
@@ -116,9 +117,6 @@ struct Books {
     storage: Storage,
     certificates: Certificates,
 }
-
-/// A CRL that could not be made is tried again after this time.
-const AGAIN_AFTER: Duration = Duration::from_secs(20);
 
 impl CrlPublisher {
     /// Takes up the CRLs that were published before. A file that is missing or differs from its record is left out and will
@@ -160,12 +158,14 @@ impl CrlPublisher {
             waiting: Mutex::default(),
             failed: Mutex::default(),
             rejected: Mutex::default(),
+            nudge: Notify::new(),
         })
     }
 
     /// Makes the CRLs to come by another schedule, where their authorities ask for nothing else.
     pub fn set_schedule(&self, schedule: CrlSchedule) {
         *self.schedule.write().unwrap_or_else(PoisonError::into_inner) = schedule;
+        self.nudge.notify_one();
     }
 
     /// The schedule of authorities that ask for nothing else.
@@ -188,6 +188,20 @@ impl CrlPublisher {
         self.authorities.of_any_organization(name.ca).is_some_and(|authority| names(&authority, name.form).contains(&name))
     }
 
+    /// The CRL that a file of `/crl/` is: by the id of its authority, or by the name of one of the default organisation, where that can be read in
+    /// one way only.
+    pub fn find(&self, stem: &str) -> Option<CrlName> {
+        if let Ok(name) = stem.parse() {
+            return Some(name);
+        }
+        let named = name::readings(stem).into_iter().filter_map(|(slug, part, form)| {
+            let ca = self.authorities.of_slug(slug)?.id;
+            Some(CrlName { ca, part, form }).filter(|name| self.makes(*name))
+        });
+        let mut named = named.fuse();
+        named.next().filter(|_| named.next().is_none())
+    }
+
     /// Until when a copy may be used without asking again: the next regular publication, or soon where a revocation has one made.
     pub fn fresh_until(&self, published: &PublishedCrl) -> Timestamp {
         let Some(authority) = self.authorities.of_any_organization(published.name.ca) else { return published.next_update };
@@ -197,79 +211,6 @@ impl CrlPublisher {
             None => regular,
             Some(within) => regular.min(later(self.clock.now(), within.as_seconds())),
         }
-    }
-
-    /// What is to be made now: what is missing, a period old, close to its end, or from a time that has not come, because
-    /// the clock was wrong then; and what a revocation has made due.
-    pub fn due(&self) -> Vec<Due> {
-        let now = from_seconds(self.clock.now().as_second());
-        let sequence = self.books.storage.last_sequence();
-        let mut due = Vec::new();
-        for authority in self.authorities.of_all_organizations() {
-            if now >= authority.not_after || lock(&self.failed).get(&authority.id).is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
-                continue;
-            }
-            let plan = authority.crl.plan(self.schedule());
-            let mut parts = self.parts_due(&authority, CrlForm::Full, |full| now >= due_at(&plan, full) || now < full.this_update);
-            let revoked = self.take_waiting(&authority, &plan);
-            if plan.delta_period.is_none() || !self.can_have_deltas(&authority) {
-                parts.extend(&revoked);
-                due.extend(self.due_of(&authority, CrlForm::Full, parts, revoked, sequence));
-                continue;
-            }
-            let mut changed = self.parts_due(&authority, CrlForm::Delta, |delta| {
-                let base = self.named(CrlName { form: CrlForm::Full, ..delta.name }).map(|full| full.number);
-                now >= due_at(&plan, delta) || now < delta.this_update || delta.base != base
-            });
-            changed.extend(&revoked);
-            // A new full CRL has a delta CRL of its own, so that what clients put together is never older than it.
-            changed.extend(parts.iter().copied());
-            due.extend(self.due_of(&authority, CrlForm::Full, parts, BTreeSet::new(), sequence));
-            due.extend(self.due_of(&authority, CrlForm::Delta, changed, revoked, sequence));
-        }
-        due
-    }
-
-    fn due_of(
-        &self,
-        authority: &Authority,
-        form: CrlForm,
-        parts: BTreeSet<CrlPart>,
-        revoked: BTreeSet<CrlPart>,
-        sequence: u64,
-    ) -> Option<Due> {
-        let ca = authority.id;
-        let number = |part| self.named(CrlName { ca, part, form }).map(|published| published.number);
-        let parts: Vec<_> = parts.into_iter().map(|part| (part, number(part))).collect();
-        (!parts.is_empty()).then_some(Due { ca, form, parts, revoked, sequence })
-    }
-
-    fn parts_due(&self, authority: &Authority, form: CrlForm, is_due: impl Fn(&PublishedCrl) -> bool) -> BTreeSet<CrlPart> {
-        let names = names(authority, form).into_iter();
-        names.filter(|name| self.named(*name).is_none_or(|published| is_due(&published))).map(|name| name.part).collect()
-    }
-
-    /// A delta CRL tells what was revoked one by one; that an authority above was revoked is told by a full one first.
-    fn can_have_deltas(&self, authority: &Authority) -> bool {
-        self.current(authority.id).is_none_or(|full| !needs_full_first(authority, &full))
-    }
-
-    fn take_waiting(&self, authority: &Authority, plan: &Plan) -> BTreeSet<CrlPart> {
-        let mut waiting = lock(&self.waiting);
-        let Some(within) = plan.publish_within else {
-            waiting.remove(&authority.id);
-            return BTreeSet::new();
-        };
-        // Half of the time is for those that come meanwhile, half for making it.
-        let is_time = waiting.get(&authority.id).is_some_and(|(since, _)| since.elapsed() >= within.as_std() / 2);
-        if is_time { waiting.remove(&authority.id).map(|(_, parts)| parts).unwrap_or_default() } else { BTreeSet::new() }
-    }
-
-    /// Notes that a certificate was revoked or a hold lifted. Nothing here can fail or take long.
-    pub fn status_changed(&self, ca: CaId, part: CrlPart) {
-        let mut waiting = lock(&self.waiting);
-        let (_, parts) = waiting.entry(ca).or_insert_with(|| (Instant::now(), BTreeSet::new()));
-        parts.extend([CrlPart::Whole, part]);
     }
 
     /// Makes, signs, checks and publishes what is due and was not made by somebody else meanwhile.
@@ -290,7 +231,7 @@ impl CrlPublisher {
             Ok(_) => drop(lock(&self.failed).remove(&due.ca)),
             Err(_) => {
                 lock(&self.failed).insert(due.ca, Instant::now());
-                due.revoked.iter().for_each(|part| self.status_changed(due.ca, *part));
+                self.wait_for(due.ca, due.revoked.iter().copied(), due.is_overdue);
             }
         }
         outcome
@@ -384,22 +325,14 @@ fn names(authority: &Authority, form: CrlForm) -> Vec<CrlName> {
     authority.crl.parts().into_iter().map(|part| CrlName { ca: authority.id, part, form }).collect()
 }
 
+/// The CRLs that list a certificate.
+fn covering(part: CrlPart) -> impl Iterator<Item = CrlPart> {
+    [CrlPart::Whole, part].into_iter().take(if part == CrlPart::Whole { 1 } else { 2 })
+}
+
 /// Whether a full CRL was made before an authority above was revoked, which no log of this authority tells.
 fn needs_full_first(authority: &Authority, full: &PublishedCrl) -> bool {
     authority.own_revocation.is_none() && authority.revocation().is_some_and(|revocation| revocation.revoked_at >= full.this_update)
-}
-
-/// When the successor of a CRL is to be made.
-fn due_at(plan: &Plan, published: &PublishedCrl) -> Timestamp {
-    let begun = published.this_update;
-    match (published.name.form, plan.delta_period) {
-        (CrlForm::Full, _) => {
-            let before_end = from_seconds(published.next_update.as_second().saturating_sub(plan.overlap.as_seconds() as i64));
-            later(begun, plan.period.as_seconds()).min(before_end)
-        }
-        (CrlForm::Delta, Some(period)) => later(begun, period.as_seconds()),
-        (CrlForm::Delta, None) => published.next_update,
-    }
 }
 
 fn later(time: Timestamp, seconds: u64) -> Timestamp {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::base::id::CaId;
+use crate::ca::Authority;
 use crate::inventory::CrlPart;
+use crate::x509::certificate::Certificate;
 
 /// One of the CRLs of an authority, whatever its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +53,33 @@ impl CrlName {
         };
         whole.iter().map(named).collect()
     }
+}
+
+/// Which of an authority's CRLs a certificate of its names, whose record may be lost: that of its first URL that is one of theirs.
+pub fn part_named_by(authority: &Authority, certificate: &Certificate) -> CrlPart {
+    let is_named = |part: &CrlPart| {
+        let urls = CrlName { part: *part, ..CrlName::whole(authority.id) }.urls(&authority.crl_urls);
+        certificate.crl_urls().iter().any(|url| urls.contains(url))
+    };
+    authority.crl.parts().into_iter().find(is_named).unwrap_or_default()
+}
+
+/// What the stem of a file may mean where the authority goes by its name: the name, and which of its CRLs. A name may end as the stems of parts do.
+pub fn readings(stem: &str) -> Vec<(&str, CrlPart, CrlForm)> {
+    let mut readings = Vec::new();
+    for (rest, form) in [(Some(stem), CrlForm::Full), (stem.strip_suffix("-delta"), CrlForm::Delta)] {
+        let Some(rest) = rest else { continue };
+        readings.push((rest, CrlPart::Whole, form));
+        let part = rest.rsplit_once('-').and_then(|(name, part)| match part {
+            "ca" => Some((name, CrlPart::Authorities, form)),
+            shard => Some((name, CrlPart::Shard(shard.parse().ok()?), form)),
+        });
+        // One spelling for each: no leading zeros, no shard that is none.
+        readings.extend(part.filter(|(name, part, form)| {
+            !matches!(part, CrlPart::Shard(0 | u16::MAX)) && format!("{name}{}", suffix(*part, *form)) == stem
+        }));
+    }
+    readings
 }
 
 fn suffix(part: CrlPart, form: CrlForm) -> String {
@@ -109,6 +138,13 @@ mod tests {
             assert_eq!(format!("{ca}{text}").parse::<CrlName>(), Err(NotACrl), "{text}");
         }
         assert_eq!(CrlName::whole(ca).key(), ca.as_bytes());
+        let read = |stem| readings(stem).into_iter().map(|(name, part, form)| format!("{name}|{}", suffix(part, form))).collect::<Vec<_>>();
+        assert_eq!(read("root"), ["root|"]);
+        assert_eq!(read("root-2"), ["root-2|", "root|-2"]);
+        assert_eq!(read("web-ca-delta"), ["web-ca-delta|", "web-ca|-delta", "web|-ca-delta"]);
+        for odd in ["root-02", "root-0", "root-65535", "root-+1", "root-2-deltas"] {
+            assert_eq!(readings(odd).len(), 1, "{odd}");
+        }
         assert_eq!(
             CrlName { ca, part: CrlPart::Shard(2), form: CrlForm::Delta }.urls(&["http://h/list".to_owned()]),
             ["http://h/list-2-delta"]

@@ -9,6 +9,7 @@ use super::record::ResponderRecord;
 use crate::audit::{self, Action, Actor, Entry, Field, Ledger};
 use crate::base::clock::Clock;
 use crate::base::id::{CaId, CertId};
+use crate::ca::AuthorityError;
 use crate::storage::{Change, Class, Storage, Table};
 use crate::token::{KeyId, KeyRef, Token, TokenError};
 use crate::x509::algorithm::KeyType;
@@ -45,6 +46,18 @@ pub struct ResponderKeys {
 impl ResponderKey {
     /// What labels of such keys begin with; the authority's id follows.
     pub const LABEL: &str = "ocsp ";
+
+    /// Whether answers of this authority are signed by the key of that certificate.
+    pub fn is_certified_by(storage: &Storage, ca: CaId, certificate: CertId) -> Result<bool, AuthorityError> {
+        for row in storage.scan(Table::OcspResponders, ca.as_bytes(), None) {
+            let (key, value) = row?;
+            let recorded = ResponderRecord::decode(&key, &value).ok_or(AuthorityError::Record(ca))?;
+            if recorded.state == (ResponderState::Active { certificate }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 
     /// Whether it is the one that signs.
     pub fn is_active(&self) -> bool {

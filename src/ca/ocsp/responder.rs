@@ -1,6 +1,7 @@
 //! Answering: from the cache where the store still says the same, with a new signature otherwise.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -8,11 +9,11 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
 use super::cache::{Cache, Kept};
 use super::rotation::{Makings, Signer};
 use super::status::status;
+use super::turns::{Audience, Turns};
 use super::{OcspError, OcspSetting, ResponderKeys};
 use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
@@ -21,13 +22,14 @@ use crate::ca::{Authority, Issuer};
 use crate::inventory::Certificates;
 use crate::token::TokenError;
 use crate::x509::ocsp::{self, CertificateId, OcspRequest, OcspResponse, Refusal, ResponseDraft, SingleStatus, Status};
+use crate::x509::serial::Serial;
 
 /// Memory for signed answers: those about 40,000 certificates.
 const MOST_CACHED: usize = 64 << 20;
-/// So many signatures of answers are under way at once. Issuing has the rest of the token's queue.
-const SIGNING_AT_ONCE: usize = 32;
 /// How long an answer waits for its turn and for the token together; clients that wait longer have given up.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
+/// How often an answer is signed that is overtaken by what it tells of. Nobody revokes and lifts the same certificate so quickly.
+const TRIES: usize = 2;
 
 /// How long answers and responders are good for.
 #[derive(Clone, Copy, Debug)]
@@ -80,13 +82,24 @@ pub struct OcspResponder {
     pub(super) makings: Makings,
     pub(super) cache: Cache,
     schedule: RwLock<OcspSchedule>,
-    signing: Semaphore,
+    turns: Turns,
 }
 
 /// A signature that was made, around what was asked.
 struct Signed {
     der: Bytes,
     caching: Caching,
+    /// What it says of each.
+    statuses: Vec<Status>,
+}
+
+/// A certificate that is asked about.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// The CertID.
+    id: &'a [u8],
+    /// None for one of another issuer, of which this responder knows nothing (RFC 6960, 2.2).
+    serial: Option<Serial>,
 }
 
 impl OcspResponder {
@@ -101,7 +114,7 @@ impl OcspResponder {
             makings: Makings::default(),
             cache: Cache::new(MOST_CACHED),
             schedule: RwLock::new(schedule),
-            signing: Semaphore::new(SIGNING_AT_ONCE),
+            turns: Turns::new(),
         })
     }
 
@@ -118,12 +131,12 @@ impl OcspResponder {
         from_seconds(self.issuer.clock.now().as_second())
     }
 
-    /// Answers a request to the responder of that authority.
-    pub async fn answer(self: &Arc<Self>, ca: CaId, request: &[u8]) -> OcspAnswer {
-        self.try_answer(ca, request).await.unwrap_or_else(OcspAnswer::refused)
+    /// Answers a request to the responder of that authority, from that address where it is known.
+    pub async fn answer(self: &Arc<Self>, ca: CaId, request: &[u8], from: Option<IpAddr>) -> OcspAnswer {
+        self.try_answer(ca, request, from).await.unwrap_or_else(OcspAnswer::refused)
     }
 
-    async fn try_answer(self: &Arc<Self>, ca: CaId, request: &[u8]) -> Result<OcspAnswer, Refusal> {
+    async fn try_answer(self: &Arc<Self>, ca: CaId, request: &[u8], from: Option<IpAddr>) -> Result<OcspAnswer, Refusal> {
         let request = OcspRequest::from_der(request).map_err(|_| Refusal::MalformedRequest)?;
         // RFC 5019, 2.2.3: unauthorized is said where nothing authoritative can be: of an authority that is not here, has no OCSP or has
         // expired, so that nothing it has issued can be valid.
@@ -131,15 +144,21 @@ impl OcspResponder {
         let authority = self.issuer.authorities.of_any_organization(ca).filter(|authority| now < authority.not_after);
         let authority = authority.filter(|authority| authority.ocsp != OcspSetting::Off).ok_or(Refusal::Unauthorized)?;
         match request.ids.as_slice() {
-            [id] if request.is_plain => self.plain(&authority, id, now).await,
-            ids => self.several(&authority, ids, request.nonce).await,
+            [id] if request.is_plain => self.plain(&authority, id, now, from).await,
+            ids => self.several(&authority, ids, request.nonce, from).await,
         }
     }
 
     /// One certificate, no nonce: an answer that is the same for everybody.
-    async fn plain(self: &Arc<Self>, authority: &Arc<Authority>, id: &CertificateId<'_>, now: Timestamp) -> Result<OcspAnswer, Refusal> {
+    async fn plain(
+        self: &Arc<Self>,
+        authority: &Arc<Authority>,
+        id: &CertificateId<'_>,
+        now: Timestamp,
+        from: Option<IpAddr>,
+    ) -> Result<OcspAnswer, Refusal> {
         let kept = self.cache.get(authority.id, id.der);
-        let Some(serial) = id.serial else { return self.several(authority, &[*id], None).await };
+        let Some(serial) = id.serial else { return self.several(authority, &[*id], None, from).await };
         // What is in the cache was found to be ours when it was signed.
         if kept.is_none() && !id.is_of(issuer(authority)) {
             return Err(Refusal::Unauthorized);
@@ -152,7 +171,9 @@ impl OcspResponder {
         {
             return Ok(OcspAnswer::cached(kept));
         }
-        match self.renewed(authority, serial, id.der, status).await {
+        // There is no end of what was never issued.
+        let audience = if status == Status::Unknown { Audience::OneAsker(from) } else { Audience::Everybody };
+        match self.renewed(authority, serial, id.der, audience).await {
             Ok(made) => Ok(OcspAnswer { is_cached: false, ..OcspAnswer::cached(&made) }),
             // The token is away: what was signed is valid all the same.
             Err(error) => match kept {
@@ -162,18 +183,21 @@ impl OcspResponder {
         }
     }
 
-    /// Signs an answer for everybody and keeps it.
+    /// Signs an answer that is the same for everybody, and keeps it where somebody else may ask for it.
     pub(super) async fn renewed(
         self: &Arc<Self>,
         authority: &Arc<Authority>,
-        serial: crate::x509::serial::Serial,
+        serial: Serial,
         id: &[u8],
-        status: Status,
+        audience: Audience,
     ) -> Result<Arc<Kept>, OcspError> {
-        let Signed { der, caching } = self.sign(authority, &[SingleStatus { id, status }], None).await?;
+        let Signed { der, caching, statuses } = self.sign(authority, &[Asked { id, serial: Some(serial) }], None, audience).await?;
+        let status = statuses.first().copied().ok_or(OcspError::Encoding)?;
         let asked = AtomicBool::new(false);
         let kept = Arc::new(Kept { ca: authority.id, serial, id: id.into(), status, der, caching, asked });
-        self.cache.put(kept.clone());
+        if status != Status::Unknown {
+            self.cache.put(kept.clone());
+        }
         Ok(kept)
     }
 
@@ -184,19 +208,17 @@ impl OcspResponder {
         authority: &Arc<Authority>,
         ids: &[CertificateId<'_>],
         nonce: Option<&[u8]>,
+        from: Option<IpAddr>,
     ) -> Result<OcspAnswer, Refusal> {
         let issuer = issuer(authority);
         if !ids.iter().any(|id| id.is_of(issuer)) {
             return Err(Refusal::Unauthorized);
         }
-        let of_each = ids.iter().map(|id| match id.serial.filter(|_| id.is_of(issuer)) {
-            Some(serial) => status(&self.certificates, authority, &serial).map(|status| SingleStatus { id: id.der, status }),
-            None => Ok(SingleStatus { id: id.der, status: Status::Unknown }),
-        });
-        let singles = of_each.collect::<Result<Vec<_>, _>>().map_err(internal)?;
-        let Signed { der, caching } = self.sign(authority, &singles, nonce).await.map_err(|error| refusal(&error))?;
-        let said = match singles.as_slice() {
-            [only] => Said::of(only.status),
+        let asked: Vec<_> = ids.iter().map(|id| Asked { id: id.der, serial: id.serial.filter(|_| id.is_of(issuer)) }).collect();
+        let signed = self.sign(authority, &asked, nonce, Audience::OneAsker(from)).await;
+        let Signed { der, caching, statuses } = signed.map_err(|error| refusal(&error))?;
+        let said = match statuses.as_slice() {
+            [only] => Said::of(*only),
             _ => Said::Several,
         };
         Ok(OcspAnswer { der, said, is_cached: false, caching: nonce.is_none().then_some(caching) })
@@ -205,19 +227,53 @@ impl OcspResponder {
     async fn sign(
         self: &Arc<Self>,
         authority: &Arc<Authority>,
-        singles: &[SingleStatus<'_>],
+        asked: &[Asked<'_>],
         nonce: Option<&[u8]>,
+        audience: Audience,
     ) -> Result<Signed, OcspError> {
-        tokio::time::timeout(ANSWERED_WITHIN, self.sign_in_turn(authority, singles, nonce)).await.unwrap_or(Err(OcspError::TooSlow))
+        let signing = self.sign_in_turn(authority, asked, nonce, audience);
+        tokio::time::timeout(ANSWERED_WITHIN, signing).await.unwrap_or(Err(OcspError::TooSlow))
     }
 
+    /// What is said is read when the turn has come, and again when it is signed: both take their time, and a revocation that was durable before an
+    /// answer leaves is not denied by it.
     async fn sign_in_turn(
+        self: &Arc<Self>,
+        authority: &Arc<Authority>,
+        asked: &[Asked<'_>],
+        nonce: Option<&[u8]>,
+        audience: Audience,
+    ) -> Result<Signed, OcspError> {
+        let _turn = self.turns.take(audience).await?;
+        for _ in 0..TRIES {
+            let statuses = self.statuses(authority, asked)?;
+            let singles: Vec<_> =
+                asked.iter().zip(&statuses).map(|(asked, status)| SingleStatus { id: asked.id, status: *status }).collect();
+            let (der, caching) = self.sign_now(authority, &singles, nonce).await?;
+            if self.statuses(authority, asked)? == statuses {
+                return Ok(Signed { der, caching, statuses });
+            }
+        }
+        Err(OcspError::Changing)
+    }
+
+    fn statuses(&self, authority: &Arc<Authority>, asked: &[Asked<'_>]) -> Result<Vec<Status>, OcspError> {
+        // It may have been revoked since it was looked up.
+        let now = self.issuer.authorities.of_any_organization(authority.id);
+        let authority = now.as_ref().unwrap_or(authority);
+        let of_each = asked.iter().map(|asked| match asked.serial {
+            Some(serial) => Ok(status(&self.certificates, authority, &serial)?),
+            None => Ok(Status::Unknown),
+        });
+        of_each.collect()
+    }
+
+    async fn sign_now(
         self: &Arc<Self>,
         authority: &Arc<Authority>,
         singles: &[SingleStatus<'_>],
         nonce: Option<&[u8]>,
-    ) -> Result<Signed, OcspError> {
-        let _turn = self.signing.acquire().await.map_err(|_| OcspError::Busy)?;
+    ) -> Result<(Bytes, Caching), OcspError> {
         let signer = self.signer(authority).await?;
         let (now, schedule) = (self.now(), self.schedule());
         let after = |span: Span| from_seconds(now.as_second() + i64::try_from(span.as_seconds()).unwrap_or(i64::MAX / 2));
@@ -242,7 +298,7 @@ impl OcspResponder {
         let mut etag = [0; 16];
         etag.iter_mut().zip(digest::digest(&digest::SHA256, &der).as_ref()).for_each(|(to, from)| *to = *from);
         let fresh_until = after(schedule.period).min(next_update);
-        Ok(Signed { der: der.into(), caching: Caching { produced_at: now, fresh_until, next_update, etag } })
+        Ok((der.into(), Caching { produced_at: now, fresh_until, next_update, etag }))
     }
 
     /// Fresh; or with half of its life to go, and then made anew behind its asker's back.
@@ -298,7 +354,7 @@ fn internal(error: impl std::fmt::Display) -> Refusal {
 fn refusal(error: &OcspError) -> Refusal {
     match error {
         OcspError::NotStanding(_) => Refusal::Unauthorized,
-        OcspError::Busy | OcspError::TooSlow | OcspError::NotMadeYet => Refusal::TryLater,
+        OcspError::Busy | OcspError::TooSlow | OcspError::NotMadeYet | OcspError::Changing => Refusal::TryLater,
         OcspError::Token(_) | OcspError::Commit(_) | OcspError::Issue(_) => {
             tracing::warn!(%error, "an OCSP answer was not signed");
             Refusal::TryLater

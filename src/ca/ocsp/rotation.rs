@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::keys::{ResponderKey, ResponderState};
-use super::status::status;
+use super::turns::Audience;
 use super::{OcspError, OcspResponder, ResponderKeys};
 use crate::access::Caller;
 use crate::audit::{self, Action, Field};
@@ -18,7 +18,7 @@ use crate::ca::prepare::{Prepared, ResponderContent};
 use crate::ca::{Authority, IssueError};
 use crate::inventory::{self, Certificates, KeyOrigin, StoredCertificate};
 use crate::policy::BACKDATE;
-use crate::storage::{Change, Class, CommitError, Table};
+use crate::storage::{Change, Class, CommitError};
 use crate::token::KeyRef;
 use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
 use crate::x509::certificate::Certificate;
@@ -45,18 +45,28 @@ pub struct Signer {
 pub struct Makings(Mutex<HashMap<CaId, Arc<tokio::sync::Mutex<Option<Instant>>>>>);
 
 impl Signer {
-    /// Those whose keys are active.
+    /// Those whose keys are active. One whose certificate is gone or cannot be read signs nothing: that is no reason for all others not to start.
+    /// The next round of [`OcspResponder::maintain`] destroys its key.
     pub fn load(keys: &ResponderKeys, certificates: &Certificates) -> Result<HashMap<CaId, Arc<Self>>, OcspError> {
         let mut signers = HashMap::new();
-        for ResponderKey { ca, id, token, state } in keys.recorded(None)? {
-            let ResponderState::Active { certificate } = state else { continue };
-            let stored = certificates.of_any_organization(certificate)?.ok_or(OcspError::Record)?;
-            let certificate = Certificate::from_der(&stored.der).map_err(|_| OcspError::Record)?;
-            let public = certificate.public_key().map_err(|_| OcspError::Record)?;
-            let signer = Self { ca, key: KeyRef { token, id, public }, certificate, made_at: stored.created_at };
-            signers.insert(ca, Arc::new(signer));
+        for key in keys.recorded(None)? {
+            let ResponderState::Active { certificate } = key.state else { continue };
+            match Self::of(&key, certificates, certificate)? {
+                Some(signer) => drop(signers.insert(key.ca, Arc::new(signer))),
+                None => {
+                    tracing::error!(ca = %key.ca, key = %key.id, %certificate, "the certificate of an OCSP responder is missing; another one is made");
+                }
+            }
         }
         Ok(signers)
+    }
+
+    fn of(key: &ResponderKey, certificates: &Certificates, certificate: CertId) -> Result<Option<Self>, OcspError> {
+        let Some(stored) = certificates.of_any_organization(certificate)? else { return Ok(None) };
+        let Ok(certificate) = Certificate::from_der(&stored.der) else { return Ok(None) };
+        let Ok(public) = certificate.public_key() else { return Ok(None) };
+        let ResponderKey { ca, id, token, state: _ } = key.clone();
+        Ok(Some(Self { ca, key: KeyRef { token, id, public }, certificate, made_at: stored.created_at }))
     }
 
     pub fn algorithm(&self) -> SignatureAlgorithm {
@@ -96,8 +106,8 @@ impl OcspResponder {
     /// Makes a signer, unless another than `before` is there by the time it is its turn. To its end even when the asker goes away: a key in
     /// the token must not be left without its record.
     async fn make_once(self: &Arc<Self>, authority: Arc<Authority>, before: Option<Arc<Signer>>) -> Result<Arc<Signer>, OcspError> {
-        // Before anything is waited for: an authority that may not sign gets no responder.
-        authority.standing(self.now())?;
+        // Before anything is waited for: an authority that has ended gets no responder.
+        authority.may_tell(self.now())?;
         let responder = self.clone();
         let making = async move {
             let turn = responder.makings.of(authority.id);
@@ -118,7 +128,7 @@ impl OcspResponder {
     }
 
     async fn make(&self, authority: &Arc<Authority>) -> Result<Arc<Signer>, OcspError> {
-        authority.standing(self.now())?;
+        authority.may_tell(self.now())?;
         let key_type = key_type(authority.key.public.key_type());
         let (row, key) = self.keys.make(authority.id, authority.key.token.as_ref(), key_type).await?;
         match self.certify(authority, &row, &key).await {
@@ -189,11 +199,11 @@ impl OcspResponder {
             .detail(Field::CaId, authority.id)
             .detail(Field::Role, ROLE)
             .detail(Field::KeyId, key.id);
-        let change = inventory::add(authority.unrevoked(Change::new(Class::Essential)), &stored)?;
+        // A revoked authority has a responder too: RFC 6960, 2.7, lets it say so of all that it has issued.
+        let change = inventory::add(Change::new(Class::Essential), &stored)?;
         let change = self.keys.activate(change, row, stored.id, self.last_answer(authority.id, now))?;
         match self.issuer.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => Ok(Signer { ca: authority.id, key: key.clone(), certificate, made_at: now }),
-            Err(CommitError::Conflict { table: Table::AuthorityState, key }) => Err(authority.revoked_meanwhile(&key).into()),
             Err(error) => Err(OcspError::Commit(error)),
         }
     }
@@ -214,14 +224,10 @@ impl OcspResponder {
         self.cache.drop_ended(now);
         for kept in self.cache.due(now + ahead, MOST_AHEAD) {
             let Some(authority) = self.issuer.authorities.of_any_organization(kept.ca) else { continue };
-            let made = match status(&self.certificates, &authority, &kept.serial) {
-                Ok(status) => self.renewed(&authority, kept.serial, &kept.id, status).await.map(drop),
-                Err(error) => Err(error.into()),
-            };
-            match made {
-                Ok(()) => {}
+            match self.renewed(&authority, kept.serial, &kept.id, Audience::Everybody).await {
+                Ok(_) => {}
                 // Of one authority: nobody signs for it any more.
-                Err(error @ (OcspError::NotStanding(_) | OcspError::NotMadeYet)) => {
+                Err(error @ (OcspError::NotStanding(_) | OcspError::NotMadeYet | OcspError::Changing)) => {
                     tracing::debug!(ca = %kept.ca, %error, "an OCSP answer is not made ahead");
                 }
                 // Those that are still valid are given until the next round.
@@ -241,17 +247,17 @@ impl OcspResponder {
                 // A token that is away has it for longer.
                 ResponderState::Retired { until } if until <= now && self.issuer.token.health().reachable => self.keys.destroy(key).await,
                 ResponderState::Retired { .. } => {}
-                ResponderState::Active { .. } => self.look_after(key, now).await?,
+                ResponderState::Active { certificate } => self.look_after(key, certificate, now).await?,
             }
         }
         Ok(())
     }
 
-    async fn look_after(self: &Arc<Self>, key: ResponderKey, now: Timestamp) -> Result<(), OcspError> {
+    async fn look_after(self: &Arc<Self>, key: ResponderKey, certificate: CertId, now: Timestamp) -> Result<(), OcspError> {
         let authority = self.issuer.authorities.of_any_organization(key.ca).filter(|authority| now < authority.not_after);
         let signer = self.signers.read().unwrap_or_else(PoisonError::into_inner).get(&key.ca).cloned();
         match (authority, signer) {
-            (Some(authority), Some(signer)) if authority.standing(now).is_ok() => {
+            (Some(authority), Some(signer)) => {
                 if self.is_due(&authority, &signer, now)?
                     && let Err(error) = self.make_once(authority, Some(signer)).await
                     && !matches!(error, OcspError::NotMadeYet)
@@ -260,11 +266,14 @@ impl OcspResponder {
                 }
                 Ok(())
             }
-            // A revoked authority signs nothing more; its responder answers on until its end.
-            (Some(_), Some(signer)) if now < signer.certificate.not_after() => Ok(()),
-            // One whose key is missing is replaced by the next question.
-            (Some(authority), None) if authority.standing(now).is_ok() => Ok(()),
-            (Some(_) | None, _) => {
+            (Some(_), None) => {
+                // One whose key is missing is replaced by the next question. One without a certificate has signed what nobody can verify.
+                if Signer::of(&key, &self.certificates, certificate)?.is_none() {
+                    self.keys.destroy(key).await;
+                }
+                Ok(())
+            }
+            (None, _) => {
                 self.signers.write().unwrap_or_else(PoisonError::into_inner).remove(&key.ca);
                 // All that it has signed has ended with it.
                 self.keys.destroy(key).await;

@@ -72,10 +72,14 @@ pub async fn certificate(call: Call) -> Result<Response<Body>, Problem> {
     present::json(StatusCode::OK, &wire::AuthorityCertificate { certificate_pem: authority.certificate_pem.clone() })
 }
 
-/// `/ca/{id}.crt`, as the issuer URL in certificates names it: DER (RFC 5280, 4.2.2.1).
+/// `/ca/{id}.crt`, as the issuer URL in certificates names it, or by the authority's name: DER (RFC 5280, 4.2.2.1).
 pub async fn by_file(call: Call) -> Result<Response<Body>, Problem> {
-    let id = call.parameter("file").strip_suffix(".crt").and_then(|id| id.parse().ok());
-    let authority = id.and_then(|id| call.app.authorities.of_any_organization(id)).ok_or_else(|| Problem::not_found("authority"))?;
+    let authorities = &call.app.authorities;
+    let authority = call.parameter("file").strip_suffix(".crt").and_then(|slug| match slug.parse() {
+        Ok(id) => authorities.of_any_organization(id),
+        Err(_) => authorities.of_slug(slug),
+    });
+    let authority = authority.ok_or_else(|| Problem::not_found("authority"))?;
     cacheable(present::bytes_of(StatusCode::OK, "application/pkix-cert", authority.certificate.der().to_vec())?)
 }
 

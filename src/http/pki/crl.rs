@@ -32,9 +32,9 @@ pub async fn current_der(call: Call) -> Result<Response<Body>, Problem> {
     respond(&call.app, &call.approach.headers, CrlName::whole(id), false)
 }
 
-/// `/crl/{file}`, as the distribution points in certificates name it: DER (RFC 5280, 4.2.1.13).
+/// `/crl/{file}`, as the distribution points in certificates name it, or by the authority's name: DER (RFC 5280, 4.2.1.13).
 pub async fn by_file(call: Call) -> Result<Response<Body>, Problem> {
-    let name = call.parameter("file").strip_suffix(".crl").and_then(|stem| stem.parse().ok());
+    let name = call.parameter("file").strip_suffix(".crl").and_then(|stem| call.app.crls.find(stem));
     respond(&call.app, &call.approach.headers, name.ok_or_else(|| Problem::not_found("CRL"))?, false)
 }
 

@@ -211,3 +211,27 @@ fn what_has_ended_is_on_one_more_crl() {
     assert_eq!(count(), 1, "the first CRL behind its end still lists it (RFC 5280, 3.3)");
     assert_eq!(count(), 0);
 }
+
+/// Ed25519 signs the message itself, so its CRL is in memory, and what is too long is refused before it is.
+#[test]
+fn what_ed25519_cannot_sign_is_refused_and_the_crl_before_it_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = json!({"key_type": "ed25519"});
+    let mut world = World::of_key(Appliance::start_in(dir.path()), key, json!({}));
+    let before = world.regenerate("full")["crl_number"].as_u64().unwrap();
+    assert!(world.appliance.stop());
+    super::filled::fill(&dir.path().join("data"), &world.root, 220_000);
+    world.appliance = Appliance::start_in(dir.path());
+    let path = format!("/api/v1/ca/{}/crl/regenerate", world.root);
+    assert_eq!(world.appliance.call("POST", &path, Some(json!({"type": "full"}))).refused(409).0, "crl_too_long");
+    assert_eq!(number(&listed(&Requester::new(), &world.root_pem(), &world.crl("")).1), before);
+    let left = std::fs::read_dir(dir.path().join("data/crl")).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.ends_with(".entries")).count(), 0, "what was written of it is gone");
+    // Divided, it goes on with what is issued from then on.
+    world.appliance.call("PATCH", &format!("/v1/pki/ca/{}", world.root), Some(json!({"crl": {"shards": 1}}))).expect(200);
+    let issued = world.issue("www");
+    world.revoke(&issued, "superseded").expect(200);
+    assert_eq!(world.appliance.call("POST", &path, Some(json!({"type": "full"}))).refused(409).0, "crl_too_long");
+    let (list, _) = listed(&Requester::new(), &world.root_pem(), &world.crl("-1"));
+    assert_eq!(list, [(issued.serial.clone(), "Superseded".to_owned())]);
+}

@@ -1,8 +1,12 @@
 //! CRLs of every form, judged by programs we did not write: full, delta, divided, held and lifted, restored, killed.
 
+mod filled;
 mod forms;
 mod histories;
 mod holds;
+mod prompt;
+mod pruned;
+mod rejected;
 mod restored;
 mod serving;
 mod settings;
@@ -89,6 +93,8 @@ fn listed(requester: &Requester, root: &str, der: &[u8]) -> (Vec<(String, String
     requester.write("issuer.pem", root);
     let text = requester.openssl(&["crl", "-inform", "DER", "-in", "listed.crl", "-CAfile", "issuer.pem", "-noout", "-text"]);
     assert!(text.contains("verify OK"), "{text}");
+    // RFC 5280, 5.2.1 and 5.2.3: every CRL has both.
+    assert!(text.contains("X509v3 Authority Key Identifier") && text.contains("X509v3 CRL Number"), "{text}");
     let entry = |entry: &str| {
         let serial = entry.lines().next().unwrap().trim().to_owned();
         let reason = entry.split("X509v3 CRL Reason Code:").nth(1).and_then(|rest| rest.lines().nth(1)).unwrap_or_default();

@@ -9,7 +9,7 @@ use super::{World, listed, number};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for item in std::fs::read_dir(from).unwrap() {
         let item = item.unwrap();
@@ -20,6 +20,16 @@ fn copy(from: &Path, to: &Path) {
             let _ = std::fs::copy(item.path(), target).unwrap();
         }
     }
+}
+
+/// Restores the journal of a stopped appliance as docs/operations has it: what is left of the later store would tell of records that are not in it.
+pub fn put_back(backup: &Path, data: &Path) {
+    for later in ["journal", "index"] {
+        std::fs::remove_dir_all(data.join(later)).unwrap();
+    }
+    // There is none before the index was first written.
+    let _ = std::fs::remove_file(data.join("index.checkpoint"));
+    copy(backup, &data.join("journal"));
 }
 
 #[test]
@@ -73,13 +83,37 @@ fn a_restored_backup_keeps_revocations_and_numbers() {
     assert_eq!(world.lift(held).status, 200);
 }
 
+/// The second record is made again from the store when it is lost, also of what no log tells: what was revoked before there was one.
+#[test]
+fn a_lost_second_record_is_made_again_and_serves_a_restore() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::of(Appliance::start_in(dir.path()), json!({}));
+    let issued = world.issue("www");
+    assert!(world.appliance.stop());
+    let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
+    copy(&data.join("journal"), &backup);
+    super::filled::fill(&data, &world.root, 50);
+    world.appliance = Appliance::start_in(dir.path());
+    world.revoke(&issued, "key_compromise").expect(200);
+    assert!(world.appliance.stop());
+    std::fs::remove_file(data.join("revocations")).unwrap();
+    world.appliance = Appliance::start_in(dir.path());
+    assert!(world.appliance.log().contains("earlier revocations are in the journal of revocations now"));
+    world.appliance.kill();
+
+    put_back(&backup, &data);
+    world.appliance = Appliance::start_in(dir.path());
+    assert_eq!(world.status(&issued)["revocation_reason"], "key_compromise");
+    assert_eq!(world.regenerate("full")["revoked_certificates"], 51);
+}
+
 #[test]
 fn a_kill_during_publication_leaves_a_whole_crl() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::of(Appliance::start_in(dir.path()), json!({"delta": true}));
     let (requester, root) = (Requester::new(), world.root_pem());
     assert!(world.appliance.stop());
-    super::histories::fill(&dir.path().join("data"), &world.root, 20_000);
+    super::filled::fill(&dir.path().join("data"), &world.root, 20_000);
     world.appliance = Appliance::start_in(dir.path());
     let mut last = world.regenerate("full")["crl_number"].as_u64().unwrap();
     for round in 0..5u64 {

@@ -68,7 +68,7 @@ fn pem_of_many_entries_is_whole() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::of(crate::appliance::Appliance::start_in(dir.path()), json!({}));
     assert!(world.appliance.stop());
-    super::histories::fill(&dir.path().join("data"), &world.root, 5_000);
+    super::filled::fill(&dir.path().join("data"), &world.root, 5_000);
     world.appliance = crate::appliance::Appliance::start_in(dir.path());
     let path = format!("/v1/pki/ca/{}/crl", world.root);
     let published = world.appliance.call("POST", &path, None).expect(200);
@@ -83,4 +83,55 @@ fn pem_of_many_entries_is_whole() {
     assert_eq!(super::listed(&requester, &world.root_pem(), &der).0.len(), 5_000);
     let leftovers: Vec<_> = std::fs::read_dir(dir.path().join("data/crl")).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(leftovers.len(), 1, "one file of the one CRL: {leftovers:?}");
+}
+
+#[test]
+fn an_authority_is_found_by_its_name_too() {
+    let world = World::new(json!({"delta": true, "shards": 2}));
+    world.regenerate("full");
+    let get = |path: &str| world.appliance.call_raw(None, "GET", path, None, &[]);
+    for suffix in ["", "-delta", "-1", "-2", "-ca", "-1-delta", "-ca-delta"] {
+        let by_name = get(&format!("/crl/root{suffix}.crl"));
+        assert_eq!(by_name.status, 200, "{suffix}");
+        assert!(by_name.body == world.crl(suffix), "{suffix}");
+    }
+    let certificate = get("/ca/root.crt");
+    assert_eq!((certificate.status, certificate.header("content-type")), (200, Some("application/pkix-cert")));
+    assert!(certificate.body == get(&format!("/ca/{}.crt", world.root)).body);
+    for path in [
+        "/crl/other.crl",
+        "/crl/root-3.crl",
+        "/crl/root-01.crl",
+        "/crl/root",
+        "/crl/.crl",
+        "/ca/other.crt",
+        "/ca/root.crl",
+        "/ca/root-1.crt",
+    ] {
+        assert_eq!(get(path).status, 404, "{path}");
+    }
+    // Names that end as the names of parts do are found as long as nothing else can be meant.
+    let other = world.appliance.root("other-delta", "ec", 256);
+    super::wait_until("its CRL", || get("/crl/other-delta.crl").status == 200);
+    assert!(get("/crl/other-delta.crl").body == get(&format!("/crl/{other}.crl")).body);
+    world.appliance.root("root-1", "ec", 256);
+    assert_eq!(get("/crl/root-1.crl").status, 404, "the shard of one, or all of the other");
+    assert!(get("/crl/root-2.crl").body == world.crl("-2"));
+    // Certificates name the id, which means one for ever.
+    let text = Requester::new().certificate_text(&world.issue("www").pem);
+    assert!(text.contains(&format!("/crl/{}-", world.root)) && !text.contains("/crl/root"), "{text}");
+}
+
+/// What others own is found by its id alone, for their names may be the same.
+#[test]
+fn names_of_other_organizations_are_not_found() {
+    let world = World::new(json!({}));
+    let made = world.appliance.call("POST", "/v1/admin/organizations", Some(json!({"name": "other"}))).expect(201);
+    let body = json!({"name": "theirs", "scopes": ["pki:admin"], "ttl": "1h", "organization_id": made["id"]});
+    let token = world.appliance.call("POST", "/v1/admin/tokens", Some(body)).expect(201)["token"].as_str().unwrap().to_owned();
+    let body = json!({"name": "theirs", "common_name": "Theirs", "ca_type": "root", "key_type": "ec"});
+    let ca = world.appliance.call_as(Some(&token), "POST", "/v1/pki/ca", Some(body)).expect(201)["id"].as_str().unwrap().to_owned();
+    let status = |path: &str| world.appliance.call_raw(None, "GET", path, None, &[]).status;
+    super::wait_until("its CRL", || status(&format!("/crl/{ca}.crl")) == 200);
+    assert_eq!((status("/crl/theirs.crl"), status("/ca/theirs.crt"), status(&format!("/ca/{ca}.crt"))), (404, 404, 200));
 }

@@ -170,9 +170,11 @@ fn what_leaves_or_enters_the_token_is_right_or_nothing_however_the_module_fails(
 fn a_wrapping_that_never_returns_is_ended_by_the_default_time() {
     let custody = Custody::new();
     for function in ["C_WrapKey", "C_UnwrapKey", "C_Encrypt", "C_Decrypt"] {
-        custody.shim.set(&format!("{function} 1/2 hang\n"));
+        let hits = custody.shim.all_hits();
+        custody.shim.set(&format!("{function} always hang\n"));
         let (failed, wrong) = custody.all();
         custody.shim.set("");
+        assert!(custody.shim.all_hits() > hits, "{function}: it never happened");
         assert!(wrong.is_empty(), "{function}: {wrong:?}");
         let took = custody.await_all(function);
         println!("{function} hangs: {} failed, all well after {took:.2?}", failed.len());

@@ -100,7 +100,8 @@ fn what_is_wrong_leaves_the_old_certificate_and_says_why() {
         appliance.signal(Signal::SIGHUP);
         wait_for(what, || appliance.log().matches("the configuration was not taken up; the old one stays").count() > told);
         let log = appliance.log();
-        assert!(log.lines().last().unwrap_or_default().contains(said), "{what}: {log}");
+        let refusal = log.lines().rfind(|line| line.contains("the configuration was not taken up"));
+        assert!(refusal.is_some_and(|line| line.contains(said)), "{what}: {log}");
         assert_eq!(serial(&appliance), before, "{what}");
         assert_eq!(line.get("/healthz").0, 200, "{what}");
     };

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{World, until};
+use super::{World, schedule, until};
+use crate::appliance::Appliance;
 
 /// What is promised of a revocation.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
@@ -79,15 +80,91 @@ fn a_revoked_authority_answers_on_for_what_it_has_issued() {
     world.appliance.call("POST", &path, Some(json!({"reason": "cessation_of_operation"}))).expect(200);
     let said = world.ask(&["-cert", "good.pem"]);
     assert!(said.contains("good.pem: revoked") && said.contains("cessationOfOperation") && said.contains("Response verify OK"), "{said}");
-    // One that has never answered gets no responder any more.
-    let late = world.appliance.root("late", "ec", 256);
-    world.appliance.call("POST", &format!("/v1/pki/ca/{late}/revoke"), Some(json!({}))).expect(200);
-    let pem = world.appliance.call("GET", &format!("/v1/pki/ca/{late}/certificate"), None).expect(200);
-    world.requester.write("late.pem", pem["certificate_pem"].as_str().unwrap());
-    let url = format!("http://{}/ocsp/{late}", world.http());
-    let output = world.requester.command("openssl", &["ocsp", "-issuer", "late.pem", "-cert", "late.pem", "-url", &url]).output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("unauthorized (6)"), "{said}");
+}
+
+/// RFC 6960, 2.7: a responder that knows of it says `revoked` of all that the authority has issued; so there has to be one.
+#[test]
+fn an_authority_that_was_revoked_before_anybody_asked_is_answered_for() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut world = World::of(Appliance::start_in(scratch.path()), "ec", 256);
+    world.issue("good");
+    let path = format!("/v1/pki/ca/{}/revoke", world.issuing);
+    world.appliance.call("POST", &path, Some(json!({"reason": "ca_compromise"}))).expect(200);
+    let said = world.ask(&["-cert", "good.pem"]);
+    assert!(said.contains("good.pem: revoked") && said.contains("cACompromise") && said.contains("Response verify OK"), "{said}");
+    // What it never issued is unknown as ever, and its own certificate is its parent's affair.
+    let said = world.ask(&["-serial", "0x0123456789abcdef0123456789abcdef"]);
+    assert!(said.contains("unknown") && said.contains("Response verify OK"), "{said}");
+    // It signs nothing else.
+    let body = json!({"common_name": "late.example.com"});
+    world.appliance.call("POST", "/v1/pki/issue/web", Some(body)).refused(409);
+    // Its responder is kept up like any other's.
+    let first = world.responder("good");
+    assert!(world.appliance.stop());
+    schedule(&world.appliance, "3s", "6s", "20s");
+    world.appliance = Appliance::start_in(scratch.path());
+    world.appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": first, "reason": "superseded"}))).expect(200);
+    until("another responder", || world.responder("good") != first);
+    assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: revoked"));
+    // A root as well, and what stands below one.
+    let root = world.appliance.root("late", "ec", 256);
+    let body = json!({"name": "below", "common_name": "Below", "ca_type": "intermediate", "parent_ca_id": root, "key_type": "ec"});
+    let below = world.appliance.call("POST", "/v1/pki/ca", Some(body)).expect(201)["id"].as_str().unwrap().to_owned();
+    world.appliance.role("below", &below, json!({}));
+    let body = json!({"common_name": "www.example.com"});
+    let issued = world.appliance.call("POST", "/v1/pki/issue/below", Some(body)).expect(201);
+    world.appliance.call("POST", &format!("/v1/pki/ca/{root}/revoke"), Some(json!({}))).expect(200);
+    let chain = issued["ca_chain"].as_array().unwrap().iter().map(|pem| pem.as_str().unwrap());
+    let chain: Vec<_> = chain.collect();
+    world.requester.write("late.pem", chain[1]);
+    world.requester.write("below.pem", chain[0]);
+    world.requester.write("www.pem", issued["certificate"].as_str().unwrap());
+    world.requester.write("late-chain.pem", chain.concat());
+    for (issuer, certificate, ca) in [("late.pem", "late.pem", &root), ("late.pem", "below.pem", &root), ("below.pem", "www.pem", &below)] {
+        let url = format!("http://{}/ocsp/{ca}", world.http());
+        let arguments = ["ocsp", "-issuer", issuer, "-cert", certificate, "-url", &url, "-CAfile", "late-chain.pem"];
+        let output = world.requester.command("openssl", &arguments).output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains(&format!("{certificate}: revoked")) && said.contains("Response verify OK"), "{said}");
+    }
+}
+
+#[test]
+fn the_end_of_a_hold_is_seen_at_once_and_told_by_the_delta_crl() {
+    let world = World::of(Appliance::start(), "ec", 256);
+    let path = format!("/v1/pki/ca/{}", world.issuing);
+    world.appliance.call("PATCH", &path, Some(json!({"crl": {"delta": true}}))).expect(200);
+    let issued = world.issue("held");
+    let status = || {
+        // The answer for everybody, which may have been signed ahead.
+        let said = world.ask(&["-no_nonce", "-cert", "held.pem"]);
+        assert!(said.contains("Response verify OK"), "{said}");
+        said.split_once("held.pem: ").unwrap_or_else(|| panic!("{said}")).1.split_whitespace().next().unwrap().to_owned()
+    };
+    let regenerate = |kind: &str| {
+        let path = format!("/api/v1/ca/{}/crl/regenerate", world.issuing);
+        world.appliance.call("POST", &path, Some(json!({"type": kind}))).expect(200)
+    };
+    assert_eq!((status(), status()), ("good".to_owned(), "good".to_owned()));
+    world.revoke(&issued, "certificate_hold");
+    assert_eq!((status(), status()), ("revoked".to_owned(), "revoked".to_owned()));
+    regenerate("full");
+    let lift = format!("/v1/pki/certificates/{}/unrevoke", issued["id"].as_str().unwrap());
+    world.appliance.call("POST", &lift, None).expect(200);
+    let lifted = Instant::now();
+    assert_eq!(status(), "good");
+    assert!(lifted.elapsed() < VISIBLE_WITHIN * 3, "the machine is too slow for this test: {:?}", lifted.elapsed());
+    regenerate("delta");
+    let delta = world.fetch("GET", &format!("/crl/{}-delta.crl", world.issuing), None, &[]);
+    world.requester.write("delta.crl", &delta.body);
+    let text = world.requester.openssl(&["crl", "-inform", "DER", "-in", "delta.crl", "-CAfile", "chain.pem", "-noout", "-text"]);
+    let serial = issued["serial_number"].as_str().unwrap().replace(':', "");
+    assert!(text.contains("verify OK") && text.contains("Remove From CRL") && text.contains(&serial), "{text}");
+    // On hold again, and again free.
+    world.revoke(&issued, "certificate_hold");
+    assert_eq!(status(), "revoked");
+    world.appliance.call("POST", &lift, None).expect(200);
+    assert_eq!(status(), "good");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The token is away: what was signed before is served on, and nothing that is no longer so.
+//! The token is away: what was signed before is served on, CRLs and answers, and nothing that is no longer so.
 
 use tempfile::TempDir;
 
@@ -21,11 +21,14 @@ fn cached_answers_are_served_on_unless_a_revocation_has_ended_them() {
     let [asked, doomed_request, new] = ["asked", "doomed", "new"].map(|name| world.request(name, &[]));
     let fetch = |request: &[u8]| world.fetch("POST", &path, Some(request), &[]);
     let (before, _) = (fetch(&asked).body, fetch(&doomed_request));
+    let crl_before = world.fetch("GET", &format!("/crl/{}.crl", world.issuing), None, &[]).body;
     // CKR_DEVICE_ERROR.
     shim.set("C_SignInit always before 0x30\nC_Sign always before 0x30\n");
     for _ in 0..3 {
         assert_eq!(fetch(&asked).body, before);
     }
+    let crl = world.fetch("GET", &format!("/crl/{}.crl", world.issuing), None, &[]);
+    assert_eq!((crl.status, crl.body == crl_before), (200, true), "and so are CRLs");
     let answer = fetch(&new);
     assert_eq!((answer.status, answer.body.as_slice()), (200, &TRY_LATER[..]));
     // A revocation needs no token, and ends what was said before.

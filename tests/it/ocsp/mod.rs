@@ -4,6 +4,7 @@ mod answers;
 mod asking;
 mod away;
 mod clients;
+mod overtaken;
 mod rotation;
 mod setting;
 mod stapling;

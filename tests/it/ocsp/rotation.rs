@@ -1,11 +1,13 @@
 //! Responders end and are followed by others; a kill on the way leaves neither a key without a record nor a responder without a key.
 
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{World, schedule, until};
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, run};
+use crate::faults::shim::Shim;
 
 /// The audit trail's entries of an action, with the key they are about.
 fn keys(appliance: &Appliance, action: &str, role: &str) -> Vec<String> {
@@ -59,6 +61,50 @@ fn a_responder_whose_certificate_is_revoked_is_replaced() {
     until("another responder", || world.responder("good") != first);
 }
 
+/// The id of the certificate that the responder signs by.
+fn responder_id(world: &World) -> String {
+    let serial = world.responder("good");
+    let listed = world.appliance.call("GET", "/v1/pki/certificates?limit=1000&include_revoked=true", None).expect(200);
+    let is_it = |item: &&serde_json::Value| item["serial_number"].as_str().unwrap().replace(':', "") == serial.to_uppercase();
+    listed["data"].as_array().unwrap().iter().find(is_it).unwrap_or_else(|| panic!("no {serial} in {listed}"))["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// It would have left the record of a key without its certificate, with which no daemon started.
+#[test]
+fn the_certificate_of_a_responder_is_not_deleted_also_under_a_revoked_authority() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut world = World::of(Appliance::start_in(scratch.path()), "ec", 256);
+    world.issue("good");
+    let path = format!("/v1/pki/certificates/{}", responder_id(&world));
+    world.appliance.call("POST", &format!("/v1/pki/ca/{}/revoke", world.issuing), None).expect(200);
+    assert_eq!(world.appliance.call("DELETE", &path, None).refused(409).0, "is_ocsp_responder");
+    assert!(world.appliance.stop());
+    world.appliance = Appliance::start_in(scratch.path());
+    assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: revoked"));
+}
+
+#[test]
+fn a_responder_without_a_certificate_keeps_nobody_from_starting() {
+    use chancery::storage::{Change, Class, Options, Storage, Table};
+    let scratch = tempfile::tempdir().unwrap();
+    let mut world = World::of(Appliance::start_in(scratch.path()), "ec", 256);
+    world.issue("good");
+    let id: chancery::base::id::CertId = responder_id(&world).parse().unwrap();
+    let made = keys(&world.appliance, "key.generate", "[ocsp]");
+    assert!(world.appliance.stop());
+    {
+        let (storage, _) = Storage::open(&scratch.path().join("data"), Options::default()).unwrap();
+        let change = Change::new(Class::Normal).delete(Table::Certificates, id.as_bytes());
+        tokio::runtime::Runtime::new().unwrap().block_on(storage.commit(change)).unwrap();
+    }
+    world.appliance = Appliance::start_in(scratch.path());
+    until("the end of its key", || keys(&world.appliance, "key.destroy", "[ocsp]") == made);
+    assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: good"));
+}
+
 /// CHANCERY_OCSP_CRASH_ROUNDS says how often (6).
 #[test]
 fn a_kill_leaves_no_half_made_responder() {
@@ -97,6 +143,64 @@ fn a_kill_leaves_no_half_made_responder() {
     let (made, destroyed) = (keys(&world.appliance, "key.generate", "[ocsp]"), keys(&world.appliance, "key.destroy", "[ocsp]"));
     println!("{rounds} kills: {} keys begun, {} destroyed", made.len(), destroyed.len());
     assert!(made.len() as u64 > rounds);
+}
+
+/// The responders' key pairs in the token, of all authorities, as pkcs11-tool lists them.
+fn pairs(appliance: &Appliance) -> (usize, usize) {
+    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
+    let mut command = Command::new("pkcs11-tool");
+    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).arg("--module").arg(Shim::real_module());
+    let listed = run(command.args(["--token-label", "chancery-dev", "--login", "--pin", pin.trim(), "--list-objects"]));
+    let count = |kind: &str| {
+        let objects = listed.split(" Key Object").collect::<Vec<_>>();
+        objects
+            .windows(2)
+            .filter(|pair| pair[0].ends_with(kind) && pair[1].lines().any(|line| line.contains("label:") && line.contains("ocsp ")))
+            .count()
+    };
+    (count("Private"), count("Public"))
+}
+
+/// A rotation is held up at each of its steps and the daemon is killed there.
+#[test]
+fn a_kill_within_a_rotation_leaves_one_responder_and_no_key_of_nobody() {
+    let shim = Shim::new();
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("appliance");
+    let start = || {
+        Appliance::start_with(&dir, |command| {
+            command.arg("--module").arg(shim.module());
+        })
+    };
+    let mut world = World::of(start(), "ec", 256);
+    world.issue("good");
+    assert!(world.appliance.stop());
+    schedule(&world.appliance, "2s", "4s", "1h");
+    world.appliance = start();
+    let mut last = world.responder("good");
+    assert_eq!(pairs(&world.appliance), (1, 1));
+    for held_up in ["C_GenerateKeyPair", "C_Sign", "C_DestroyObject"] {
+        shim.set(&format!("{held_up} always delay 2500\n"));
+        let before = shim.hits(held_up);
+        world.appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": last, "reason": "superseded"}))).expect(200);
+        // Nobody asks meanwhile, so the first signature is that of the new responder's certificate.
+        until(held_up, || shim.hits(held_up) > before);
+        world.appliance.kill();
+        shim.set("");
+        world.appliance = start();
+        let health = world.appliance.call_as(None, "GET", "/healthz", None).expect(200);
+        assert!(health.get("key_faults").is_none(), "{held_up}: {health}\n{}", world.appliance.log());
+        assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: good"), "{held_up}");
+        // Begun anew or taken up: the revoked one is replaced, and its key goes when its answers have ended.
+        until("another responder", || world.responder("good") != last);
+        last = world.responder("good");
+        until("one key pair", || pairs(&world.appliance) == (1, 1));
+        let signers: Vec<_> = (0..5).map(|_| world.responder("good")).collect();
+        assert!(signers.iter().all(|signer| *signer == last), "{held_up}: {signers:?}");
+        let (made, destroyed) = (keys(&world.appliance, "key.generate", "[ocsp]"), keys(&world.appliance, "key.destroy", "[ocsp]"));
+        until("the records to say so too", || keys(&world.appliance, "key.destroy", "[ocsp]").len() + 1 == made.len());
+        assert!(destroyed.iter().all(|key| made.contains(key)), "{held_up}");
+    }
 }
 
 /// A request about a root's own certificate, which its responder knows.
