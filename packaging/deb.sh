@@ -32,3 +32,8 @@ arguments=(--no-build --profile "$profile" --locked --quiet --no-dbgsym --strip 
 if [[ $# -gt 1 ]]; then arguments+=(--deb-version "$2"); fi
 cargo deb "${arguments[@]}"
 cargo deb "${arguments[@]}" --variant softhsm
+# What an administrator fetches stays small; the development build is not fetched by anybody.
+if [[ $profile == release ]]; then
+    large=$(find "$folder" -name '*.deb' -size +15M)
+    [[ -z $large ]] || { echo "More than 15 MB: $large" >&2; exit 1; }
+fi

@@ -4,6 +4,7 @@
 //! `tests/repo` holds it.
 
 pub mod access;
+pub mod acme_server;
 pub mod api;
 pub mod audit;
 pub mod base;

@@ -28,13 +28,15 @@ pub enum AccessError {
     Escalation,
     #[error("only the system right renames an organization")]
     NeedsSystem,
-    #[error("the organization owns authorities or trust anchors")]
+    #[error("the organization owns more than projects, users and tokens")]
     InUse,
     #[error("the default organization stays")]
     IsDefault,
     /// The token that has it, where the caller may know.
     #[error("that key stands for another token")]
     KeyTaken(Option<TokenId>),
+    #[error("too many tokens in a row were each made with the one before")]
+    TooManyGenerations,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
     #[error("a record of an organization, a project, a user or a token cannot be read")]

@@ -24,7 +24,7 @@ pub use record::reads;
 pub use rights::{Grant, GrantFault, Rights};
 pub use scope::{Permission, Scope, UnknownScope};
 pub use secret::{Secret, without_secrets};
-pub use tokens::{Credential, LONGEST_TOKEN_LIFE, NewToken, Token, TokenRequest};
+pub use tokens::{Credential, LONGEST_TOKEN_LIFE, Maker, NewToken, Token, TokenRequest};
 pub use users::{User, UserChange, UserRequest, UserRole};
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Organisations, projects, users and tokens as they are kept on disk. Versions are added, never changed.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Credential, Grant, Organization, Project, Scope, Token, User};
+use super::{Credential, Grant, Maker, Organization, Project, Scope, Token, User};
 use crate::base::clock::from_seconds;
 use crate::base::id::{OrgId, ProjectId, TokenId, UserId};
 use crate::storage::Table;
@@ -54,6 +56,25 @@ pub enum TokenRecord {
         created_at: i64,
         expires_at: Option<i64>,
     },
+    /// With the tokens it was made with.
+    V3 {
+        organization: [u8; 16],
+        user: Option<[u8; 16]>,
+        project: Option<[u8; 16]>,
+        name: String,
+        scopes: Vec<String>,
+        credential: CredentialRecord,
+        created_at: i64,
+        expires_at: Option<i64>,
+        makers: Vec<MakerRecord>,
+    },
+}
+
+/// A token that another was made with, on disk.
+#[derive(Serialize, Deserialize)]
+pub struct MakerRecord {
+    token: [u8; 16],
+    user: Option<[u8; 16]>,
 }
 
 /// What stands for a token, on disk.
@@ -115,8 +136,8 @@ impl UserRecord {
 
 impl TokenRecord {
     pub fn encode(token: &Token) -> Result<Vec<u8>, postcard::Error> {
-        let Token { id: _, organization, user, project, name, scopes, credential, created_at, expires_at } = token.clone();
-        postcard::to_allocvec(&Self::V2 {
+        let Token { id: _, organization, user, project, name, scopes, credential, created_at, expires_at, makers } = token.clone();
+        postcard::to_allocvec(&Self::V3 {
             organization: *organization.as_bytes(),
             user: user.map(|id| *id.as_bytes()),
             project: project.map(|id| *id.as_bytes()),
@@ -128,6 +149,7 @@ impl TokenRecord {
             },
             created_at: created_at.as_second(),
             expires_at: expires_at.map(|time| time.as_second()),
+            makers: makers.iter().map(MakerRecord::encode).collect(),
         })
     }
 
@@ -140,7 +162,18 @@ impl TokenRecord {
                 scopes.push(Scope::System.into());
             }
             let (created_at, expires_at) = (from_seconds(created_at), expires_at.map(from_seconds));
-            Token { id, organization: OrgId::DEFAULT, user: None, project: None, name, scopes, credential, created_at, expires_at }
+            Token {
+                id,
+                organization: OrgId::DEFAULT,
+                user: None,
+                project: None,
+                name,
+                scopes,
+                credential,
+                created_at,
+                expires_at,
+                makers: Arc::default(),
+            }
         };
         Some(match postcard::from_bytes(bytes).ok()? {
             Self::V1 { name, scopes, secret_sha256, created_at, expires_at } => {
@@ -156,14 +189,45 @@ impl TokenRecord {
                 project: project.map(ProjectId::from_bytes),
                 name,
                 scopes: grants(&scopes),
-                credential: match credential {
-                    CredentialRecord::Secret { sha256 } => Credential::Secret { sha256 },
-                    CredentialRecord::ClientKey { spki_sha256 } => Credential::ClientKey { spki_sha256 },
-                },
+                credential: credential.decode(),
                 created_at: from_seconds(created_at),
                 expires_at: expires_at.map(from_seconds),
+                makers: Arc::default(),
+            },
+            Self::V3 { organization, user, project, name, scopes, credential, created_at, expires_at, makers } => Token {
+                id,
+                organization: OrgId::from_bytes(organization),
+                user: user.map(UserId::from_bytes),
+                project: project.map(ProjectId::from_bytes),
+                name,
+                scopes: grants(&scopes),
+                credential: credential.decode(),
+                created_at: from_seconds(created_at),
+                expires_at: expires_at.map(from_seconds),
+                makers: makers.into_iter().map(MakerRecord::decode).collect(),
             },
         })
+    }
+}
+
+impl CredentialRecord {
+    fn decode(self) -> Credential {
+        match self {
+            Self::Secret { sha256 } => Credential::Secret { sha256 },
+            Self::ClientKey { spki_sha256 } => Credential::ClientKey { spki_sha256 },
+        }
+    }
+}
+
+impl MakerRecord {
+    fn encode(maker: &Maker) -> Self {
+        let Maker { token, user } = maker;
+        Self { token: *token.as_bytes(), user: user.map(|id| *id.as_bytes()) }
+    }
+
+    fn decode(self) -> Maker {
+        let Self { token, user } = self;
+        Maker { token: TokenId::from_bytes(token), user: user.map(UserId::from_bytes) }
     }
 }
 

@@ -208,3 +208,51 @@ fn a_token_of_the_first_version_belongs_to_the_default_organization() {
     let token = record::TokenRecord::decode(crate::base::id::TokenId::new(), &development).unwrap();
     assert_eq!(token.scopes, [Scope::PkiAdmin.into(), Scope::System.into()]);
 }
+
+#[tokio::test]
+async fn a_key_of_another_organization_is_not_taken_from_it_when_its_token_has_expired() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = directory(dir.path());
+    let system = Caller::system();
+    let wanted = OrganizationRequest { name: "tenant".to_owned(), allow_self_approval: false };
+    let tenant = directory.create_organization(wanted, &system).await.unwrap().id;
+    let of_key = |organization, ttl| TokenRequest {
+        client_spki_sha256: Some([7; 32]),
+        ttl,
+        ..request(organization, vec![Scope::PkiRead.into(), Scope::AccessAdmin.into()])
+    };
+    // One that has expired already.
+    directory.create_token(of_key(tenant, Some(Span::seconds(0))), &system).await.unwrap();
+    assert!(directory.of_client_key([7; 32]).is_none());
+    let own = directory.create_token(request(OrgId::DEFAULT, vec![Scope::PkiAdmin.into()]), &system).await.unwrap();
+    let holder = directory.of_secret(own.secret.unwrap().expose()).unwrap();
+    let other = Caller::token(&holder, crate::base::id::RequestId::new());
+    let refused = directory.create_token(of_key(OrgId::DEFAULT, Some(Span::seconds(3_600))), &other).await;
+    assert!(matches!(refused, Err(AccessError::KeyTaken(None))), "and it is not told whose it is");
+    // Its own organisation may have it again.
+    directory.create_token(of_key(tenant, Some(Span::seconds(3_600))), &system).await.unwrap();
+    assert_eq!(directory.of_client_key([7; 32]).unwrap().token.organization, tenant);
+}
+
+#[tokio::test]
+async fn a_token_knows_those_it_was_made_with_also_after_they_have_ended_and_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second, secret) = {
+        let directory = directory(dir.path());
+        let mut caller = Caller::system();
+        let mut made = Vec::new();
+        for _ in 0..3 {
+            let NewToken { token, secret } =
+                directory.create_token(request(OrgId::DEFAULT, vec![Scope::PkiAdmin.into()]), &caller).await.unwrap();
+            let secret = secret.unwrap();
+            caller = Caller::token(&directory.of_secret(secret.expose()).unwrap(), crate::base::id::RequestId::new());
+            made.push((token.id, secret));
+        }
+        directory.revoke_token(made[1].0, &Caller::system()).await.unwrap();
+        let (_, secret) = made.pop().unwrap();
+        (made[0].0, made[1].0, secret)
+    };
+    let holder = directory(dir.path()).of_secret(secret.expose()).unwrap();
+    let makers: Vec<_> = holder.token.makers.iter().map(|maker| maker.token).collect();
+    assert_eq!(makers, [second, first]);
+}

@@ -17,6 +17,9 @@ use crate::storage::{Change, Class, Table};
 /// The longest life of a token: it must be renewed by somebody once a year.
 pub const LONGEST_TOKEN_LIFE: Span = Span::days(366);
 
+/// How many tokens may be in a row that each was made with the one before: what is written of all of them stays small.
+pub(super) const MOST_GENERATIONS: usize = 1_000;
+
 /// A token without its secret.
 #[derive(Clone, Debug)]
 pub struct Token {
@@ -32,6 +35,16 @@ pub struct Token {
     pub created_at: Timestamp,
     /// None for the development token only.
     pub expires_at: Option<Timestamp>,
+    /// The token it was made with, the one that was made with, and so on: nearest first. Also when these have ended since. Empty when it was
+    /// made without one, or by a version that did not write it down.
+    pub makers: Arc<[Maker]>,
+}
+
+/// A token that another was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Maker {
+    pub token: TokenId,
+    pub user: Option<UserId>,
 }
 
 /// What a caller shows to be taken for the token.
@@ -104,8 +117,15 @@ impl Directory {
             Some(spki_sha256) => (Credential::ClientKey { spki_sha256 }, None),
         };
         let holder = self.read().tokens.get(&credential).cloned();
-        if let Some(holder) = holder.as_ref().filter(|holder| holder.is_active(self.clock.now())) {
+        // That the client has the key is not asked for here, so an expired token of another organisation keeps it: who names a key must not get
+        // it from those whose it may be.
+        let keeps = |holder: &&Arc<Token>| holder.is_active(self.clock.now()) || holder.organization != request.organization;
+        if let Some(holder) = holder.as_ref().filter(keeps) {
             return Err(AccessError::KeyTaken(caller.reaches(holder.organization).then_some(holder.id)));
+        }
+        let makers = caller.makers_of_what_it_makes();
+        if makers.len() > MOST_GENERATIONS {
+            return Err(AccessError::TooManyGenerations);
         }
         let now = self.now();
         let TokenRequest { organization, user, project, name, scopes, ttl, client_spki_sha256: _ } = request;
@@ -119,6 +139,7 @@ impl Directory {
             credential,
             created_at: now,
             expires_at: ttl.map(|ttl| from_seconds(now.as_second() + ttl.as_seconds() as i64)),
+            makers,
         };
         let value = TokenRecord::encode(&token).map_err(|_| AccessError::Record)?;
         let key = token.id.as_bytes();

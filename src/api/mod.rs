@@ -1,5 +1,6 @@
 //! Wire types: what requests and responses look like in JSON, by API family. No behaviour but reading a body.
 
+pub mod acme;
 pub mod admin;
 pub mod body;
 pub mod crl;

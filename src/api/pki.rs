@@ -143,6 +143,8 @@ request_body! {
         /// Whether certificates say that there is no revocation information about them, and carry neither the URL of a CRL nor of an
         /// OCSP responder (RFC 9608); only with a `max_ttl` of at most 7 days.
         pub no_rev_avail: Option<bool>,
+        /// What opens the role to ACME clients; closed unless given.
+        pub acme: Option<SetRoleAcme>,
     }
 }
 
@@ -164,7 +166,42 @@ request_body! {
         /// Whether certificates say that there is no revocation information about them, and carry neither the URL of a CRL nor of an
         /// OCSP responder (RFC 9608); only with a `max_ttl` of at most 7 days.
         pub no_rev_avail: Option<bool>,
+        /// What opens the role to ACME clients; what is left out of it stays.
+        pub acme: Option<SetRoleAcme>,
     }
+}
+
+/// The account and the order by which a certificate came.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CertificateAcme {
+    pub account_id: String,
+    pub order_id: String,
+}
+
+request_body! {
+    /// What opens a role to ACME clients, who choose it as their profile or have it by their credential.
+    pub struct SetRoleAcme {
+        /// Whether it is open; true unless given.
+        pub enabled: Option<bool>,
+        /// How clients may show that a name is theirs: `http-01`, `dns-01` and `tls-alpn-01` unless given; `dns-account-01` and
+        /// `dns-persist-01` besides.
+        pub challenges: Option<Vec<String>>,
+        /// Names that accounts with a credential need not validate, by the patterns of `allowed_domains`.
+        pub pre_authorized: Option<Vec<String>>,
+        /// Whether the CAA records of names are looked at; false unless given.
+        pub caa: Option<bool>,
+        /// Whether clients may choose when a certificate begins and ends; false unless given.
+        pub allow_dates: Option<bool>,
+    }
+}
+
+/// What opens a role to ACME clients.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RoleAcme {
+    pub challenges: Vec<String>,
+    pub pre_authorized: Vec<String>,
+    pub caa: bool,
+    pub allow_dates: bool,
 }
 
 impl CreateRole {
@@ -183,6 +220,7 @@ impl CreateRole {
             store_private_keys,
             key_storage,
             no_rev_avail,
+            acme,
         } = self;
         (
             name,
@@ -199,6 +237,7 @@ impl CreateRole {
                 store_private_keys,
                 key_storage,
                 no_rev_avail,
+                acme,
             },
         )
     }
@@ -217,6 +256,7 @@ impl CreateRole {
             store_private_keys,
             key_storage,
             no_rev_avail,
+            acme,
         } = rules;
         Self {
             name,
@@ -231,6 +271,7 @@ impl CreateRole {
             store_private_keys,
             key_storage,
             no_rev_avail,
+            acme,
         }
     }
 }
@@ -254,6 +295,9 @@ pub struct Role {
     /// Whether certificates carry noRevAvail (RFC 9608).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_rev_avail: bool,
+    /// Present when the role is open to ACME clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<RoleAcme>,
     pub created_at: String,
     pub updated_at: String,
 }
@@ -349,6 +393,9 @@ pub struct Certificate {
     /// The newest that was issued in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewed_by: Option<String>,
+    /// How it came by ACME.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<CertificateAcme>,
     pub alt_names: Vec<String>,
     pub ip_sans: Vec<String>,
     pub key_type: String,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::base::id::{OrgId, RequestId, TokenId};
+use crate::base::id::{AcmeAccountId, OrgId, RequestId, TokenId};
 
 /// One line of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub enum Actor {
     System,
     /// A process of this machine, through the break-glass socket.
     BreakGlass { user: u32, process: i32 },
+    /// The holder of an account's key at the ACME server.
+    AcmeAccount { id: AcmeAccountId },
 }
 
 impl fmt::Display for Actor {
@@ -78,6 +80,7 @@ impl fmt::Display for Actor {
             Self::Anonymous => f.write_str("anonymous"),
             Self::System => f.write_str("system"),
             Self::BreakGlass { user, process } => write!(f, "break-glass (uid {user}, pid {process})"),
+            Self::AcmeAccount { id } => id.fmt(f),
         }
     }
 }
@@ -188,6 +191,19 @@ numbered! {
         CertificateUnrevoke = 193 "certificate.unrevoke",
         CrlReject = 194 "crl.reject",
         RevocationRestore = 195 "revocation.restore",
+        AcmeCredentialCreate = 240 "acme_credential.create",
+        AcmeCredentialRevoke = 241 "acme_credential.revoke",
+        AcmeAccountCreate = 242 "acme_account.create",
+        AcmeAccountUpdate = 243 "acme_account.update",
+        AcmeAccountDeactivate = 244 "acme_account.deactivate",
+        AcmeAccountKeyChange = 245 "acme_account.key_change",
+        AcmeOrderCreate = 246 "acme_order.create",
+        AcmeOrderFinalize = 247 "acme_order.finalize",
+        AcmeOrderFail = 248 "acme_order.fail",
+        AcmeChallengeAnswer = 249 "acme_challenge.answer",
+        AcmeChallengeMeet = 250 "acme_challenge.meet",
+        AcmeChallengeFail = 251 "acme_challenge.fail",
+        AcmeAuthorizationDeactivate = 252 "acme_authorization.deactivate",
     }
 }
 
@@ -225,6 +241,8 @@ impl Action {
             | Self::KeyRelease
             | Self::CrlReject
             | Self::RevocationRestore
+            | Self::AcmeCredentialCreate
+            | Self::AcmeAccountKeyChange
             | Self::OrganizationDelete => Severity::High,
             Self::CaUpdate
             | Self::KeyGenerate
@@ -266,7 +284,18 @@ impl Action {
             | Self::SecretWrite
             | Self::RequestRefused
             | Self::DaemonStart
-            | Self::DaemonStop => Severity::Normal,
+            | Self::DaemonStop
+            | Self::AcmeCredentialRevoke
+            | Self::AcmeAccountCreate
+            | Self::AcmeAccountUpdate
+            | Self::AcmeAccountDeactivate
+            | Self::AcmeOrderCreate
+            | Self::AcmeOrderFinalize
+            | Self::AcmeOrderFail
+            | Self::AcmeChallengeAnswer
+            | Self::AcmeChallengeMeet
+            | Self::AcmeChallengeFail
+            | Self::AcmeAuthorizationDeactivate => Severity::Normal,
         }
     }
 }
@@ -320,5 +349,13 @@ numbered! {
         Crl = 182 "crl",
         BaseCrlNumber = 183 "base_crl_number",
         Settings = 184 "settings",
+        AcmeAccount = 190 "acme_account",
+        AcmeOrder = 191 "acme_order",
+        AcmeCredential = 192 "acme_credential",
+        AcmeAuthorization = 193 "acme_authorization",
+        Challenge = 194 "challenge",
+        Contact = 195 "contact",
+        KeyThumbprint = 196 "key_thumbprint",
+        Label = 197 "label",
     }
 }

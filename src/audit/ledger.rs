@@ -134,7 +134,9 @@ impl Ledger {
         let mut paces = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let (pace, most) = match entry.actor {
             Actor::Anonymous => (&mut paces.anonymous, ANONYMOUS_NOTES_PER_SECOND),
-            Actor::Token { .. } | Actor::System | Actor::BreakGlass { .. } => (&mut paces.known, NOTES_PER_SECOND),
+            Actor::Token { .. } | Actor::System | Actor::BreakGlass { .. } | Actor::AcmeAccount { .. } => {
+                (&mut paces.known, NOTES_PER_SECOND)
+            }
         };
         if pace.second != entry.time.as_second() {
             pace.second = entry.time.as_second();
@@ -191,7 +193,7 @@ impl Filter {
         let Self { organization, action, token, object, refused, since, until } = self;
         let actor = match &entry.actor {
             Actor::Token { id, .. } => Some(*id),
-            Actor::Anonymous | Actor::System | Actor::BreakGlass { .. } => None,
+            Actor::Anonymous | Actor::System | Actor::BreakGlass { .. } | Actor::AcmeAccount { .. } => None,
         };
         organization.is_none_or(|organization| entry.organization == Some(organization))
             && action.is_none_or(|action| entry.action == action)

@@ -21,6 +21,18 @@ impl Origin {
         Self { actor, request: Some(request), organization: None, details: Vec::new() }
     }
 
+    /// What is done on somebody's behalf outside of any request.
+    pub fn of(actor: Actor) -> Self {
+        Self { actor, request: None, organization: None, details: Vec::new() }
+    }
+
+    /// The same, when it has turned out who acts.
+    #[must_use]
+    pub fn by(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
     /// The daemon's own work.
     pub fn system() -> Self {
         Self { actor: Actor::System, request: None, organization: None, details: Vec::new() }

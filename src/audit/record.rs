@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Actor, Entry, Field, Outcome};
-use crate::base::id::{OrgId, RequestId, TokenId};
+use crate::base::id::{AcmeAccountId, OrgId, RequestId, TokenId};
 
 /// The longest text that is kept; more is cut off, and the cut is seen.
 pub(super) const LONGEST: usize = 512;
@@ -51,6 +51,7 @@ enum ActorV1 {
     Anonymous,
     System,
     BreakGlass { user: u32, process: i32 },
+    AcmeAccount([u8; 16]),
 }
 
 /// The bytes of an entry.
@@ -65,6 +66,7 @@ pub(super) fn encode(entry: Entry) -> Vec<u8> {
             Actor::Anonymous => ActorV1::Anonymous,
             Actor::System => ActorV1::System,
             Actor::BreakGlass { user, process } => ActorV1::BreakGlass { user, process },
+            Actor::AcmeAccount { id } => ActorV1::AcmeAccount(*id.as_bytes()),
         },
         action: action.number(),
         object: object.map(clean),
@@ -98,6 +100,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Entry, EntryFault> {
             ActorV1::Anonymous => Actor::Anonymous,
             ActorV1::System => Actor::System,
             ActorV1::BreakGlass { user, process } => Actor::BreakGlass { user, process },
+            ActorV1::AcmeAccount(id) => Actor::AcmeAccount { id: AcmeAccountId::from_bytes(id) },
         },
         action: Action::from_number(action).ok_or(EntryFault::Action(action))?,
         object,

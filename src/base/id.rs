@@ -90,6 +90,14 @@ ids! {
     UserId = "usr_";
     /// A webhook.
     WebhookId = "webhook_";
+    /// An account at the ACME server.
+    AcmeAccountId = "acct_";
+    /// An order at the ACME server.
+    AcmeOrderId = "ord_";
+    /// An authorization at the ACME server.
+    AcmeAuthorizationId = "authz_";
+    /// A credential that binds accounts at the ACME server to an organisation.
+    AcmeCredentialId = "cred_";
     /// One request, as logs, audit entries and the `X-Request-Id` header name it.
     RequestId = "req_";
 }

@@ -1,10 +1,12 @@
-//! What every other module may lean on: time, ids, durations, secrets, pages, texts and keys of names. No I/O but the clock and the random source.
+//! What every other module may lean on: time, ids, durations, secrets, pages, texts, keys of names, and buckets that limit rates. No I/O but the clock and the random source.
 
+pub mod bucket;
 pub mod clock;
 pub mod duration;
 pub mod id;
 pub mod object_name;
 pub mod page;
+pub mod recent;
 pub mod secret;
 pub mod tenant;
 pub mod text;

@@ -1,7 +1,7 @@
 //! Keys the appliance makes for others: returned once, and kept nowhere unless the role says so.
 //!
 //! An RSA key costs a good part of a second of a core, thousands of times what the request for it costs. So only as many are made at once
-//! as leave a core for everything else, a bounded number waits, and the next is turned away at once.
+//! as leave a core for everything else, and a bounded number waits, of which [`KeptKeys::places`] keeps account.
 
 use std::sync::Arc;
 
@@ -14,9 +14,6 @@ use crate::profiles::KeyKeeping;
 use crate::x509::algorithm::KeyType;
 use crate::x509::key::PublicKey;
 use crate::x509::private_key::{self, GeneratedKey};
-
-/// How many requests may wait for an RSA key: with two cores, about half a minute's work.
-const WAITING: usize = 32;
 
 /// What a client that was turned away is told to wait.
 pub const RETRY_AFTER_SECONDS: u64 = 5;
@@ -52,17 +49,12 @@ pub struct SubjectKeys {
 /// Makes them in this process.
 #[derive(Clone)]
 struct Generator {
-    /// Those that wait and those that are made.
-    admitted: Arc<Semaphore>,
     at_once: Arc<Semaphore>,
 }
 
 /// Why no key was made.
 #[derive(Debug, thiserror::Error)]
 pub enum SubjectKeyError {
-    /// Enough requests wait for keys; come back later.
-    #[error("{WAITING} requests wait for RSA keys already")]
-    Busy,
     /// The random source or the library failed.
     #[error("a key could not be made")]
     Failed,
@@ -73,7 +65,7 @@ pub enum SubjectKeyError {
 impl SubjectKeys {
     pub fn new(kept: KeptKeys) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { kept, generator: Generator::bounded(cores.saturating_sub(1).max(1), WAITING) }
+        Self { kept, generator: Generator::bounded(cores.saturating_sub(1).max(1)) }
     }
 
     /// Makes a key. One that is to be an object of the token is made there; one that is sealed, or not kept, in this process.
@@ -89,7 +81,9 @@ impl SubjectKeys {
             let (kept, private) = self.kept.make(owner, key_type, token, caller).await?;
             return Ok(SubjectKey { public: kept.public.clone(), private, kept: Some(kept) });
         }
+        let place = self.kept.places().take(key_type, caller.organization())?;
         let GeneratedKey { public, pkcs8 } = self.generator.generate(key_type).await?;
+        drop(place);
         let private = SecretBytes::from(pkcs8);
         let kept = match is_wrapped {
             Some(_) => Some(self.kept.seal(owner, private.clone(), token).await?),
@@ -100,8 +94,8 @@ impl SubjectKeys {
 }
 
 impl Generator {
-    fn bounded(at_once: usize, waiting: usize) -> Self {
-        Self { admitted: Arc::new(Semaphore::new(at_once + waiting)), at_once: Arc::new(Semaphore::new(at_once)) }
+    fn bounded(at_once: usize) -> Self {
+        Self { at_once: Arc::new(Semaphore::new(at_once)) }
     }
 
     /// A new key pair.
@@ -109,7 +103,6 @@ impl Generator {
         match key_type {
             KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => generate(key_type),
             KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => {
-                let _admitted = self.admitted.try_acquire().map_err(|_| SubjectKeyError::Busy)?;
                 // Moved into the work, which goes on when the client has left: the core is in use until it ends.
                 let place = Arc::clone(&self.at_once).acquire_owned().await.map_err(|_| SubjectKeyError::Failed)?;
                 let work = tokio::task::spawn_blocking(move || {
@@ -131,26 +124,16 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn more_rsa_keys_than_may_wait_are_refused_and_curves_are_not() {
-        let keys = Generator::bounded(1, 1);
+    async fn rsa_keys_wait_for_one_another_and_curves_do_not() {
+        let keys = Generator::bounded(1);
         let held = Arc::clone(&keys.at_once).acquire_owned().await.unwrap();
-        let waiting: Vec<_> = (0..2)
-            .map(|_| {
-                tokio::spawn({
-                    let keys = keys.clone();
-                    async move { keys.generate(KeyType::Rsa2048).await.is_ok() }
-                })
-            })
-            .collect();
-        while keys.admitted.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
-        assert!(matches!(keys.generate(KeyType::Rsa2048).await, Err(SubjectKeyError::Busy)));
+        let waiting = tokio::spawn({
+            let keys = keys.clone();
+            async move { keys.generate(KeyType::Rsa2048).await.is_ok() }
+        });
         assert!(keys.generate(KeyType::P256).await.is_ok());
+        assert!(!waiting.is_finished());
         drop(held);
-        for task in waiting {
-            assert!(task.await.unwrap());
-        }
-        assert!(keys.generate(KeyType::Rsa2048).await.is_ok());
+        assert!(waiting.await.unwrap());
     }
 }

@@ -5,6 +5,7 @@ use clap_complete::Shell;
 
 use crate::base::duration::{DurationFault, Span};
 
+use super::acme::AcmeCommand;
 use super::audit::AuditCommand;
 use super::authority::AuthorityCommand;
 use super::certificate::CertificateCommand;
@@ -89,6 +90,9 @@ pub(super) enum Command {
     /// Webhooks: where events are sent
     #[command(subcommand)]
     Webhook(WebhookCommand),
+    /// The ACME server: who may have certificates by it
+    #[command(subcommand)]
+    Acme(AcmeCommand),
     /// Secrets: values the appliance needs elsewhere, sealed by the token
     #[command(subcommand)]
     Secret(SecretCommand),

@@ -4,6 +4,7 @@
 //! A token is never taken from an argument, a key file is never overwritten and never readable by others, and what the
 //! server or a certificate says is stripped of control characters before a terminal sees it.
 
+mod acme;
 mod arguments;
 mod audit;
 mod authority;
@@ -76,6 +77,7 @@ async fn execute(cli: Cli, environment: Environment<'_>, screen: &mut Screen<'_>
         Command::User(command) => command.run(&mut connect(screen)?).await,
         Command::Webhook(command) => command.run(&mut connect(screen)?).await,
         Command::Token(command) => command.run(&mut connect(screen)?).await,
+        Command::Acme(command) => command.run(&mut connect(screen)?).await,
         Command::Secret(command) => command.run(&mut connect(screen)?).await,
         Command::Audit(AuditCommand::List(command)) => command.run(&mut connect(screen)?).await,
         Command::Audit(AuditCommand::Verify { dir }) => audit::verify(dir, json, screen).await,

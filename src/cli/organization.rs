@@ -37,7 +37,7 @@ pub(super) enum OrganizationCommand {
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         allow_self_approval: Option<bool>,
     },
-    /// Delete an organization that owns no authorities and no trust anchors, with its projects, users and tokens
+    /// Delete an organization that owns nothing but projects, users and tokens, with these
     Delete {
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,

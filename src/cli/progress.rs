@@ -15,7 +15,8 @@ pub(super) async fn shown<T>(doing: &'static str, terminal: bool, wait: impl Fut
     if let Ok(done) = tokio::time::timeout(PATIENCE, wait.as_mut()).await {
         return done;
     }
-    let spinner = ProgressBar::new_spinner().with_message(doing);
+    // What is shown is the whole wait, which began before there was anything to show.
+    let spinner = ProgressBar::new_spinner().with_message(doing).with_elapsed(PATIENCE);
     spinner.set_style(ProgressStyle::with_template("{spinner} {msg} ({elapsed})").unwrap_or_else(|_| ProgressStyle::default_spinner()));
     spinner.enable_steady_tick(Duration::from_millis(120));
     let done = wait.await;

@@ -3,7 +3,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use crate::api::pki::{CreateRole, Role, UpdateRole};
+use crate::api::pki::{CreateRole, Role, RoleAcme, SetRoleAcme, UpdateRole};
 
 use super::arguments::duration;
 use super::failure::Failure;
@@ -82,6 +82,21 @@ pub(super) struct Rules {
     /// Whether certificates say that nobody need look for their revocation (RFC 9608); with a longest lifetime of at most 7d
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     no_rev_avail: Option<bool>,
+    /// Whether ACME clients may choose the role
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    acme: Option<bool>,
+    /// How ACME clients may show that a name is theirs: http-01, dns-01, tls-alpn-01, dns-account-01 or dns-persist-01; may be repeated
+    #[arg(long, value_name = "CHALLENGE")]
+    acme_challenge: Option<Vec<String>>,
+    /// A domain that ACME accounts with a credential need not validate; may be repeated
+    #[arg(long, value_name = "DOMAIN")]
+    acme_pre_authorized: Option<Vec<String>>,
+    /// Whether the CAA records of names that ACME clients ask for are looked at
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    acme_caa: Option<bool>,
+    /// Whether ACME clients may choose when a certificate begins and ends
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    acme_dates: Option<bool>,
 }
 
 impl RoleCommand {
@@ -136,7 +151,21 @@ impl Rules {
             store_private_keys,
             key_storage,
             no_rev_avail,
+            acme,
+            acme_challenge,
+            acme_pre_authorized,
+            acme_caa,
+            acme_dates,
         } = self;
+        let is_asked =
+            acme.is_some() || acme_challenge.is_some() || acme_pre_authorized.is_some() || acme_caa.is_some() || acme_dates.is_some();
+        let opening = SetRoleAcme {
+            enabled: acme,
+            challenges: acme_challenge,
+            pre_authorized: acme_pre_authorized,
+            caa: acme_caa,
+            allow_dates: acme_dates,
+        };
         UpdateRole {
             ca_id,
             allowed_domains: allowed_domain,
@@ -149,6 +178,7 @@ impl Rules {
             store_private_keys,
             key_storage,
             no_rev_avail,
+            acme: is_asked.then_some(opening),
         }
     }
 }
@@ -172,7 +202,20 @@ fn details(role: &Role) -> Rows {
         ("common name required", Some(table::yes(role.require_cn))),
         ("private keys kept", Some(role.key_storage.clone().unwrap_or_else(|| table::yes(role.store_private_keys)))),
         ("revocation information", Some(if role.no_rev_avail { "none (noRevAvail)" } else { "published" }.to_owned())),
+        ("ACME", role.acme.as_ref().map(opening)),
         ("created at", Some(role.created_at.clone())),
         ("updated at", Some(role.updated_at.clone())),
     ])
+}
+
+/// What ACME clients may do with it.
+fn opening(acme: &RoleAcme) -> String {
+    let RoleAcme { challenges, pre_authorized, caa, allow_dates } = acme;
+    let parts = [
+        table::joined(challenges),
+        table::joined(pre_authorized).map(|names| format!("without validation {names}")),
+        caa.then(|| "CAA is looked at".to_owned()),
+        allow_dates.then(|| "with dates".to_owned()),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

@@ -13,6 +13,8 @@ use super::connection::{ConnectionArguments, SettingsFault};
 use super::screen::printable;
 use super::*;
 
+mod routes;
+
 const CA: &str = "ca_0190a0b0c0d07000800000000000abcd";
 const ISSUED: &str = r#"{"id":"cert_1","certificate":"CERT","private_key":"KEY","ca_chain":["ISSUER\n","ROOT"],"serial_number":"1A:2B","not_after":"T","warnings":["cut"]}"#;
 const CERTIFICATE: &str = r#"{"id":"cert_1","common_name":"a.example","issuer_ca_id":"ca_1","serial_number":"1A","valid_from":"F","valid_until":"U","is_revoked":true,"role":"web","alt_names":[],"ip_sans":[],"key_type":"ec","key_bits":256,"fingerprint_sha256":"AB","created_at":"C","tags":["x","y"],"description":"","future":1}"#;

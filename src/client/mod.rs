@@ -6,6 +6,7 @@
 //! token nor a returned private key in an error or by `Debug`.
 
 mod access;
+mod acme;
 mod admin;
 mod answer;
 mod authorities;

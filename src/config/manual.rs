@@ -27,7 +27,11 @@ fn every_key_is_in_the_manual_page_and_no_other() {
 fn the_example_is_a_configuration() {
     toml::from_str::<Config>(EXAMPLE).unwrap().check().unwrap();
     // What it shows as a comment has to be one as well, once it is none any more.
-    let shown = EXAMPLE.replace("\n# [", "\n[").replace("\n# listen =", "\nlisten =").replace("\n# url =", "\nurl =");
+    let shown = EXAMPLE
+        .replace("\n# [", "\n[")
+        .replace("\n# listen =", "\nlisten =")
+        .replace("\n# url =", "\nurl =")
+        .replace("\n# enabled =", "\nenabled =");
     toml::from_str::<Config>(&shown).unwrap().check().unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! The configuration file: TOML, unknown keys refused, secrets only as paths of files that hold them.
 
+pub mod acme;
 mod admin;
 pub mod limits;
 pub mod log;
@@ -49,6 +50,8 @@ pub struct Config {
     pub sandbox: sandbox::Sandbox,
     #[serde(default)]
     pub outbound: outbound::Outbound,
+    #[serde(default)]
+    pub acme: acme::Acme,
 }
 
 /// What relying parties reach.
@@ -156,6 +159,7 @@ impl Config {
             ("storage", self.storage != other.storage),
             ("sandbox", self.sandbox != other.sandbox),
             ("outbound", self.outbound != other.outbound),
+            ("acme", self.acme.differs_for_good(&other.acme)),
         ];
         differences.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
@@ -175,6 +179,7 @@ impl Config {
         self.admin.check()?;
         self.limits.check()?;
         self.outbound.check()?;
+        self.acme.check()?;
         // Without a reserve a full disk would stop revocation.
         if !(4..=1_048_576).contains(&self.storage.reserve_mib) {
             return wrong("storage.reserve_mib", "4 to 1048576");

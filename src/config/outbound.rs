@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::{ConfigError, absolute};
-use crate::outbound::{AddressPolicy, Network, Settings};
+use crate::outbound::{AddressPolicy, Network, Settings, Zone as ZoneSettings};
+use crate::x509::dns_name::DnsName;
 
 /// The section as it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -20,35 +21,57 @@ pub struct Outbound {
     pub ports: Vec<u16>,
     /// The DNS resolvers, such as `10.0.0.53:53`; those of `/etc/resolv.conf` when empty.
     pub resolvers: Vec<SocketAddr>,
+    /// Zones that have resolvers of their own; the smallest one that a name lies in counts.
+    pub zones: Vec<Zone>,
     /// A PEM file of the roots that are trusted; the system's when none.
     pub ca_file: Option<PathBuf>,
 }
 
+/// A zone of DNS and who is asked about it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// Such as `corp.example`.
+    pub name: String,
+    /// As `outbound.resolvers`, at least one.
+    pub resolvers: Vec<SocketAddr>,
+}
+
 const MOST_RESOLVERS: usize = 8;
+const MOST_ZONES: usize = 256;
+/// RFC 8555, 8.3 and RFC 8737, 3: where challenges are looked at, whatever other uses are let through to.
+const CHALLENGE_PORTS: [u16; 2] = [80, 443];
 
 /// HTTPS for webhooks, and HTTP, over which CRLs are fetched.
 impl Default for Outbound {
     fn default() -> Self {
-        Self { enabled: false, allow: Vec::new(), ports: vec![80, 443], resolvers: Vec::new(), ca_file: None }
+        Self { enabled: false, allow: Vec::new(), ports: vec![80, 443], resolvers: Vec::new(), zones: Vec::new(), ca_file: None }
     }
 }
 
 impl Outbound {
     /// What the way out is made of.
     pub fn settings(&self) -> Settings {
-        let Self { enabled: _, allow, ports, resolvers, ca_file } = self.clone();
-        Settings { policy: AddressPolicy { allow, ports }, resolvers, ca_file }
+        let Self { enabled: _, allow, ports, resolvers, zones, ca_file } = self.clone();
+        let zones = zones.into_iter().map(|Zone { name, resolvers }| ZoneSettings { name, resolvers }).collect();
+        Settings { policy: AddressPolicy { allow, ports }, resolvers, zones, ca_file }
     }
 
     /// The ports to which the kernel lets the daemon connect: none when it connects to nobody, and no limit when every port may be dialled.
-    pub fn reachable(&self) -> Reachable {
+    /// One that validates challenges reaches those at which they are.
+    pub fn reachable(&self, validates: bool) -> Reachable {
         match (self.enabled, self.ports.as_slice()) {
             (false, _) => Reachable::Nothing,
             (true, []) => Reachable::EveryPort,
             (true, ports) => {
                 // Long answers of DNS come over TCP.
-                let resolvers = self.resolvers.iter().map(SocketAddr::port).chain(std::iter::once(53));
-                Reachable::Ports(ports.iter().copied().chain(resolvers).collect())
+                let of_zones = self.zones.iter().flat_map(|zone| &zone.resolvers);
+                let resolvers = self.resolvers.iter().chain(of_zones).map(SocketAddr::port).chain(std::iter::once(53));
+                let of_challenges = CHALLENGE_PORTS.into_iter().filter(|_| validates);
+                let mut ports: Vec<u16> = ports.iter().copied().chain(resolvers).chain(of_challenges).collect();
+                ports.sort_unstable();
+                ports.dedup();
+                Reachable::Ports(ports)
             }
         }
     }
@@ -58,11 +81,24 @@ impl Outbound {
         if self.ports.contains(&0) {
             return wrong("outbound.ports", "ports from 1 to 65535");
         }
-        if self.resolvers.len() > MOST_RESOLVERS || self.resolvers.iter().any(|resolver| resolver.port() == 0) {
+        let are_resolvers = |list: &[SocketAddr]| list.len() <= MOST_RESOLVERS && list.iter().all(|resolver| resolver.port() != 0);
+        if !are_resolvers(&self.resolvers) {
             return wrong("outbound.resolvers", "at most 8 addresses with their ports, such as 10.0.0.53:53");
+        }
+        if self.zones.len() > MOST_ZONES || self.zones.iter().any(|zone| !are_resolvers(&zone.resolvers) || zone.resolvers.is_empty()) {
+            return wrong("outbound.zones", "at most 256 zones, each with 1 to 8 resolvers, such as 10.0.0.53:53");
+        }
+        if self.zones.iter().any(|zone| !is_zone(&zone.name)) {
+            return wrong("outbound.zones", "the name of a zone in ASCII and without a dot at its end, such as corp.example");
         }
         self.ca_file.as_ref().map_or(Ok(()), |path| absolute("outbound.ca_file", path))
     }
+}
+
+/// A zone may be a single label, and may begin with an underscore as `_acme-challenge` does.
+fn is_zone(name: &str) -> bool {
+    let plain: Vec<&str> = name.split('.').map(|label| label.strip_prefix('_').unwrap_or(label)).collect();
+    DnsName::parse(&plain.join(".")).is_ok_and(|name| !name.is_wildcard())
 }
 
 /// Where a daemon's TCP connections may go, as far as the kernel holds it.

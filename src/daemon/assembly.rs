@@ -8,6 +8,8 @@ use tokio::sync::Notify;
 
 use super::migration;
 use crate::access::{self, AccessError, Directory};
+use crate::acme_server::validation::{ValidationSettings, Validator};
+use crate::acme_server::{AcmeError, AcmeServer, Parts};
 use crate::audit::Ledger;
 use crate::base::clock::{Clock, from_seconds};
 use crate::ca::{
@@ -20,6 +22,7 @@ use crate::events::webhooks::{WebhookError, Webhooks};
 use crate::http::app::App;
 use crate::http::events::Streams;
 use crate::http::idempotency::IdempotencyKeys;
+use crate::http::long_work::LongWork;
 use crate::http::metrics::Metrics;
 use crate::http::rate::Rates;
 use crate::inventory::{
@@ -76,6 +79,8 @@ pub enum AssemblyError {
     Ocsp(#[from] OcspError),
     #[error("the webhooks cannot be read")]
     Webhooks(#[from] WebhookError),
+    #[error("the ACME server cannot be opened")]
+    Acme(#[from] AcmeError),
     #[error("outgoing connections cannot be set up")]
     Outbound(#[from] SetupError),
 }
@@ -155,9 +160,30 @@ pub async fn assemble(
     requests.allow_pending(config.limits.pending_requests);
     let events = Events::new(ledger.clone());
     let webhooks = Webhooks::load(storage.clone(), ledger.clone(), events.clone(), token.clone(), outbound.clone(), clock.clone())?;
+    let roles = Arc::new(Roles::load(storage.clone(), ledger.clone(), clock.clone())?);
+    let revoker = Revoker::new(authorities.clone(), certificates.clone(), crls.clone(), journal, ledger.clone(), clock.clone());
+    let acme = match config.acme.enabled {
+        false => None,
+        true => {
+            let parts = Parts {
+                storage: storage.clone(),
+                ledger: ledger.clone(),
+                token: token.clone(),
+                clock: clock.clone(),
+                roles: roles.clone(),
+                authorities: authorities.clone(),
+                issuer: issuer.clone(),
+                certificates: certificates.clone(),
+                revoker: revoker.clone(),
+                validator: Validator::new(outbound.clone(), ValidationSettings::default(), clock.clone()),
+            };
+            Some(AcmeServer::open(parts, config.acme.settings()?, config.acme.allowances()).await?)
+        }
+    };
     Ok(Arc::new(App {
         access: Directory::load(&storage, ledger.clone(), clock.clone())?,
-        roles: Roles::load(storage.clone(), ledger.clone(), clock.clone())?,
+        roles,
+        acme,
         creator: Creator::new(issuer.clone(), authorities.clone(), urls),
         issuer,
         importer: Importer::new(
@@ -173,7 +199,7 @@ pub async fn assemble(
         renewer,
         deleter,
         requests,
-        revoker: Revoker::new(authorities.clone(), certificates.clone(), crls.clone(), journal, ledger.clone(), clock.clone()),
+        revoker,
         expiry: ExpiryNotices::new(authorities.clone(), certificates.clone(), storage.clone(), ledger.clone(), clock.clone()),
         events,
         webhooks,
@@ -181,6 +207,7 @@ pub async fn assemble(
         foreign_ocsp: ForeignOcsp::new(outbound.clone(), clock.clone()),
         outbound,
         streams: Streams::default(),
+        long_work: LongWork::default(),
         idempotency: IdempotencyKeys::load(storage.clone(), ledger.clone(), clock.clone()).await?,
         anchors: TrustAnchors::load(&storage, ledger.clone(), clock.clone())?,
         secrets,

@@ -205,7 +205,8 @@ impl Dev {
              data_dir = {data}\nlisten = \"{listen}\"\n\n[tls]\ncertificate = {certificate}\nkey = {key}\n\n\
              [[token]]\nname = \"main\"\nconfig = {token}\n\n\
              # To try webhooks on this machine, whatever port they listen on.\n\
-             [outbound]\nenabled = true\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nports = []\n",
+             [outbound]\nenabled = true\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nports = []\n\n\
+             [acme]\nenabled = true\n",
             data = quoted(&self.path("data")),
             listen = self.listen,
             certificate = quoted(&self.path("tls.pem")),

@@ -17,7 +17,7 @@ use crate::config::{Config, ConfigError};
 use crate::http::idempotency;
 use crate::inventory::{self, InventoryError};
 use crate::storage::{self, OpenError, Storage, Table};
-use crate::{access, ca, events, profiles, requests, secrets};
+use crate::{access, acme_server, ca, events, profiles, requests, secrets};
 
 /// Why a store cannot be served, or was not brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +137,12 @@ fn reads(table: Table, key: &[u8], value: &[u8]) -> bool {
         Table::Webhooks | Table::WebhookProgress | Table::WebhookDeliveries => events::webhooks::reads(table, key, value),
         Table::Secrets | Table::SecretValues => secrets::reads(table, value),
         Table::IdempotencyKeys | Table::IdempotencyAnswers => idempotency::reads(table, value),
+        Table::AcmeSecrets
+        | Table::AcmeCredentials
+        | Table::AcmeAccounts
+        | Table::AcmeOrders
+        | Table::AcmeAuthorizations
+        | Table::AcmeCertificates => acme_server::reads(table, key, value),
         // Numbers, and indexes, whose keys say it all.
         Table::Counters
         | Table::AuthorityNames
@@ -156,7 +162,15 @@ fn reads(table: Table, key: &[u8], value: &[u8]) -> bool {
         | Table::Successors
         | Table::ImportedCertificates
         | Table::ImportedSerials
-        | Table::SharedKeys => true,
+        | Table::SharedKeys
+        | Table::AcmeAccountKeys
+        | Table::AcmeOrdersByAccount
+        | Table::AcmeOrdersByContent
+        | Table::AcmeAuthorizationsByName
+        | Table::AcmeUsedNonces
+        | Table::AcmeEnds
+        | Table::AcmeUnfinished
+        | Table::AcmeReplacements => true,
     }
 }
 

@@ -217,6 +217,7 @@ pub async fn run(config: &Config, running: Running, app: Arc<App>) -> Result<(),
     serving.spawn(rounds::until_stopped(rounds::forget_idempotency_keys(app.clone()), stopped.clone()));
     serving.spawn(rounds::until_stopped(rounds::prune_revocations(app.clone()), stopped.clone()));
     serving.spawn(rounds::until_stopped(rounds::keep_ocsp(app.clone()), stopped.clone()));
+    serving.spawn(rounds::until_stopped(rounds::keep_acme(app.clone()), stopped.clone()));
     serving.spawn(publication::run(app.clone(), stopped));
     tracing::info!("{status}");
     supervisor.ready(&status);
@@ -250,6 +251,11 @@ fn register(reload: &mut Reload, app: &Arc<App>, identity: &Arc<ListenerIdentity
             app.rates.set_limits(rates);
             app.requests.allow_pending(limits.pending_requests);
         }))
+    });
+    let ordering = app.clone();
+    reload.part("acme.limits", move |config| {
+        let (app, allowances) = (ordering.clone(), config.acme.allowances());
+        Ok(Box::new(move || app.acme.iter().for_each(|server| server.set_allowances(allowances))))
     });
     let answering = app.clone();
     reload.part("ocsp", move |config| {

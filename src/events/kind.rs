@@ -112,7 +112,20 @@ impl Kind {
             | Action::SecretWrite
             | Action::SecretRead
             | Action::SecretDelete
-            | Action::RevocationRestore => None,
+            | Action::RevocationRestore
+            | Action::AcmeCredentialCreate
+            | Action::AcmeCredentialRevoke
+            | Action::AcmeAccountCreate
+            | Action::AcmeAccountUpdate
+            | Action::AcmeAccountDeactivate
+            | Action::AcmeAccountKeyChange
+            | Action::AcmeOrderCreate
+            | Action::AcmeOrderFinalize
+            | Action::AcmeOrderFail
+            | Action::AcmeChallengeAnswer
+            | Action::AcmeChallengeMeet
+            | Action::AcmeChallengeFail
+            | Action::AcmeAuthorizationDeactivate => None,
         }
     }
 }

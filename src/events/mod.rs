@@ -141,5 +141,6 @@ fn is_told(field: Field) -> bool {
             | Field::Fault
             | Field::Crl
             | Field::BaseCrlNumber
+            | Field::RenewedFrom
     )
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::events::Streams;
 use super::idempotency::IdempotencyKeys;
+use super::long_work::LongWork;
 use super::metrics::Metrics;
 use super::rate::Rates;
 use crate::access::Directory;
+use crate::acme_server::AcmeServer;
 use crate::audit::Ledger;
 use crate::base::clock::Clock;
 use crate::ca::{Authorities, Creator, CrlPublisher, Issuer, KeyFault, OcspResponder, SubjectKeys};
@@ -25,7 +27,9 @@ use crate::token::Token;
 /// The parts of the appliance, put together once by the daemon.
 pub struct App {
     pub access: Directory,
-    pub roles: Roles,
+    pub roles: Arc<Roles>,
+    /// None when the configuration does not open it.
+    pub acme: Option<AcmeServer>,
     pub authorities: Authorities,
     pub creator: Creator,
     pub issuer: Issuer,
@@ -46,6 +50,7 @@ pub struct App {
     pub expiry: ExpiryNotices,
     pub events: Events,
     pub streams: Streams,
+    pub long_work: LongWork,
     pub outbound: Outbound,
     pub webhooks: Webhooks,
     pub idempotency: IdempotencyKeys,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use bytes::BytesMut;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -23,6 +23,7 @@ pub struct Call {
     pub(super) caller: Caller,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Option<String>,
+    pub(super) uri: Uri,
     pub(super) approach: Approach,
     pub(super) body: Body,
     pub(super) body_limit: usize,

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use futures_util::FutureExt;
 
+use super::acme;
 use super::app::App;
 use super::authenticate::Approach;
 use super::call::Call;
@@ -34,9 +35,10 @@ pub async fn serve(app: Arc<App>, route: &'static Route, path: Vec<(String, Stri
 }
 
 /// Answers for paths and methods that no route has.
-pub fn unrouted(app: &App, peer: Option<&Peer>, problem: Problem) -> Response<Body> {
+pub fn unrouted(app: &App, peer: Option<&Peer>, path: &str, problem: Problem) -> Response<Body> {
     let id = RequestId::new();
     let problem = throttle::unrouted(app, peer).err().unwrap_or(problem);
+    let problem = if path.starts_with(acme::ROOT) { acme::unrouted(app, problem) } else { problem };
     app.metrics.unrouted(problem.status);
     with_id(problem.into_response(id), id)
 }
@@ -56,7 +58,8 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
             Err(problem) => Err(problem),
             Ok(()) => {
                 let query = parts.uri.query().map(str::to_owned);
-                let call = Call { app: app.clone(), caller, path, query, approach, body, body_limit: route.body_limit };
+                let (uri, body_limit) = (parts.uri.clone(), route.body_limit);
+                let call = Call { app: app.clone(), caller, path, query, uri, approach, body, body_limit };
                 // A fault in one handler must not take the connection's other requests with it.
                 AssertUnwindSafe(idempotency::serve(route, call))
                     .catch_unwind()
@@ -65,6 +68,7 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
             }
         },
     };
+    let outcome = if route.is_acme() { acme::faced(&app, route, &parts.uri, outcome) } else { outcome };
     let response = match outcome {
         Ok(mut response) => {
             request_log::answered(route, &caller, id, &mut response);
@@ -118,7 +122,7 @@ async fn note_refusal(app: &App, route: &Route, caller: &Caller, path: &str, pro
     match caller.origin().actor() {
         Actor::Anonymous => app.ledger.note_soon(entry),
         // Who has shown who they are cannot flood in secret: each is waited for. A store that takes none of it has said why.
-        Actor::Token { .. } | Actor::BreakGlass { .. } | Actor::System => {
+        Actor::Token { .. } | Actor::BreakGlass { .. } | Actor::System | Actor::AcmeAccount { .. } => {
             if let Err(error) = app.ledger.note_refusal(entry).await {
                 tracing::warn!(%error, "a refusal is not in the audit trail");
             }

@@ -2,8 +2,9 @@
 //! left, would take every place there is.
 //!
 //! The library's own limits begin with a request's first byte, so neither a client that never sends one nor an HTTP/2 client
-//! that only answers pings would meet them. A connection is in use while a request is being answered and while its answer is
-//! still being taken; what a client merely sends does not count.
+//! that only answers pings would meet them. A connection is in use while a request is being answered, which lasts until the last piece of
+//! its answer was given away, and while the kernel takes no more of what is sent; what a client merely sends does not count, nor do the
+//! answers to its pings.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -21,7 +22,7 @@ pub struct Use(Arc<State>);
 
 struct State {
     begun: Instant,
-    /// Milliseconds from the beginning to the last end of a request or progress of an answer.
+    /// Milliseconds from the beginning to the last end of a request or of a wait for the client to take more.
     last: AtomicU64,
     open_requests: AtomicUsize,
     /// Whether there was a first request.
@@ -72,11 +73,12 @@ impl Use {
         let mut slow_since: Option<(Instant, u64)> = None;
         loop {
             let now = Instant::now();
+            let begun = if self.0.is_begun.load(Ordering::Relaxed) { Begun::Yes } else { Begun::NotYet };
+            let is_taken = begun == Begun::Yes && self.0.is_waiting.load(Ordering::Relaxed);
             let unused_since = match self.0.open_requests.load(Ordering::Relaxed) {
-                0 => self.0.begun + Duration::from_millis(self.0.last.load(Ordering::Relaxed)),
+                0 if !is_taken => self.0.begun + Duration::from_millis(self.0.last.load(Ordering::Relaxed)),
                 _ => now,
             };
-            let begun = if self.0.is_begun.load(Ordering::Relaxed) { Begun::Yes } else { Begun::NotYet };
             let patience = patience(begun);
             if now.saturating_duration_since(unused_since) >= patience {
                 return Neglect::Unused;
@@ -122,7 +124,7 @@ pub enum Begun {
     Yes,
 }
 
-/// A request that is being answered.
+/// A request that is being answered, until all of its answer was given away.
 pub struct OpenRequest(Use);
 
 impl Drop for OpenRequest {
@@ -142,14 +144,15 @@ impl<S> Watched<S> {
     fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.waits(written.is_pending());
         if let Poll::Ready(Ok(bytes @ 1..)) = &written {
-            self.usage.note();
             self.usage.0.taken.fetch_add(*bytes as u64, Ordering::Relaxed);
         }
         written
     }
 
     fn waits(&self, is_waiting: bool) {
-        self.usage.0.is_waiting.store(is_waiting, Ordering::Relaxed);
+        if self.usage.0.is_waiting.swap(is_waiting, Ordering::Relaxed) && !is_waiting {
+            self.usage.note();
+        }
     }
 }
 
@@ -235,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_in_use_while_a_request_is_open_or_its_answer_is_taken() {
+    async fn a_connection_is_in_use_while_a_request_is_open_or_its_answer_waits_to_be_taken() {
         let usage = Use::begin(TAKING);
         let (ours, mut theirs) = tokio::io::duplex(64);
         let mut ours = usage.watch(ours);
@@ -243,14 +246,24 @@ mod tests {
         tokio::time::sleep(2 * SHORT).await;
         assert!(!has_ended(&usage).await);
         drop(request);
-        for _ in 0..4 {
-            tokio::time::sleep(SHORT / 2).await;
-            ours.write_all(b"answer").await.unwrap();
-            assert!(!has_ended(&usage).await);
+        // The answer's last bytes: what has no room waits.
+        let writing = tokio::spawn(async move {
+            ours.write_all(&[7; 100]).await.unwrap();
+            ours
+        });
+        while !usage.0.is_waiting.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
         }
         tokio::time::sleep(2 * SHORT).await;
-        theirs.write_all(b"a byte now and then").await.unwrap();
-        ours.read_u8().await.unwrap();
+        assert!(!has_ended(&usage).await);
+        theirs.read_exact(&mut [0; 100]).await.unwrap();
+        let mut ours = writing.await.unwrap();
+        assert!(!has_ended(&usage).await);
+        // What is answered to a client that only sends is no use.
+        tokio::time::sleep(2 * SHORT).await;
+        theirs.write_all(b"ping").await.unwrap();
+        ours.read_exact(&mut [0; 4]).await.unwrap();
+        ours.write_all(b"pong").await.unwrap();
         assert!(has_ended(&usage).await);
     }
 }

@@ -3,8 +3,10 @@
 //! A handler is reached only through [`call::Call`], which exists after the caller was authenticated and holds what the route
 //! asks for; the engine is reached only with what was read from it.
 
+mod acme;
 mod admin;
 pub mod admission;
+mod answer;
 pub mod app;
 mod authenticate;
 mod call;
@@ -13,12 +15,14 @@ pub mod events;
 pub mod idempotency;
 mod idle;
 pub mod limits;
+pub mod long_work;
 pub mod metrics;
 mod ocsp;
 mod openapi;
 mod peer;
 mod pki;
 pub mod problem;
+mod problem_acme;
 mod public;
 pub mod query;
 pub mod rate;

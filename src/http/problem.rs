@@ -7,6 +7,7 @@ use std::fmt::Display;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
+use super::problem_acme::{self, AcmeFace};
 use crate::access::AccessError;
 use crate::api::problem::{CONTENT_TYPE, ProblemDocument, Violation};
 use crate::base::id::{CertId, RequestId};
@@ -37,12 +38,14 @@ pub struct Problem {
     /// Seconds after which it is worth trying again.
     pub retry_after: Option<u64>,
     /// For the log alone.
-    pub cause: Option<String>,
+    pub cause: Option<Box<str>>,
+    /// How ACME clients are told, who know other documents.
+    pub acme: Option<Box<AcmeFace>>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), violations: Vec::new(), certificate: None, retry_after: None, cause: None }
+        Self { status, code, detail: detail.into(), violations: Vec::new(), certificate: None, retry_after: None, cause: None, acme: None }
     }
 
     /// The request is malformed: everything that is wrong with it.
@@ -81,7 +84,7 @@ impl Problem {
 
     pub fn internal(cause: impl Display) -> Self {
         let detail = "The appliance failed; its log says why under this request id.";
-        Self { cause: Some(cause.to_string()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+        Self { cause: Some(cause.to_string().into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
     }
 
     /// The authority's first CRL could not be made yet.
@@ -90,11 +93,18 @@ impl Problem {
     }
 
     fn unavailable(code: &'static str, detail: &str, retry_after: u64, cause: impl Display) -> Self {
-        Self { retry_after: Some(retry_after), cause: Some(cause.to_string()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
+        Self {
+            retry_after: Some(retry_after),
+            cause: Some(cause.to_string().into()),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+        }
     }
 
     /// The response.
     pub fn into_response(self, request: RequestId) -> Response<Body> {
+        if self.acme.is_some() {
+            return problem_acme::response(self, request);
+        }
         let document = ProblemDocument {
             kind: format!("urn:chancery:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
@@ -145,7 +155,7 @@ impl From<CommitError> for Problem {
             }
             CommitError::Full => {
                 let detail = "The disk is full: nothing new is issued until there is room; revocation and CRLs go on.";
-                Self { cause: Some(error.to_string()), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", detail) }
+                Self { cause: Some(error.to_string().into()), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", detail) }
             }
             CommitError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The request makes a record that is too large."),
             CommitError::Unreadable(error) => error.into(),
@@ -172,7 +182,7 @@ impl From<TokenError> for Problem {
                 Self::unavailable("token_pin_refused", "The token cannot be logged in to; an administrator is needed.", 60, error)
             }
             TokenError::BudgetExhausted { .. } => Self {
-                cause: Some(error.to_string()),
+                cause: Some(error.to_string().into()),
                 ..Self::conflict("key_budget_exhausted", "The authority's key has signed as often as the token's worker lets it.")
             },
             TokenError::RateLimited { retry_after_seconds } => Self::unavailable(
@@ -188,7 +198,7 @@ impl From<TokenError> for Problem {
                 Self::unavailable("token_faulty", "The token gave a wrong signature, which was thrown away; try again later.", 5, error)
             }
             TokenError::AttributeIgnored { attribute } => Self {
-                cause: Some(error.to_string()),
+                cause: Some(error.to_string().into()),
                 ..Self::new(
                     StatusCode::BAD_GATEWAY,
                     "token_refused",
@@ -196,7 +206,7 @@ impl From<TokenError> for Problem {
                 )
             },
             TokenError::Refused(_) => Self {
-                cause: Some(error.to_string()),
+                cause: Some(error.to_string().into()),
                 ..Self::new(
                     StatusCode::BAD_GATEWAY,
                     "token_refused",
@@ -204,7 +214,7 @@ impl From<TokenError> for Problem {
                 )
             },
             TokenError::Unsupported(_) => Self {
-                cause: Some(error.to_string()),
+                cause: Some(error.to_string().into()),
                 ..Self::new(StatusCode::NOT_IMPLEMENTED, "token_unsupported", "The token has no keys or signatures of this kind.")
             },
             TokenError::KeyExists(_)
@@ -272,14 +282,18 @@ impl From<AccessError> for Problem {
             AccessError::NeedsSystem => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", "Renaming an organization needs a token with the scope system.")
             }
-            AccessError::InUse => {
-                Self::conflict("organization_in_use", "The organization owns authorities or trust anchors, for which somebody must answer.")
-            }
+            AccessError::InUse => Self::conflict(
+                "organization_in_use",
+                "The organization owns authorities, certificates, requests, trust anchors, webhooks or secrets, for which somebody must answer.",
+            ),
             AccessError::IsDefault => Self::conflict("default_organization", "The default organization cannot be deleted."),
             AccessError::KeyTaken(Some(holder)) => {
                 Self::conflict("key_taken", format!("That key stands for the token {holder}; revoke it first."))
             }
             AccessError::KeyTaken(None) => Self::conflict("key_taken", "That key stands for another token."),
+            AccessError::TooManyGenerations => {
+                Self::conflict("too_many_generations", format!("Not made: {error}; make it with another token."))
+            }
             AccessError::NoRandomness | AccessError::Record => Self::internal(error),
             AccessError::Read(error) => error.into(),
             AccessError::Commit(error) => error.into(),
@@ -292,6 +306,10 @@ impl From<WebhookError> for Problem {
         match error {
             WebhookError::NotFound => Self::not_found("webhook"),
             WebhookError::TooMany => Self::conflict("too_many_webhooks", format!("Not made: {error}.")),
+            WebhookError::Busy => {
+                let detail = "A test of the webhook is under way already, or as many messages as are sent at once; try again later.";
+                Self::unavailable("webhook_busy", detail, 5, error)
+            }
             WebhookError::Unreachable(OutboundError::Disabled) => {
                 Self::conflict("outbound_disabled", "The appliance opens no connections by itself: outbound.enabled is false.")
             }
@@ -365,10 +383,6 @@ impl From<IssueError> for Problem {
 impl From<SubjectKeyError> for Problem {
     fn from(error: SubjectKeyError) -> Self {
         match error {
-            SubjectKeyError::Busy => {
-                let detail = "More RSA keys are asked for than can be made; try again later, or make the key and sign a CSR.";
-                Self::unavailable("key_generation_busy", detail, RETRY_AFTER_SECONDS, error)
-            }
             SubjectKeyError::Failed => Self::internal(error),
             SubjectKeyError::Kept(error) => error.into(),
         }
@@ -378,6 +392,10 @@ impl From<SubjectKeyError> for Problem {
 impl From<KeptKeyError> for Problem {
     fn from(error: KeptKeyError) -> Self {
         match error {
+            KeptKeyError::Busy => {
+                let detail = "More RSA keys are asked for than can be made; try again later, or make the key and sign a CSR.";
+                Self::unavailable("key_generation_busy", detail, RETRY_AFTER_SECONDS, error)
+            }
             KeptKeyError::NotKept => Self::conflict(
                 "no_private_key",
                 "The private key is not kept here: its role did not ask for that, or it was made elsewhere.",

@@ -6,6 +6,9 @@ use super::problem::Problem;
 use crate::api::problem::Violation;
 use crate::base::page::{Cursor, DEFAULT_LIMIT, MAX_LIMIT};
 
+/// More than any list has: names are compared with one another.
+const MOST_PAIRS: usize = 32;
+
 /// The query of a list: its own parameters are taken one by one, and what is left over is a fault.
 pub struct Query {
     pairs: Vec<(String, String)>,
@@ -16,7 +19,11 @@ impl Query {
     /// Takes a query apart (WHATWG URL, application/x-www-form-urlencoded).
     pub fn read(text: &str) -> Self {
         let mut query = Self { pairs: Vec::new(), violations: Vec::new() };
-        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        for (place, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+            if place == MOST_PAIRS {
+                query.violations.push(Violation::new("", format!("more than {MOST_PAIRS} parameters")));
+                break;
+            }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match (decode(name), decode(value)) {
                 (Some(name), Some(_)) if query.pairs.iter().any(|(known, _)| *known == name) => {
@@ -97,4 +104,18 @@ fn decode(text: &str) -> Option<String> {
         });
     }
     String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_of_thousands_of_parameters_is_refused_before_they_are_compared() {
+        let text: String = (0..5_000).map(|n| format!("a{n}=&")).collect();
+        let query = Query::read(&text);
+        assert_eq!(query.pairs.len(), MOST_PAIRS);
+        assert_eq!(query.violations.len(), 1);
+        assert!(query.finish().is_err());
+    }
 }

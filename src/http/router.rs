@@ -34,18 +34,22 @@ fn router(app: &Arc<App>, routes: impl Iterator<Item = &'static Route>) -> Route
     let mut router = Router::new();
     for route in routes {
         router = router.route(route.path, endpoint(app.clone(), route));
+        if route.is_acme() {
+            // Some clients put URLs together themselves.
+            router = router.route(&format!("{}/", route.path), endpoint(app.clone(), route));
+        }
     }
     let (unknown, other_method) = (app.clone(), app.clone());
     router
         .fallback(move |request: Request<Body>| {
             let app = unknown.clone();
             let problem = Problem::new(StatusCode::NOT_FOUND, "no_such_endpoint", "There is no such endpoint.");
-            async move { dispatch::unrouted(&app, request.extensions().get::<Peer>(), problem) }
+            async move { dispatch::unrouted(&app, request.extensions().get::<Peer>(), request.uri().path(), problem) }
         })
         .method_not_allowed_fallback(move |request: Request<Body>| {
             let app = other_method.clone();
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not know this method.");
-            async move { dispatch::unrouted(&app, request.extensions().get::<Peer>(), problem) }
+            async move { dispatch::unrouted(&app, request.extensions().get::<Peer>(), request.uri().path(), problem) }
         })
 }
 

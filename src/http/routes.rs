@@ -9,7 +9,7 @@ use axum::http::{Method, Response};
 use super::call::Call;
 use super::limits::{BODY, CSR_BODY};
 use super::problem::Problem;
-use super::{admin, events, ocsp, openapi, pki, public, secrets, webhooks};
+use super::{acme, admin, events, ocsp, openapi, pki, public, secrets, webhooks};
 use crate::access::{Permission, Scope};
 
 /// What a handler gives back.
@@ -25,6 +25,13 @@ pub struct Route {
     /// The longest body, in bytes.
     pub body_limit: usize,
     pub handler: fn(Call) -> Answer,
+}
+
+impl Route {
+    /// Whether it is one of the ACME server's, where a signature under the account's key stands for a token.
+    pub fn is_acme(&self) -> bool {
+        self.path.starts_with("/api/acme/")
+    }
 }
 
 /// Which listeners have an endpoint.
@@ -45,6 +52,8 @@ const ACCESS: Permission = Permission::Scope(Scope::AccessAdmin);
 const SECRETS_LIST: Permission = Permission::Scope(Scope::SecretsList);
 const SECRETS_WRITE: Permission = Permission::Scope(Scope::SecretsWrite);
 const SYSTEM: Permission = Permission::Scope(Scope::System);
+const CA_READ: Permission = Permission::Scope(Scope::CaRead);
+const CA_WRITE: Permission = Permission::Scope(Scope::CaWrite);
 const CREATE_CA: Permission = Permission::ScopeOrOn { scope: Scope::PkiAdmin, capability: Scope::CreateCa };
 const CREATE_CERT: Permission = Permission::ScopeOrOn { scope: Scope::PkiIssue, capability: Scope::CreateCert };
 const EXPORT_KEY: Permission = Permission::ScopeOrOn { scope: Scope::PkiIssue, capability: Scope::ExportPrivateKey };
@@ -112,6 +121,25 @@ routes! {
     DELETE "/v1/secrets/{*path}"              SECRETS_WRITE HERE BODY   secrets::delete;
     GET    "/api/v1/ca/{id}/crl"              PUBLIC      HERE BODY     pki::crl::current_der;
     POST   "/api/v1/ca/{id}/crl/regenerate"   CA_ADMIN    HERE BODY     pki::crl::regenerate;
+    POST   "/api/v1/organizations/{id}/acme-credentials" CA_WRITE HERE BODY acme::credentials::create;
+    GET    "/api/v1/organizations/{id}/acme-credentials" CA_READ HERE BODY acme::credentials::list;
+    DELETE "/api/v1/organizations/{id}/acme-credentials/{cred_id}" CA_WRITE HERE BODY acme::credentials::revoke;
+    GET    "/api/acme/directory"              PUBLIC      HERE BODY     acme::directory::show;
+    HEAD   "/api/acme/new-nonce"              PUBLIC      HERE BODY     acme::directory::head_nonce;
+    GET    "/api/acme/new-nonce"              PUBLIC      HERE BODY     acme::directory::new_nonce;
+    POST   "/api/acme/new-nonce"              PUBLIC      HERE BODY     acme::directory::new_nonce;
+    POST   "/api/acme/new-account"            PUBLIC      HERE CSR_BODY acme::accounts::create;
+    POST   "/api/acme/account/{id}"           PUBLIC      HERE CSR_BODY acme::accounts::update;
+    POST   "/api/acme/account/{id}/orders"    PUBLIC      HERE CSR_BODY acme::accounts::orders;
+    POST   "/api/acme/key-change"             PUBLIC      HERE CSR_BODY acme::accounts::change_key;
+    POST   "/api/acme/new-order"              PUBLIC      HERE CSR_BODY acme::orders::create;
+    POST   "/api/acme/order/{id}"             PUBLIC      HERE CSR_BODY acme::orders::show;
+    POST   "/api/acme/finalize/{id}"          PUBLIC      HERE CSR_BODY acme::orders::finalize;
+    POST   "/api/acme/authz/{id}"             PUBLIC      HERE CSR_BODY acme::authorizations::update;
+    POST   "/api/acme/challenge/{id}"         PUBLIC      HERE CSR_BODY acme::authorizations::answer;
+    POST   "/api/acme/cert/{id}"              PUBLIC      HERE CSR_BODY acme::certificates::download;
+    POST   "/api/acme/revoke-cert"            PUBLIC      HERE CSR_BODY acme::certificates::revoke;
+    GET    "/api/acme/renewal-info/{id}"      PUBLIC      HERE BODY     acme::certificates::renewal_info;
     POST   "/v1/admin/organizations"          SYSTEM      BACK BODY     admin::organizations::create;
     GET    "/v1/admin/organizations"          ACCESS      BACK BODY     admin::organizations::list;
     GET    "/v1/admin/organizations/{id}"     ACCESS      BACK BODY     admin::organizations::show;

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::admission::{Admission, Place};
+use super::answer::{Answer, Answering, Progress};
 use super::idle::{Begun, Neglect, Use};
 use super::limits;
 use super::peer::{LocalPeer, Peer};
@@ -208,8 +209,8 @@ where
         request.extensions_mut().insert(peer.clone());
         let (open, answer) = (counted.request(), router.clone().oneshot(request));
         async move {
-            let _open = open;
-            answer.await
+            let progress = Progress::current();
+            answer.await.map(|response| response.map(|body| Answer::new(body, open, progress)))
         }
     });
     let connection = protocols().serve_connection(TokioIo::new(stream), service).into_owned();
@@ -223,8 +224,8 @@ where
 }
 
 /// HTTP/1.1 and HTTP/2 with every limit said, so that another version of the libraries does not bring others.
-fn protocols() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn protocols() -> auto::Builder<Answering> {
+    let mut builder = auto::Builder::new(Answering { patience: limits::TAKING.time });
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEADER_TIME).max_buf_size(limits::HEADER);
     builder
         .http2()

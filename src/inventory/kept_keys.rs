@@ -33,9 +33,14 @@ use crate::x509::algorithm::KeyType;
 use crate::x509::key::PublicKey;
 use crate::x509::private_key;
 
+mod places;
 mod release;
 
+pub use places::KeyPlaces;
 pub use release::Released;
+
+/// How many may wait for an RSA key beside those that are made: with two cores, about half a minute's work.
+const WAITING: usize = 32;
 
 /// Whose key it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +81,9 @@ struct Held {
 /// Why a key was not made, given out or destroyed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeptKeyError {
+    /// Enough requests wait for keys; come back later.
+    #[error("as many RSA keys are asked for as may be, by all or by this organization")]
+    Busy,
     #[error("the private key is not kept here")]
     NotKept,
     #[error("the operating system gave no random bytes")]
@@ -109,6 +117,7 @@ pub struct KeptKeys {
     ledger: Ledger,
     token: Token,
     clock: Clock,
+    places: KeyPlaces,
 }
 
 impl KeyOwner {
@@ -146,7 +155,14 @@ impl KeptKey {
 
 impl KeptKeys {
     pub fn new(storage: Storage, ledger: Ledger, token: Token, clock: Clock) -> Self {
-        Self { storage, ledger, token, clock }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let places = KeyPlaces::new(cores.saturating_sub(1).max(1) + WAITING);
+        Self { storage, ledger, token, clock, places }
+    }
+
+    /// The places for the making of keys, also of those that are not made in a token.
+    pub fn places(&self) -> &KeyPlaces {
+        &self.places
     }
 
     /// Makes a key in the token of that name (the first when none), and reads it out for the answer.
@@ -175,6 +191,8 @@ impl KeptKeys {
         token: Option<&Arc<str>>,
         caller: &Caller,
     ) -> Result<KeptKey, KeptKeyError> {
+        // Before anything is written about it.
+        let _place = self.places.take(key_type, caller.organization())?;
         let (at, id) = (self.token.of(token)?, KeyId::random().map_err(|_| KeptKeyError::NoRandomness)?);
         self.intend(Action::KeyGenerate, owner, key_type, (&at, id), caller).await?;
         match at.generate_subject(id, &owner.to_string(), key_type).await {

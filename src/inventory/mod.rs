@@ -2,6 +2,7 @@
 //! people put on them and whether they were revoked; and their private keys, where those are kept. And whom else to believe: trust anchors, and the validation of any certificate.
 
 mod anchors;
+mod asking;
 mod certificates;
 mod ending;
 mod foreign_crls;
@@ -20,7 +21,7 @@ mod validation;
 pub use anchors::{AnchorError, TrustAnchor, TrustAnchors};
 pub use certificates::{Certificates, InventoryError, KeyOrigin, Labels, Lineage, StoredCertificate, add, add_renewal};
 pub use ending::EndingPlace;
-pub use foreign_crls::{CrlDoubt, ForeignCrls};
+pub use foreign_crls::{CrlDoubt, ForeignCrls, Listing, listing, signers};
 pub use foreign_ocsp::{ForeignOcsp, OcspDoubt, Stated};
 pub use imported::add_imported;
 pub use kept_keys::{KeptKey, KeptKeyError, KeptKeys, KeyOwner, KeyPlace, RecordedKey, Released};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::foreign_crls::{self, CrlDoubt};
+use super::foreign_crls::{self, CrlDoubt, Listing};
 use super::{Certificates, InventoryError, Stated, TrustAnchor};
 use crate::base::id::{CaId, TrustAnchorId};
 use crate::x509::certificate::Certificate;
@@ -71,6 +71,8 @@ pub struct UnknownInPath {
     pub certificate: Certificate,
     /// The next of the path.
     pub issuer: Option<Certificate>,
+    /// Who may have signed its CRL, the issuer first.
+    pub signers: Vec<Certificate>,
     /// Where its CRL is said to be.
     pub urls: Vec<String>,
     /// Why what was offered says nothing.
@@ -112,10 +114,11 @@ pub fn validate(
     let (mut revoked, mut unknown) = (Vec::new(), Vec::new());
     for (place, certificate) in outcome.path.iter().enumerate() {
         let issuer = outcome.path.get(place + 1).copied();
+        let signers = foreign_crls::signers(&outcome.path, place);
         let (status, doubt) = match (status(certificate, own, inventory)?, issuer) {
-            (Status::Unknown, Some(issuer)) => match stated(certificate, question.stated) {
+            (Status::Unknown, Some(_)) => match stated(certificate, question.stated) {
                 Some(status) => (status, None),
-                None => listed(certificate, issuer, question.crls, now),
+                None => listed(certificate, &signers, question.crls, now),
             },
             (known, _) => (known, None),
         };
@@ -129,6 +132,7 @@ pub fn validate(
                 subject: certificate.subject().to_string(),
                 certificate: Certificate::clone(certificate),
                 issuer: issuer.cloned(),
+                signers: signers.into_iter().cloned().collect(),
                 urls: certificate.crl_urls().to_vec(),
                 doubt,
             }),
@@ -161,20 +165,12 @@ fn stated(certificate: &Certificate, stated: &[Stated]) -> Option<Status> {
 }
 
 /// What the CRLs say that are this issuer's; and why the last one that was looked at says nothing.
-fn listed(certificate: &Certificate, issuer: &Certificate, crls: &[Bytes], now: Timestamp) -> (Status, Option<CrlDoubt>) {
-    let (mut status, mut doubt) = (Status::Unknown, None);
-    for der in crls {
-        match foreign_crls::believed(der, issuer, now) {
-            Ok(crl) => match crl.entries().find(|entry| entry.serial == *certificate.serial()) {
-                Some(entry) => return (Status::Revoked(Some(entry.revoked_at)), None),
-                None => status = Status::Good,
-            },
-            // One for another certificate of the path is no fault.
-            Err(CrlDoubt::OtherIssuer) => {}
-            Err(found) => doubt = Some(found),
-        }
+fn listed(certificate: &Certificate, signers: &[&Certificate], crls: &[Bytes], now: Timestamp) -> (Status, Option<CrlDoubt>) {
+    match foreign_crls::listing(certificate, signers, crls, now) {
+        Listing::Unlisted => (Status::Good, None),
+        Listing::Revoked(at) => (Status::Revoked(Some(at)), None),
+        Listing::Unknown(doubt) => (Status::Unknown, doubt),
     }
-    (status, doubt)
 }
 
 /// What our own records say. A certificate that carries the name of one of our authorities and was signed by its key is known by its serial number.
@@ -190,8 +186,8 @@ fn status(certificate: &Certificate, own: &[OwnAuthority], inventory: &Certifica
     Ok(match inventory.revocation(issuer.id, certificate.serial())? {
         Some(revocation) => Status::Revoked(Some(revocation.revoked_at)),
         None if issuer.is_revoked => Status::Revoked(None),
-        // Signed with a key of ours and in no record of ours: that is not known to be good.
-        None if inventory.of_any_organization_by_serial(certificate.serial())?.is_none() => Status::Unknown,
+        // Signed with a key of ours and in no record of this authority: that is not known to be good, whoever else has such a serial number.
+        None if !inventory.has_issued(issuer.id, certificate.serial())? => Status::Unknown,
         None => Status::Good,
     })
 }

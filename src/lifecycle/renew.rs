@@ -94,7 +94,7 @@ impl RenewError {
             Self::Policy(_) => "policy_violation",
             Self::NotOurs => "not_ours",
             Self::Unreadable | Self::KeyForm(_) | Self::Inventory(_) => "internal",
-            Self::Key(SubjectKeyError::Busy) => "key_generation_busy",
+            Self::Key(SubjectKeyError::Kept(KeptKeyError::Busy)) => "key_generation_busy",
             Self::Key(SubjectKeyError::Failed | SubjectKeyError::Kept(_)) | Self::Kept(_) => "key_failed",
             Self::Issue(IssueError::NotStanding(_)) => "authority_not_standing",
             Self::Issue(IssueError::WeakKey(_)) => "weak_key",

@@ -1,31 +1,30 @@
-//! Names to addresses, by the resolvers that are configured.
+//! Questions to the resolvers that are configured: addresses of names, texts and CAA records.
 //!
 //! The C library's resolver blocks a thread, and reads files and opens sockets in ways the sandbox refuses; that of the Hickory project binds
 //! its sockets. So this asks by itself: one question in one datagram from a connected socket, whose port the kernel picks at random, and again
 //! over TCP when the answer was cut off. Hickory's code reads and writes the messages.
+//!
+//! Nothing is kept: every question is asked anew. An alias that leads to a name whose records the answer does not hold is asked for by itself,
+//! of the resolvers of the zone it lies in.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
 use std::time::Duration;
 
-use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
+use hickory_proto::op::{Edns, Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
+use super::answer::{self, CaaProperty, LONGEST_CHAIN, answer_to, follow};
+
 /// How long one resolver is waited for, before the next is asked.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often each of them is asked.
-const ROUNDS: usize = 2;
-/// RFC 1035, 4.2.1: the longest datagram of one who promises nothing more.
-const LONGEST_DATAGRAM: usize = 512;
-/// How many names an answer may lead through (CNAME).
-const LONGEST_CHAIN: usize = 16;
-/// More addresses of one name are not tried.
-const MOST_ADDRESSES: usize = 16;
+/// RFC 6891, 6.2.5, and what DNS Flag Day 2020 made of it: the longest datagram that no network has to cut up.
+const LONGEST_DATAGRAM: u16 = 1_232;
 
-/// Why a name has no address.
+/// Why DNS does not say what was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     #[error("the name is no DNS name")]
@@ -36,21 +35,37 @@ pub enum ResolveError {
     NoSuchName,
     #[error("the name has no address")]
     NoAddress,
+    #[error("more than {LONGEST_CHAIN} aliases follow one another")]
+    Aliases,
     #[error("no resolver answered")]
     NoAnswer(#[source] io::Error),
     #[error("the resolver answered with {0}")]
     Refused(ResponseCode),
 }
 
+/// A zone that has resolvers of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// In ASCII, without a dot at its end.
+    pub name: String,
+    pub resolvers: Vec<SocketAddr>,
+}
+
 /// Asks these, the first that answers counts.
 #[derive(Clone, Debug)]
 pub struct Resolver {
     servers: Vec<SocketAddr>,
+    /// The longest name first.
+    zones: Vec<(Name, Vec<SocketAddr>)>,
 }
 
 impl Resolver {
-    pub fn new(servers: Vec<SocketAddr>) -> Self {
-        Self { servers }
+    /// One that asks the servers of the smallest zone a name lies in, and these when it lies in none.
+    pub fn new(servers: Vec<SocketAddr>, zones: Vec<Zone>) -> Result<Self, ResolveError> {
+        let zones = zones.into_iter().map(|zone| Ok((absolute(&zone.name)?, zone.resolvers)));
+        let mut zones = zones.collect::<Result<Vec<_>, ResolveError>>()?;
+        zones.sort_by_key(|(name, _)| std::cmp::Reverse(name.num_labels()));
+        Ok(Self { servers, zones })
     }
 
     /// The addresses of a name, IPv6 first as RFC 6724 has it.
@@ -59,12 +74,7 @@ impl Resolver {
         if name == "localhost" || name.ends_with(".localhost") {
             return Ok(vec![IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)]);
         }
-        if self.servers.is_empty() {
-            return Err(ResolveError::NoResolver);
-        }
-        let mut name = Name::from_ascii(name).map_err(|_| ResolveError::Name)?;
-        name.set_fqdn(true);
-        let (six, four) = tokio::join!(self.ask(&name, RecordType::AAAA), self.ask(&name, RecordType::A));
+        let (six, four) = tokio::join!(self.records(name, RecordType::AAAA), self.records(name, RecordType::A));
         let (found, fault) = match (six, four) {
             (Ok(mut six), Ok(four)) => {
                 six.extend(four);
@@ -73,6 +83,7 @@ impl Resolver {
             (Ok(found), Err(fault)) | (Err(fault), Ok(found)) => (found, Some(fault)),
             (Err(fault), Err(_)) => (Vec::new(), Some(fault)),
         };
+        let found = answer::addresses(&found);
         match (found.is_empty(), fault) {
             (false, _) => Ok(found),
             (true, Some(fault)) => Err(fault),
@@ -80,19 +91,55 @@ impl Resolver {
         }
     }
 
-    async fn ask(&self, name: &Name, kind: RecordType) -> Result<Vec<IpAddr>, ResolveError> {
+    /// The texts of a name; none when it has none.
+    pub async fn texts(&self, name: &str) -> Result<Vec<Vec<u8>>, ResolveError> {
+        Ok(answer::texts(&self.records(name, RecordType::TXT).await?))
+    }
+
+    /// The CAA properties of a name itself; none when it has none.
+    pub async fn properties(&self, name: &str) -> Result<Vec<CaaProperty>, ResolveError> {
+        Ok(answer::properties(&self.records(name, RecordType::CAA).await?))
+    }
+
+    /// The records of one kind that a name has, by way of its aliases.
+    async fn records(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, ResolveError> {
+        let mut name = absolute(name)?;
+        let mut aliases_left = LONGEST_CHAIN;
+        loop {
+            let answer = self.ask(&name, kind).await?;
+            let followed = follow(&answer, &name, kind, aliases_left);
+            // A resolver that knows one zone only leaves an alias into another to be asked for.
+            if !followed.records.is_empty() || followed.aliases == 0 {
+                return Ok(followed.records.into_iter().cloned().collect());
+            }
+            name = followed.name;
+            aliases_left = aliases_left.checked_sub(followed.aliases).filter(|left| *left > 0).ok_or(ResolveError::Aliases)?;
+        }
+    }
+
+    async fn ask(&self, name: &Name, kind: RecordType) -> Result<Message, ResolveError> {
+        let servers = self.zones.iter().find(|(zone, _)| zone.zone_of(name)).map_or(&self.servers, |(_, servers)| servers);
+        if servers.is_empty() {
+            return Err(ResolveError::NoResolver);
+        }
         let mut fault = io::Error::from(io::ErrorKind::TimedOut);
-        for server in std::iter::repeat_n(&self.servers, ROUNDS).flatten() {
-            match tokio::time::timeout(PATIENCE, exchange(*server, name, kind)).await {
-                Ok(Ok(answer)) => match answer.metadata.response_code {
-                    ResponseCode::NoError => return Ok(addresses(&answer, name, kind)),
-                    ResponseCode::NXDomain => return Err(ResolveError::NoSuchName),
-                    // Another one may know better.
-                    ResponseCode::ServFail | ResponseCode::Refused => fault = io::Error::other("it refused or failed"),
-                    other => return Err(ResolveError::Refused(other)),
-                },
-                Ok(Err(error)) => fault = error,
-                Err(_) => fault = io::ErrorKind::TimedOut.into(),
+        // RFC 6891, 7: an old server that does not know the extension is asked in its own language the second time.
+        for is_extended in [true, false] {
+            for server in servers {
+                match tokio::time::timeout(PATIENCE, exchange(*server, name, kind, is_extended)).await {
+                    Ok(Ok(answer)) => match answer.metadata.response_code {
+                        ResponseCode::NoError => return Ok(answer),
+                        ResponseCode::NXDomain => return Err(ResolveError::NoSuchName),
+                        // Another one may know better.
+                        ResponseCode::ServFail | ResponseCode::Refused => fault = io::Error::other("it refused or failed"),
+                        ResponseCode::FormErr | ResponseCode::NotImp | ResponseCode::BADVERS if is_extended => {
+                            fault = io::Error::other("it did not understand the question");
+                        }
+                        other => return Err(ResolveError::Refused(other)),
+                    },
+                    Ok(Err(error)) => fault = error,
+                    Err(_) => fault = io::ErrorKind::TimedOut.into(),
+                }
             }
         }
         Err(ResolveError::NoAnswer(fault))
@@ -108,15 +155,26 @@ pub fn nameservers(resolv_conf: &str) -> Vec<SocketAddr> {
     resolv_conf.lines().filter_map(address).map(|address| SocketAddr::new(address, 53)).take(3).collect()
 }
 
+fn absolute(name: &str) -> Result<Name, ResolveError> {
+    let mut name = Name::from_ascii(name).map_err(|_| ResolveError::Name)?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
 /// One question and its answer.
-async fn exchange(server: SocketAddr, name: &Name, kind: RecordType) -> io::Result<Message> {
+async fn exchange(server: SocketAddr, name: &Name, kind: RecordType, is_extended: bool) -> io::Result<Message> {
     let mut question = Message::query();
     question.metadata.recursion_desired = true;
     question.add_query(Query::query(name.clone(), kind));
+    if is_extended {
+        let mut edns = Edns::new();
+        edns.set_max_payload(LONGEST_DATAGRAM);
+        question.set_edns(edns);
+    }
     let bytes = question.to_vec().map_err(io::Error::other)?;
     let socket = connected(server)?;
     socket.send(&bytes).await?;
-    let mut buffer = [0; LONGEST_DATAGRAM];
+    let mut buffer = [0; LONGEST_DATAGRAM as usize];
     let answer = loop {
         let length = socket.recv(&mut buffer).await?;
         // What is not the answer to this question is somebody's guess, and the right one may still come (RFC 5452, 9.1).
@@ -141,41 +199,4 @@ fn connected(server: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(server), Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
     socket.connect(&server.into())?;
     UdpSocket::from_std(StdUdpSocket::from(socket))
-}
-
-/// The message in these bytes, when it answers the question.
-pub fn answer_to(question: &Message, bytes: &[u8]) -> Option<Message> {
-    let answer = Message::from_vec(bytes).ok()?;
-    let is_it = answer.metadata.id == question.metadata.id
-        && answer.metadata.message_type == MessageType::Response
-        && answer.queries == question.queries;
-    is_it.then_some(answer)
-}
-
-/// The addresses an answer gives to a name, by way of its aliases. Records of other names are not looked at.
-pub fn addresses(answer: &Message, name: &Name, kind: RecordType) -> Vec<IpAddr> {
-    let mut name = name.clone();
-    for _ in 0..LONGEST_CHAIN {
-        let of_name = || answer.answers.iter().filter(|record| record.name == name);
-        let found: Vec<IpAddr> = of_name()
-            .filter_map(|record| match (&record.data, kind) {
-                (RData::A(address), RecordType::A) => Some(IpAddr::V4(address.0)),
-                (RData::AAAA(address), RecordType::AAAA) => Some(IpAddr::V6(address.0)),
-                _ => None,
-            })
-            .take(MOST_ADDRESSES)
-            .collect();
-        if !found.is_empty() {
-            return found;
-        }
-        let alias = of_name().find_map(|record| match &record.data {
-            RData::CNAME(alias) => Some(alias.0.clone()),
-            _ => None,
-        });
-        match alias {
-            Some(alias) => name = alias,
-            None => return Vec::new(),
-        }
-    }
-    Vec::new()
 }

@@ -1,14 +1,19 @@
-//! The only way out of the daemon: HTTP and HTTPS requests, and the names they need.
+//! The only way out of the daemon: HTTP and HTTPS requests, the names they need, and what ACME looks at to know who holds a name.
 //!
 //! ```text
 //! URL ─▶ port allowed ─▶ addresses (DNS, once) ─▶ each checked by the policy ─▶ that address dialled ─▶ TLS ─▶ one request, one answer
 //! ```
 //! Guarantees: the address that is dialled is the one that was checked. Every step has a time by which it is given up, and an answer a size.
 //!
-//! Never does: follow a redirect, take a proxy from the environment, send a cookie or a credential of its own, or read a file after the start.
+//! Never does: take a proxy from the environment, send a cookie or a credential of its own, or read a file after the start. Redirects are
+//! followed, and certificates that nobody vouches for taken, by [`Outbound::page`] and [`Outbound::alpn_certificate`] alone, which send
+//! nothing but what everybody may know.
 
 pub mod address;
+mod answer;
 mod dns;
+mod location;
+mod probe;
 mod roots;
 mod url;
 
@@ -33,11 +38,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 pub use address::{AddressFault, AddressPolicy, Network};
-pub use dns::{ResolveError, addresses, answer_to, nameservers};
+pub use answer::{CaaProperty, Followed, addresses, answer_to, follow, properties, texts};
+pub use dns::{ResolveError, Zone, nameservers};
+pub use probe::{Page, ProbeError, ProbeReason};
 pub use roots::{Roots, RootsFault};
 pub use url::{LONGEST_URL, Url, UrlFault};
 
 use dns::Resolver;
+use probe::Unverified;
 use url::Host;
 
 /// The roots of the system, where Debian keeps them.
@@ -54,6 +62,8 @@ pub struct Settings {
     pub policy: AddressPolicy,
     /// Those of `/etc/resolv.conf` when empty.
     pub resolvers: Vec<SocketAddr>,
+    /// Zones that have resolvers of their own.
+    pub zones: Vec<Zone>,
     /// A PEM file of roots; the system's when none.
     pub ca_file: Option<PathBuf>,
 }
@@ -65,6 +75,10 @@ pub enum SetupError {
     File { path: PathBuf, source: io::Error },
     #[error("the roots in {path} cannot be used")]
     Roots { path: PathBuf, source: RootsFault },
+    #[error("a zone of outbound.zones cannot be asked about")]
+    Zone(#[source] ResolveError),
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
 }
 
 /// The way out; clones share it.
@@ -77,6 +91,7 @@ struct Way {
     resolver: Resolver,
     /// None where the system has no bundle: then a call has to bring its own.
     roots: Option<Roots>,
+    unverified: Unverified,
 }
 
 /// One request.
@@ -128,6 +143,25 @@ pub enum OutboundError {
     TimedOut(Duration),
 }
 
+impl OutboundError {
+    /// What an organisation is told. To which addresses names lead inside the operator's network is not its affair.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Address(_) => "refused: the address is none that the operator allows to dial".to_owned(),
+            Self::Resolve(_) => "the name cannot be resolved".to_owned(),
+            Self::Disabled
+            | Self::Port(_)
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::NoRoots
+            | Self::Http(_)
+            | Self::Request(_)
+            | Self::TooLong(_)
+            | Self::TimedOut(_) => self.to_string().chars().filter(|c| !c.is_control()).take(300).collect(),
+        }
+    }
+}
+
 impl Outbound {
     /// The way out of one that has none.
     pub fn disabled() -> Self {
@@ -136,7 +170,7 @@ impl Outbound {
 
     /// Reads the roots and the resolvers' addresses: call it before the sandbox closes.
     pub fn open(settings: Settings) -> Result<Self, SetupError> {
-        let Settings { policy, mut resolvers, ca_file } = settings;
+        let Settings { policy, mut resolvers, zones, ca_file } = settings;
         let roots = match ca_file {
             Some(path) => {
                 let pem = std::fs::read(&path).map_err(|source| SetupError::File { path: path.clone(), source })?;
@@ -153,7 +187,9 @@ impl Outbound {
         if resolvers.is_empty() {
             resolvers = nameservers(&std::fs::read_to_string(Path::new(RESOLV_CONF)).unwrap_or_default());
         }
-        Ok(Self(Some(Arc::new(Way { policy, resolver: Resolver::new(resolvers), roots }))))
+        let resolver = Resolver::new(resolvers, zones).map_err(SetupError::Zone)?;
+        let unverified = Unverified::new().map_err(SetupError::Tls)?;
+        Ok(Self(Some(Arc::new(Way { policy, resolver, roots, unverified }))))
     }
 
     pub fn is_enabled(&self) -> bool {
@@ -176,28 +212,34 @@ impl Outbound {
         let within = request.within;
         tokio::time::timeout(within, way.send(request)).await.map_err(|_| OutboundError::TimedOut(within))?
     }
+
+    /// The texts that DNS has for a name; none when the name has none.
+    pub async fn texts(&self, name: &str) -> Result<Vec<Vec<u8>>, OutboundError> {
+        Ok(self.0.as_ref().ok_or(OutboundError::Disabled)?.resolver.texts(name).await?)
+    }
+
+    /// The CAA properties that DNS has for a name itself, whatever its parents have.
+    pub async fn properties(&self, name: &str) -> Result<Vec<CaaProperty>, OutboundError> {
+        Ok(self.0.as_ref().ok_or(OutboundError::Disabled)?.resolver.properties(name).await?)
+    }
 }
 
 impl Way {
     async fn send(&self, request: Request<'_>) -> Result<Answer, OutboundError> {
         let url = request.url;
-        let stream = self.connect(url).await?;
+        let stream = self.connect(&url.host, url.port, CONNECT_WITHIN).await?;
         if !url.is_secure {
             return exchange(stream, request).await;
         }
         let roots = request.roots.or(self.roots.as_ref()).ok_or(OutboundError::NoRoots)?;
-        let name = match &url.host {
-            Host::Address(address) => ServerName::IpAddress((*address).into()),
-            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| ResolveError::Name)?,
-        };
-        let stream = TlsConnector::from(roots.0.clone()).connect(name, stream).await.map_err(OutboundError::Tls)?;
+        let stream = TlsConnector::from(roots.0.clone()).connect(server_name(&url.host)?, stream).await.map_err(OutboundError::Tls)?;
         exchange(stream, request).await
     }
 
     /// A connection to the first address that answers. All of a name's addresses have to be good: a name that means a private one as well
     /// is made by somebody who tries.
-    async fn connect(&self, url: &Url) -> Result<TcpStream, OutboundError> {
-        let addresses: Vec<IpAddr> = match &url.host {
+    async fn connect(&self, host: &Host, port: u16, each_within: Duration) -> Result<TcpStream, OutboundError> {
+        let addresses: Vec<IpAddr> = match host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => self.resolver.addresses(name).await?,
         };
@@ -206,7 +248,7 @@ impl Way {
         }
         let mut fault = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in addresses.into_iter().take(ADDRESSES_TRIED) {
-            match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(SocketAddr::new(address, url.port))).await {
+            match tokio::time::timeout(each_within, TcpStream::connect(SocketAddr::new(address, port))).await {
                 Ok(Ok(stream)) => {
                     // Small requests go at once.
                     let _ = stream.set_nodelay(true);
@@ -218,6 +260,13 @@ impl Way {
         }
         Err(OutboundError::Connect(fault))
     }
+}
+
+fn server_name(host: &Host) -> Result<ServerName<'static>, ResolveError> {
+    Ok(match host {
+        Host::Address(address) => ServerName::IpAddress((*address).into()),
+        Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| ResolveError::Name)?,
+    })
 }
 
 /// One request and one answer over a connection that is closed then.

@@ -173,7 +173,8 @@ fn without_leave_nothing_is_sent() {
     let url: Url = "https://127.0.0.1/".parse().unwrap();
     assert!(matches!(Outbound::disabled().check(&url), Err(OutboundError::Disabled)));
     let resolvers = vec!["127.0.0.1:53".parse().unwrap()];
-    let way = Way { policy: policy(&["127.0.0.0/8"]), resolver: Resolver::new(resolvers), roots: None };
+    let resolver = Resolver::new(resolvers, Vec::new()).unwrap();
+    let way = Way { policy: policy(&["127.0.0.0/8"]), resolver, roots: None, unverified: Unverified::new().unwrap() };
     let outbound = Outbound(Some(Arc::new(way)));
     assert!(outbound.check(&url).is_ok());
     assert!(matches!(outbound.check(&"https://127.0.0.1:8443/".parse().unwrap()), Err(OutboundError::Port(8443))));
@@ -220,5 +221,14 @@ proptest! {
         let network: Network = format!("{}/{length}", Ipv4Addr::from_bits(bits & mask)).parse().unwrap();
         prop_assert!(network.contains(Ipv4Addr::from_bits(bits).into()));
         prop_assert_eq!(network.contains(Ipv4Addr::from_bits(other).into()), bits & mask == other & mask);
+    }
+}
+
+#[test]
+fn what_an_organization_is_told_has_no_address_of_the_operators_network() {
+    let inside: std::net::IpAddr = "10.1.2.3".parse().unwrap();
+    for error in [OutboundError::Address(AddressFault::NotAllowed(inside)), OutboundError::Address(AddressFault::Never(inside))] {
+        assert!(error.to_string().contains("10.1.2.3"), "{error}");
+        assert_eq!(error.told(), "refused: the address is none that the operator allows to dial");
     }
 }

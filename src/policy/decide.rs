@@ -161,6 +161,25 @@ impl Approved {
         self.not_after
     }
 
+    /// The same from another time on and until another: later begun and sooner ended than was approved, never the other way.
+    pub fn within(mut self, not_before: Option<Timestamp>, not_after: Option<Timestamp>) -> Result<Self, Vec<Violation>> {
+        let mut violations = Vec::new();
+        let mut refuse = |field: &str| violations.push(Violation { field: field.to_owned(), fault: Fault::OutsideApproved });
+        if let Some(begin) = not_before {
+            if begin < self.not_before || begin >= self.not_after {
+                refuse("notBefore");
+            }
+            self.not_before = begin;
+        }
+        if let Some(end) = not_after {
+            if end > self.not_after || end <= self.not_before {
+                refuse("notAfter");
+            }
+            self.not_after = end;
+        }
+        if violations.is_empty() { Ok(self) } else { Err(violations) }
+    }
+
     pub fn revocation_notice(&self) -> RevocationNotice {
         self.revocation_notice
     }

@@ -55,6 +55,8 @@ pub enum Fault {
     KeyType { wanted: KeyType, given: KeyType },
     #[error("at most {0} is allowed")]
     TtlTooLong(Span),
+    #[error("the time is outside of what the role allows")]
+    OutsideApproved,
     #[error("the CSR asks for a CA certificate; only end-entity certificates are issued here")]
     AsksForCa,
     #[error("the CSR asks for the key usage {0}, which is not given here")]

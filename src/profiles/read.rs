@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::Role;
+use super::acme::read_opening;
+use super::{AcmeOpening, Role};
 use crate::api::pki::UpdateRole;
 use crate::api::problem::Violation;
 use crate::base::duration::Span;
@@ -61,11 +62,20 @@ impl fmt::Display for RoleName {
     }
 }
 
-/// What a role (the defaults when there is none) becomes under these rules: its policy, and whether keys are kept. What is absent
-/// keeps its value.
-pub fn read_rules(rules: &UpdateRole, base: Option<&Role>) -> Result<(Policy, KeyKeeping), Vec<Violation>> {
+/// What a role says.
+#[derive(Clone, Debug)]
+pub struct RoleRules {
+    pub policy: Policy,
+    pub key_keeping: KeyKeeping,
+    /// Whether ACME clients may choose it, and how.
+    pub acme: Option<AcmeOpening>,
+}
+
+/// What a role (the defaults when there is none) becomes under these rules. What is absent keeps its value.
+pub fn read_rules(rules: &UpdateRole, base: Option<&Role>) -> Result<RoleRules, Vec<Violation>> {
     let mut violations = Vec::new();
     let keeping = read_keeping(rules, base.map_or(KeyKeeping::None, |role| role.key_keeping), &mut violations);
+    let acme = read_opening(rules.acme.as_ref(), base.and_then(|role| role.acme.as_ref()), MOST_DOMAINS, &mut violations);
     let base = base.map(|role| &role.policy);
     let allowed_domains = match &rules.allowed_domains {
         Some(patterns) => read_domains(patterns, &mut violations),
@@ -97,7 +107,7 @@ pub fn read_rules(rules: &UpdateRole, base: Option<&Role>) -> Result<(Policy, Ke
         extended_key_usage: role_purposes(),
         no_rev_avail,
     };
-    Ok((policy, keeping))
+    Ok(RoleRules { policy, key_keeping: keeping, acme })
 }
 
 fn read_keeping(rules: &UpdateRole, base: KeyKeeping, violations: &mut Vec<Violation>) -> KeyKeeping {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::read::role_purposes;
-use super::{KeyKeeping, Role, RoleName};
+use super::{AcmeChallenge, AcmeOpening, KeyKeeping, Role, RoleName};
 use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
 use crate::base::id::{CaId, OrgId};
@@ -61,6 +61,31 @@ pub enum RoleRecord {
         key_keeping: KeepingRecord,
         no_rev_avail: bool,
     },
+    /// With whether ACME clients may choose it.
+    V4 {
+        ca: [u8; 16],
+        allowed_domains: Vec<String>,
+        allow_subdomains: bool,
+        allow_ip_sans: bool,
+        require_cn: bool,
+        max_ttl: u64,
+        key_family: String,
+        key_bits: u32,
+        created_at: i64,
+        updated_at: i64,
+        key_keeping: KeepingRecord,
+        no_rev_avail: bool,
+        acme: Option<OpeningRecord>,
+    },
+}
+
+/// What opens a role to ACME, on disk.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OpeningRecord {
+    challenges: Vec<String>,
+    pre_authorized: Vec<String>,
+    caa: bool,
+    allow_dates: bool,
 }
 
 /// Whether private keys are kept, on disk.
@@ -73,10 +98,10 @@ pub enum KeepingRecord {
 
 impl RoleRecord {
     pub fn encode(role: &Role) -> Result<Vec<u8>, postcard::Error> {
-        let Role { organization: _, name: _, ca, policy, key_keeping, created_at, updated_at } = role;
+        let Role { organization: _, name: _, ca, policy, key_keeping, acme, created_at, updated_at } = role;
         let Policy { allowed_domains, allow_subdomains, allow_ip_sans, require_cn, max_ttl, key_type, extended_key_usage: _, no_rev_avail } =
             policy;
-        postcard::to_allocvec(&Self::V3 {
+        postcard::to_allocvec(&Self::V4 {
             ca: *ca.as_bytes(),
             allowed_domains: allowed_domains.iter().map(ToString::to_string).collect(),
             allow_subdomains: *allow_subdomains,
@@ -93,6 +118,7 @@ impl RoleRecord {
                 KeyKeeping::Wrapped => KeepingRecord::Wrapped,
             },
             no_rev_avail: *no_rev_avail,
+            acme: acme.as_ref().map(OpeningRecord::of),
         })
     }
 
@@ -101,13 +127,18 @@ impl RoleRecord {
         let record: Self = postcard::from_bytes(bytes).ok()?;
         let key_keeping = match record {
             Self::V1 { .. } => KeyKeeping::None,
-            Self::V2 { key_keeping, .. } | Self::V3 { key_keeping, .. } => match key_keeping {
+            Self::V2 { key_keeping, .. } | Self::V3 { key_keeping, .. } | Self::V4 { key_keeping, .. } => match key_keeping {
                 KeepingRecord::None => KeyKeeping::None,
                 KeepingRecord::Token => KeyKeeping::Token,
                 KeepingRecord::Wrapped => KeyKeeping::Wrapped,
             },
         };
-        let no_rev_avail = matches!(record, Self::V3 { no_rev_avail: true, .. });
+        let no_rev_avail = matches!(record, Self::V3 { no_rev_avail: true, .. } | Self::V4 { no_rev_avail: true, .. });
+        let acme = match &record {
+            Self::V1 { .. } | Self::V2 { .. } | Self::V3 { .. } => None,
+            Self::V4 { acme: None, .. } => None,
+            Self::V4 { acme: Some(acme), .. } => Some(acme.opening()?),
+        };
         let (Self::V1 {
             ca,
             allowed_domains,
@@ -146,6 +177,21 @@ impl RoleRecord {
             updated_at,
             key_keeping: _,
             no_rev_avail: _,
+        }
+        | Self::V4 {
+            ca,
+            allowed_domains,
+            allow_subdomains,
+            allow_ip_sans,
+            require_cn,
+            max_ttl,
+            key_family,
+            key_bits,
+            created_at,
+            updated_at,
+            key_keeping: _,
+            no_rev_avail: _,
+            acme: _,
         }) = record;
         let allowed_domains = allowed_domains.iter().map(|text| DomainPattern::parse(text)).collect::<Result<_, _>>().ok()?;
         Some(Role {
@@ -163,8 +209,29 @@ impl RoleRecord {
                 no_rev_avail,
             },
             key_keeping,
+            acme,
             created_at: from_seconds(created_at),
             updated_at: from_seconds(updated_at),
         })
+    }
+}
+
+impl OpeningRecord {
+    fn of(opening: &AcmeOpening) -> Self {
+        let AcmeOpening { challenges, pre_authorized, caa, allow_dates } = opening;
+        Self {
+            challenges: challenges.iter().map(|challenge| challenge.name().to_owned()).collect(),
+            pre_authorized: pre_authorized.iter().map(ToString::to_string).collect(),
+            caa: *caa,
+            allow_dates: *allow_dates,
+        }
+    }
+
+    /// None when it cannot be read.
+    fn opening(&self) -> Option<AcmeOpening> {
+        let Self { challenges, pre_authorized, caa, allow_dates } = self;
+        let challenges = challenges.iter().map(|name| AcmeChallenge::from_name(name)).collect::<Option<_>>()?;
+        let pre_authorized = pre_authorized.iter().map(|text| DomainPattern::parse(text)).collect::<Result<_, _>>().ok()?;
+        Some(AcmeOpening { challenges, pre_authorized, caa: *caa, allow_dates: *allow_dates })
     }
 }

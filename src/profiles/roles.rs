@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 
 use super::record::RoleRecord;
-use super::{KeyKeeping, RoleName, read_rules};
+use super::{AcmeOpening, KeyKeeping, RoleName, RoleRules, read_rules};
 use crate::api::pki::UpdateRole;
 use crate::api::problem::Violation;
 use crate::audit::{self, Action, Field, Ledger, Origin};
@@ -25,6 +25,8 @@ pub struct Role {
     pub ca: CaId,
     pub policy: Policy,
     pub key_keeping: KeyKeeping,
+    /// Whether ACME clients may choose it, and how.
+    pub acme: Option<AcmeOpening>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -93,9 +95,9 @@ impl Roles {
         rules: &UpdateRole,
         origin: &Origin,
     ) -> Result<Arc<Role>, ProfileError> {
-        let (policy, key_keeping) = read_rules(rules, None).map_err(ProfileError::Invalid)?;
+        let RoleRules { policy, key_keeping, acme } = read_rules(rules, None).map_err(ProfileError::Invalid)?;
         let now = from_seconds(self.clock.now().as_second());
-        let role = Role { organization, name, ca, policy, key_keeping, created_at: now, updated_at: now };
+        let role = Role { organization, name, ca, policy, key_keeping, acme, created_at: now, updated_at: now };
         let _one_at_a_time = self.changing.lock().await;
         self.store(role, None, Action::RoleCreate, origin).await
     }
@@ -111,11 +113,12 @@ impl Roles {
         let _one_at_a_time = self.changing.lock().await;
         let role = self.get(organization, name).ok_or(ProfileError::NotFound)?;
         let before = self.storage.get(Table::Roles, &role.key())?.ok_or(ProfileError::NotFound)?;
-        let (policy, key_keeping) = read_rules(rules, Some(&role)).map_err(ProfileError::Invalid)?;
+        let RoleRules { policy, key_keeping, acme } = read_rules(rules, Some(&role)).map_err(ProfileError::Invalid)?;
         let updated = Role {
             ca: ca.unwrap_or(role.ca),
             policy,
             key_keeping,
+            acme,
             updated_at: from_seconds(self.clock.now().as_second()),
             ..Role::clone(&role)
         };
@@ -168,7 +171,7 @@ impl Role {
 }
 
 /// What an auditor asks first of a role, by the names of its fields.
-fn rules(Role { policy, key_keeping, .. }: &Role) -> String {
+fn rules(Role { policy, key_keeping, acme, .. }: &Role) -> String {
     let rules = [
         ("allow_subdomains", policy.allow_subdomains),
         ("allow_ip_sans", policy.allow_ip_sans),
@@ -178,5 +181,10 @@ fn rules(Role { policy, key_keeping, .. }: &Role) -> String {
     let kept = key_keeping
         .name()
         .map_or_else(|| "store_private_keys=false".to_owned(), |name| format!("store_private_keys=true key_storage={name}"));
-    rules.map(|(name, holds)| format!("{name}={holds}")).join(" ") + " " + &kept
+    let opened = acme.as_ref().map_or_else(String::new, |AcmeOpening { challenges, pre_authorized, caa, allow_dates }| {
+        let challenges = challenges.iter().map(|challenge| challenge.name()).collect::<Vec<_>>().join(",");
+        let names = pre_authorized.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        format!(" acme.challenges={challenges} acme.pre_authorized={names} acme.caa={caa} acme.allow_dates={allow_dates}")
+    });
+    rules.map(|(name, holds)| format!("{name}={holds}")).join(" ") + " " + &kept + &opened
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::access::Caller;
+use crate::access::{Caller, Maker};
 use crate::audit::Actor;
 use crate::base::id::{TokenId, UserId};
 
@@ -26,7 +26,8 @@ impl Party {
             Actor::Token { id, name } => Self::Token { id: *id, name: name.clone(), user: caller.user() },
             Actor::BreakGlass { user, process: _ } => Self::BreakGlass { user: *user },
             Actor::System => Self::System,
-            Actor::Anonymous => Self::Unknown,
+            // An account makes no such requests.
+            Actor::Anonymous | Actor::AcmeAccount { .. } => Self::Unknown,
         }
     }
 
@@ -41,6 +42,16 @@ impl Party {
             (Self::BreakGlass { user }, Self::BreakGlass { user: other }) => user == other,
             (Self::System, Self::System) => true,
             (Self::Token { .. } | Self::BreakGlass { .. } | Self::System, _) => false,
+        }
+    }
+}
+
+impl Party {
+    /// Whether one who came by these tokens came by this party's: whoever makes a token has seen its secret, whosesoever user's it is.
+    pub fn has_made(&self, makers: &[Maker]) -> bool {
+        match self {
+            Self::Token { id, user, name: _ } => makers.iter().any(|maker| maker.token == *id || (user.is_some() && maker.user == *user)),
+            Self::BreakGlass { .. } | Self::System | Self::Unknown => false,
         }
     }
 }

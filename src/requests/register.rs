@@ -87,9 +87,10 @@ impl SigningRequest {
         self.csr.subject().common_names().into_iter().next().unwrap_or_default()
     }
 
-    /// Whether the caller may approve what it asks for: nobody approves what they asked for, unless the organisation allows that.
+    /// Whether the caller may approve what it asks for: nobody approves what they asked for, nor with a token that was made with theirs, unless the
+    /// organisation allows that.
     pub(super) fn may_be_approved_by(&self, caller: &Caller, self_approval: bool) -> bool {
-        self_approval || !Party::of(caller).may_be(&self.requested_by)
+        self_approval || !(Party::of(caller).may_be(&self.requested_by) || self.requested_by.has_made(caller.makers()))
     }
 }
 

@@ -52,6 +52,20 @@ pub enum Table {
     CrlSettings,
     RevocationLog,
     CertificateParts,
+    AcmeSecrets,
+    AcmeCredentials,
+    AcmeAccounts,
+    AcmeAccountKeys,
+    AcmeOrders,
+    AcmeOrdersByAccount,
+    AcmeOrdersByContent,
+    AcmeAuthorizations,
+    AcmeAuthorizationsByName,
+    AcmeUsedNonces,
+    AcmeEnds,
+    AcmeUnfinished,
+    AcmeCertificates,
+    AcmeReplacements,
 }
 
 /// Where the values of a table are kept.
@@ -65,7 +79,7 @@ pub enum Placement {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 63] = [
         Self::Meta,
         Self::Counters,
         Self::Authorities,
@@ -115,6 +129,20 @@ impl Table {
         Self::CrlSettings,
         Self::RevocationLog,
         Self::CertificateParts,
+        Self::AcmeSecrets,
+        Self::AcmeCredentials,
+        Self::AcmeAccounts,
+        Self::AcmeAccountKeys,
+        Self::AcmeOrders,
+        Self::AcmeOrdersByAccount,
+        Self::AcmeOrdersByContent,
+        Self::AcmeAuthorizations,
+        Self::AcmeAuthorizationsByName,
+        Self::AcmeUsedNonces,
+        Self::AcmeEnds,
+        Self::AcmeUnfinished,
+        Self::AcmeCertificates,
+        Self::AcmeReplacements,
     ];
 
     /// The number that stands for it on disk. A number is never used again for something else.
@@ -169,6 +197,20 @@ impl Table {
             Self::CrlSettings => 110,
             Self::RevocationLog => 111,
             Self::CertificateParts => 112,
+            Self::AcmeSecrets => 140,
+            Self::AcmeCredentials => 141,
+            Self::AcmeAccounts => 142,
+            Self::AcmeAccountKeys => 143,
+            Self::AcmeOrders => 144,
+            Self::AcmeOrdersByAccount => 145,
+            Self::AcmeOrdersByContent => 146,
+            Self::AcmeAuthorizations => 147,
+            Self::AcmeAuthorizationsByName => 148,
+            Self::AcmeUsedNonces => 149,
+            Self::AcmeEnds => 150,
+            Self::AcmeUnfinished => 151,
+            Self::AcmeCertificates => 152,
+            Self::AcmeReplacements => 153,
         }
     }
 
@@ -224,6 +266,20 @@ impl Table {
             Self::CrlSettings => "crl-settings",
             Self::RevocationLog => "revocation-log",
             Self::CertificateParts => "certificate-parts",
+            Self::AcmeSecrets => "acme-secrets",
+            Self::AcmeCredentials => "acme-credentials",
+            Self::AcmeAccounts => "acme-accounts",
+            Self::AcmeAccountKeys => "acme-account-keys",
+            Self::AcmeOrders => "acme-orders",
+            Self::AcmeOrdersByAccount => "acme-orders-by-account",
+            Self::AcmeOrdersByContent => "acme-orders-by-content",
+            Self::AcmeAuthorizations => "acme-authorizations",
+            Self::AcmeAuthorizationsByName => "acme-authorizations-by-name",
+            Self::AcmeUsedNonces => "acme-used-nonces",
+            Self::AcmeEnds => "acme-ends",
+            Self::AcmeUnfinished => "acme-unfinished",
+            Self::AcmeCertificates => "acme-certificates",
+            Self::AcmeReplacements => "acme-replacements",
         }
     }
 
@@ -276,6 +332,20 @@ impl Table {
             | Self::CrlSettings
             | Self::RevocationLog
             | Self::CertificateParts
+            | Self::AcmeSecrets
+            | Self::AcmeCredentials
+            | Self::AcmeAccounts
+            | Self::AcmeAccountKeys
+            | Self::AcmeOrders
+            | Self::AcmeOrdersByAccount
+            | Self::AcmeOrdersByContent
+            | Self::AcmeAuthorizations
+            | Self::AcmeAuthorizationsByName
+            | Self::AcmeUsedNonces
+            | Self::AcmeEnds
+            | Self::AcmeUnfinished
+            | Self::AcmeCertificates
+            | Self::AcmeReplacements
             | Self::ImportedSerials => Placement::Index,
         }
     }

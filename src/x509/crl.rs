@@ -13,8 +13,10 @@ use super::tlv::{self, Element};
 use super::{san, signed, time};
 
 mod read;
+mod scope;
 
 pub use read::{Crl, CrlFault, read_entry};
+pub use scope::OutOfScope;
 
 /// A CRL before it is signed.
 #[derive(Clone, Copy, Debug)]

@@ -288,6 +288,13 @@ impl Answer {
         if self.body.is_empty() { Value::Null } else { self.json() }
     }
 
+    /// That the status is the one that is meant, whatever the body is.
+    #[track_caller]
+    pub fn expect_any(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
     /// The code and the violated fields of a refusal.
     #[track_caller]
     pub fn refused(&self, status: u16) -> (String, Vec<String>) {

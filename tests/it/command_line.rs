@@ -1,5 +1,6 @@
 //! The command line `chancery` against the real daemon.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -234,4 +235,34 @@ fn the_audit_trail_is_listed_and_verified_beside_the_daemon_and_without_it() {
     std::fs::write(&segment, bytes).unwrap();
     let damaged = verify(&shell).is(1);
     assert!(!damaged.notes.is_empty());
+}
+
+/// On a terminal, which `script` is here, a wait over a second is shown, and a shorter one is not.
+#[test]
+fn a_long_wait_is_shown_on_a_terminal() {
+    for (pause, is_shown) in [(0, false), (2_500, true)] {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(pause));
+            let body = r#"{"status":"ok","token":"ok","storage":"ok","version":"1"}"#;
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        });
+        let command = format!("{} --url http://{address} health", env!("CARGO_BIN_EXE_chancery"));
+        let mut terminal = Command::new("script");
+        terminal.args(["--quiet", "--return", "--command", &command, "/dev/null"]).env("TERM", "xterm").stdin(std::process::Stdio::null());
+        let output = terminal.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains("ok"), "{text}");
+        assert_eq!(text.contains("asking for health (2s)"), is_shown, "{text:?}");
+        answering.join().unwrap();
+    }
 }

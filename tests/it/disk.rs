@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use chancery::client::{Client, ClientError, CrlForm};
@@ -15,7 +15,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::appliance::{Appliance, run};
+use crate::appliance::Appliance;
+use crate::injection::Injection;
 use crate::load::{self, Answered};
 
 const MIB: u64 = 1 << 20;
@@ -261,41 +262,6 @@ fn serve(dir: &Path) -> Appliance {
         // It stands where the file was that is removed before each start, so there is room for it.
         fs::write(dir.join("listen.addr"), &address).unwrap();
     })
-}
-
-/// strace at every thread of a daemon, making calls fail; it lets go when dropped.
-struct Injection(Child);
-
-impl Injection {
-    fn begin(process: u32, inject: &str) -> Self {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-e", "trace=fdatasync", "-e", &format!("inject={inject}"), "-o", "/dev/null", "-p"]);
-        let mut child = command.arg(process.to_string()).stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("strace starts");
-        let begun = Instant::now();
-        while !is_traced(process) {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("strace ended with {status}; is tracing permitted here?");
-            }
-            assert!(begun.elapsed() < Duration::from_secs(20), "strace did not attach");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self(child)
-    }
-}
-
-impl Drop for Injection {
-    fn drop(&mut self) {
-        // Asked to end, strace lets the daemon go first.
-        run(Command::new("kill").arg(self.0.id().to_string()));
-        let _ = self.0.wait();
-    }
-}
-
-/// Whether every thread is being traced.
-fn is_traced(process: u32) -> bool {
-    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    let status = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
-    status.into_iter().all(|status| status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0")))
 }
 
 #[test]

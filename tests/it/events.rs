@@ -176,6 +176,49 @@ fn a_stream_ends_with_its_token_and_with_the_daemon() {
     assert!(follower.ends());
 }
 
+/// What became of requests, renewals, authorities and CRLs, each with what it is about.
+#[test]
+fn requests_renewals_authorities_and_crls_are_told_of() {
+    let appliance = Appliance::start();
+    let ca = appliance.root("root", "ec", 256);
+    appliance.role("web", &ca, json!({}));
+    let post = |path: &str, body: Value, status: u16| appliance.call("POST", path, Some(body)).expect(status);
+    let request = || {
+        let body = json!({"subject": {"common_name": "made.example.com"}, "key_type": "ec", "key_size": 256});
+        post("/v1/pki/csr", body, 201)["id"].as_str().unwrap().to_owned()
+    };
+    // The development token may approve what it asked for only where the organisation lets it.
+    let organization = appliance.call("GET", "/v1/admin/organizations", None).expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/admin/organizations/{organization}");
+    appliance.call("PATCH", &path, Some(json!({"allow_self_approval": true}))).expect(200);
+    let (signed, rejected) = (request(), request());
+    post(&format!("/v1/pki/csr/{signed}/approve"), json!({}), 200);
+    let issued = post(&format!("/v1/pki/csr/{signed}/sign"), json!({"ca_id": ca, "validity_days": 3}), 201);
+    post(&format!("/v1/pki/csr/{rejected}/reject"), json!({"reason": "no"}), 200);
+    appliance.call("DELETE", &format!("/v1/pki/csr/{rejected}"), None).expect(204);
+    let first = post("/v1/pki/issue/web", json!({"common_name": "www.example.com"}), 201);
+    let renewed = post(&format!("/v1/pki/certificates/{}/renew", first["id"].as_str().unwrap()), json!({}), 201);
+    let published = post(&format!("/v1/pki/ca/{ca}/crl"), json!({}), 200);
+    post(&format!("/v1/pki/ca/{ca}/revoke"), json!({"reason": "cessation_of_operation"}), 200);
+    let page = appliance.call("GET", "/v1/events?limit=1000", None).expect(200);
+    let events = page["data"].as_array().unwrap();
+    let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).map(|event| &event["subject"]).collect::<Vec<_>>();
+    assert_eq!(of("csr.created"), [&json!(signed), &json!(rejected)]);
+    assert_eq!(of("csr.approved"), [&json!(signed)]);
+    assert_eq!(of("csr.rejected"), [&json!(rejected)]);
+    assert_eq!(of("csr.deleted"), [&json!(rejected)]);
+    assert_eq!(of("certificate.issued"), [&issued["id"], &first["id"]]);
+    assert_eq!(of("certificate.renewed"), [&renewed["id"]]);
+    assert_eq!(of("ca.created"), [&json!(ca)]);
+    assert_eq!(of("ca.revoked"), [&json!(ca)]);
+    let numbers: Vec<_> =
+        events.iter().filter(|event| event["type"] == "crl.published").map(|event| &event["data"]["crl_number"]).collect();
+    let wanted = published["crl_number"].to_string();
+    assert!(numbers.iter().any(|number| number.as_str() == Some(wanted.trim_matches('"'))), "{wanted} is not among {numbers:?}");
+    let renewal = events.iter().find(|event| event["type"] == "certificate.renewed").unwrap();
+    assert_eq!(renewal["data"]["renewed_from"], first["id"], "{renewal}");
+}
+
 /// A certificate of exactly 30 days has come near its end as soon as it is there; the next look, here that of a new start, tells of it, and only
 /// the first one does.
 #[test]
@@ -190,11 +233,14 @@ fn a_certificate_that_is_about_to_end_is_told_of_once() {
     };
     let near = issue("near.example.com", "720h");
     issue("far.example.com", "800h");
-    issue("brief.example.com", "48h");
+    // It ends in a week and in a day as soon as it is there; a life that is shorter than a notice is not told of by that notice.
+    let week = issue("week.example.com", "168h");
+    let day = issue("day.example.com", "24h");
+    issue("brief.example.com", "23h");
     let revoked = issue("revoked.example.com", "720h");
     appliance.call("POST", "/v1/pki/revoke", Some(json!({"certificate_id": revoked}))).expect(200);
     drop(appliance);
-    let mut wanted = vec![near];
+    let mut wanted = [(near, "30"), (week, "7"), (day, "1")].map(|(id, days)| (id, days.to_owned())).to_vec();
     for start in 0..2 {
         let appliance = Appliance::start_in(directory.path());
         let told = || {
@@ -203,9 +249,10 @@ fn a_certificate_that_is_about_to_end_is_told_of_once() {
             told.map(|event| (event["subject"].clone(), event["data"]["days"].as_str().unwrap().to_owned())).collect::<Vec<_>>()
         };
         crate::listener::wait_for(&format!("what start {start} has to tell"), || told().len() >= wanted.len());
-        assert_eq!(told(), wanted.iter().map(|id| (id.clone(), "30".to_owned())).collect::<Vec<_>>(), "start {start}");
+        assert_eq!(told(), wanted, "start {start}");
         // For the next start, which tells of this one and not of the first again.
         let body = json!({"common_name": "late.example.com", "ttl": "720h"});
-        wanted.push(appliance.call("POST", "/v1/pki/issue/web", Some(body)).expect(201)["id"].clone());
+        let late = appliance.call("POST", "/v1/pki/issue/web", Some(body)).expect(201)["id"].clone();
+        wanted.push((late, "30".to_owned()));
     }
 }

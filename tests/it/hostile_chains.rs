@@ -1,10 +1,12 @@
-//! Chains that are made to keep validation busy: thousands of CAs that signed one another. The answer comes all the same, and little memory goes.
+//! Chains that are made to keep validation busy, and a certificate no record tells of: thousands of CAs that signed one another. The answer comes all the same, and little memory goes.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use chancery::x509::algorithm::KeyType;
+use chancery::x509::certificate::Certificate;
 use chancery::x509::draft::{Draft, Extensions};
 use chancery::x509::extension::{BasicConstraints, KeyUsage};
 use chancery::x509::name::DistinguishedName;
@@ -14,7 +16,7 @@ use chancery::x509::serial::Serial;
 use chancery::x509::signed;
 use serde_json::json;
 
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, run};
 
 /// What a question may take on a machine that does other things; the number that counts is printed.
 const WHEN_BUSY: Duration = Duration::from_secs(20);
@@ -98,4 +100,66 @@ fn thousands_of_cross_signed_cas_are_answered_soon_and_in_little_memory() {
     assert!(took < WHEN_BUSY, "{took:?}");
     assert!(grown < MOST_MEMORY_KIB, "{grown} KiB");
     appliance.call_as(None, "GET", "/healthz", None).expect(200);
+}
+
+/// Whoever gets at a token's key may sign what no record tells of, under a serial number that some record has.
+#[test]
+fn a_serial_number_of_another_authority_is_not_known_to_be_good() {
+    let appliance = Appliance::start();
+    let one = appliance.root("one", "ec", 256);
+    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
+    let tool = |arguments: &[&str]| {
+        let mut command = Command::new("pkcs11-tool");
+        command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf"));
+        command.args(["--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "chancery-dev", "--login", "--pin", pin.trim()]);
+        run(command.args(arguments))
+    };
+    let listed = tool(&["--list-objects", "--type", "privkey"]);
+    let key = listed.lines().find_map(|line| line.trim().strip_prefix("ID:")).expect("the authority's key").trim().to_owned();
+    let other = appliance.root("other", "ec", 256);
+    appliance.role("web", &other, json!({}));
+    let issued = appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.com"}))).expect(201);
+    let issued = Certificate::from_der(&pem::decode_one(issued["certificate"].as_str().unwrap(), Label::Certificate).unwrap()).unwrap();
+    let shown = appliance.call("GET", &format!("/v1/pki/ca/{one}/certificate"), None).expect(200);
+    let issuer = Certificate::from_der(&pem::decode_one(shown["certificate_pem"].as_str().unwrap(), Label::Certificate).unwrap()).unwrap();
+    let subject = Party::new("forged");
+    let algorithm = KeyType::P256.default_algorithm();
+    let extensions = Extensions {
+        basic_constraints: BasicConstraints { ca: false, path_len: None },
+        key_usage: KeyUsage::DIGITAL_SIGNATURE,
+        authority_key_id: issuer.subject_key_id().unwrap().to_vec(),
+        ..Extensions::default()
+    };
+    let draft = Draft {
+        serial: issued.serial(),
+        signature: algorithm,
+        issuer: issuer.subject(),
+        not_before: issuer.not_before(),
+        not_after: issuer.not_after(),
+        subject: &subject.name,
+        public_key: &subject.key.public,
+        extensions: &extensions,
+    };
+    let tbs = draft.to_tbs().unwrap();
+    let (digest, signature) = (appliance.path("tbs.sha256"), appliance.path("tbs.signature"));
+    std::fs::write(&digest, aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &tbs)).unwrap();
+    let files = [digest.to_str().unwrap(), signature.to_str().unwrap()];
+    tool(&[
+        "--sign",
+        "--mechanism",
+        "ECDSA",
+        "--id",
+        &key,
+        "--signature-format",
+        "openssl",
+        "--input-file",
+        files[0],
+        "--output-file",
+        files[1],
+    ]);
+    let forged = signed::assemble(&tbs, algorithm, &std::fs::read(&signature).unwrap()).unwrap();
+    let body = json!({"certificate_pem": pem::encode(Label::Certificate, &forged), "check_revocation": true});
+    let answer = appliance.call("POST", "/v1/pki/certificates/validate", Some(body)).expect(200);
+    assert_eq!(answer["chain_valid"], true, "{answer}");
+    assert!(answer["warnings"].to_string().contains("is not known here"), "{answer}");
 }

@@ -253,3 +253,22 @@ fn killed_at_any_moment_no_key_is_lost_and_none_is_left_behind() {
     assert!(checked > rounds, "there was load");
     assert!(appliance.stop());
 }
+
+#[test]
+fn keys_of_the_token_that_are_one_too_many_leave_nothing_in_the_trail() {
+    let appliance = Appliance::start();
+    let ca = appliance.root("root", "ec", 256);
+    let fields = json!({"key_type": "rsa", "key_bits": 3072, "store_private_keys": true, "key_storage": "token"});
+    appliance.role("heavy", &ca, fields);
+    const ASKED: usize = 60;
+    let before = entries(&appliance, "key.generate").len();
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let asked = || appliance.call("POST", "/v1/pki/issue/heavy", Some(json!({"common_name": "www.example.com"})));
+        let asking: Vec<_> = (0..ASKED).map(|_| scope.spawn(asked)).collect();
+        asking.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    // Others may have waited too long for the token itself, which is told of.
+    let refused = answers.iter().filter(|answer| answer.status == 503 && answer.json()["code"] == "key_generation_busy").count();
+    assert!(refused > 0, "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
+    assert_eq!(entries(&appliance, "key.generate").len() - before, ASKED - refused);
+}

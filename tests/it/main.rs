@@ -1,5 +1,6 @@
 //! Stories through the front door: the real daemon as a child process, a real token, real clients.
 
+mod acme;
 mod appliance;
 mod authorities;
 mod command_line;
@@ -11,6 +12,7 @@ mod deeds_crash;
 mod deletion;
 mod disk;
 mod doctor;
+mod each_step;
 mod events;
 mod every_route;
 mod faults;
@@ -18,6 +20,7 @@ mod first_certificate;
 mod foreign_crls;
 mod hostile_chains;
 mod import;
+mod injection;
 mod interop;
 mod kept_keys;
 mod key_faults;
@@ -26,6 +29,7 @@ mod listener;
 mod load;
 mod memory;
 mod migrate;
+mod name_server;
 mod names;
 mod ocsp;
 mod openapi;
@@ -46,5 +50,6 @@ mod token_signs;
 mod token_worker;
 mod tokens;
 mod units;
+mod validation;
 mod weak_keys;
 mod webhooks;

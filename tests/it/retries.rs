@@ -35,7 +35,7 @@ fn issued(runtime: &Runtime, client: &Client) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn a_thousand_at_once_make_one_certificate() {
+fn a_thousand_over_128_connections_make_one_certificate() {
     let appliance = Appliance::start();
     let ca = appliance.root("root", "ec", 256);
     appliance.role("web", &ca, json!({}));

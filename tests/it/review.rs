@@ -254,13 +254,13 @@ fn audit(appliance: &Appliance) -> Vec<Value> {
 }
 
 /// A request whose body stops half-way until it is told to end.
-struct Slow {
+pub struct Slow {
     client: Child,
     rest: String,
 }
 
 impl Slow {
-    fn begin(appliance: &Appliance, path: &str, body: &str) -> Self {
+    pub fn begin(appliance: &Appliance, path: &str, body: &str) -> Self {
         Self::begin_as(&appliance.admin_token(), appliance, path, body)
     }
 
@@ -277,7 +277,7 @@ impl Slow {
         Self { client, rest: rest.to_owned() }
     }
 
-    fn end(mut self) -> u16 {
+    pub fn end(mut self) -> u16 {
         self.client.stdin.take().unwrap().write_all(self.rest.as_bytes()).unwrap();
         let mut status = String::new();
         let begun = Instant::now();

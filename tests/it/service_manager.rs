@@ -11,6 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::appliance::{Appliance, run};
+use crate::review::Slow;
 
 /// Wide, for the machine may do other things.
 const SOON: Duration = Duration::from_secs(60);
@@ -226,6 +227,39 @@ fn a_stop_finishes_what_was_begun_and_is_not_held_up_by_idle_connections() {
     let begun = Instant::now();
     assert!(appliance.stop(), "{}", appliance.log());
     assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+}
+
+/// A request whose body is under way when the daemon is asked to stop is carried out and answered, and nobody new is let in meanwhile.
+#[test]
+fn a_stop_waits_for_the_request_that_is_under_way() {
+    let dir = TempDir::new().unwrap();
+    let mut appliance = Appliance::start_in(dir.path());
+    let ca = appliance.root("root", "ec", 256);
+    appliance.role("web", &ca, json!({}));
+    let address = appliance.base_url().trim_start_matches("https://").to_owned();
+    let open = || {
+        let metrics = appliance.call("GET", "/metrics", None).text();
+        let line = metrics.lines().find_map(|line| line.strip_prefix("chancery_http_connections{listener=\"api\"} ")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{metrics}")).parse::<u32>().unwrap()
+    };
+    let wait = |what: &str, is_so: &mut dyn FnMut() -> bool| {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < SOON, "{what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    wait("the connections of before end", &mut || open() == 1);
+    let slow = Slow::begin(&appliance, "/v1/pki/issue/web", r#"{"common_name": "www.example.com"}"#);
+    wait("the request is there, beside the one that asks for it", &mut || open() == 2);
+    appliance.signal(Signal::SIGTERM);
+    wait("nobody new is let in", &mut || std::net::TcpStream::connect(&address).is_err());
+    assert_eq!(slow.end(), 201);
+    assert!(appliance.stop(), "{}", appliance.log());
+    let again = Appliance::start_in(dir.path());
+    let listed = again.call("GET", "/v1/pki/certificates", None).expect(200);
+    let names: Vec<_> = listed["data"].as_array().unwrap().iter().map(|one| &one["common_name"]).collect();
+    assert!(names.contains(&&json!("www.example.com")), "{listed}");
 }
 
 #[test]

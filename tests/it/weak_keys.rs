@@ -1,8 +1,14 @@
 //! Keys that are not certified: weak, malformed, unproved, of an authority, or known to be compromised.
 
+use chancery::x509::algorithm::{Hash, SignatureAlgorithm};
+use chancery::x509::certificate::Certificate;
+use chancery::x509::csr::RequestDraft;
+use chancery::x509::name::DistinguishedName;
+use chancery::x509::pem::{self, Label};
+use chancery::x509::signed;
 use serde_json::{Value, json};
 
-use crate::appliance::{Answer, Appliance};
+use crate::appliance::{Answer, Appliance, run};
 use crate::requester::Requester;
 
 struct World {
@@ -194,4 +200,39 @@ fn a_compromised_key_stays_refused_over_a_restart() {
     appliance.kill();
     let appliance = Appliance::start_in(dir.path());
     assert_eq!(appliance.call("POST", "/v1/pki/sign/ec", Some(body)).refused(400).0, "bad_key");
+}
+
+/// A request that an authority's own key has signed, in the token, by a program that has its PIN: what nobody but the appliance should be able to
+/// make, and refused all the same.
+#[test]
+fn the_key_of_an_authority_gets_no_certificate() {
+    let appliance = Appliance::start();
+    let requester = Requester::new();
+    let ca = appliance.root("root", "rsa", 2048);
+    appliance.role("web", &ca, json!({"key_type": "rsa", "key_bits": 2048, "require_cn": false}));
+    let certificate = appliance.call("GET", &format!("/v1/pki/ca/{ca}/certificate"), None).expect(200);
+    let certificate = pem::decode_one(certificate["certificate_pem"].as_str().unwrap(), Label::Certificate).unwrap();
+    let certificate = Certificate::from_der(&certificate).unwrap();
+    let (subject, key) = (DistinguishedName::common_name("www.example.com").unwrap(), certificate.public_key().unwrap());
+    let info = RequestDraft { subject: &subject, public_key: &key, alt_names: &[] }.to_info();
+    requester.write("info", &info);
+    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
+    let tool = |arguments: &[&str]| {
+        let mut command =
+            requester.command("pkcs11-tool", &["--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "chancery-dev"]);
+        run(command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).args(["--login", "--pin", pin.trim()]).args(arguments))
+    };
+    let listed = tool(&["--list-objects", "--type", "privkey"]);
+    // The listener's key may be there as well; it is not RSA.
+    let of_ca = listed.split("Private Key Object").find(|object| object.contains("RSA")).unwrap_or_else(|| panic!("{listed}"));
+    let id = of_ca.lines().find_map(|line| line.trim().strip_prefix("ID:")).unwrap().trim();
+    tool(&["--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", id, "--input-file", "info", "--output-file", "signature"]);
+    let signature = std::fs::read(requester.path("signature")).unwrap();
+    let csr = signed::assemble(&info, SignatureAlgorithm::RsaPkcs1(Hash::Sha256), &signature).unwrap();
+    let csr = pem::encode(Label::CertificateRequest, &csr);
+    requester.write("own.csr", &csr);
+    requester.openssl(&["req", "-in", "own.csr", "-noout", "-verify"]);
+    let answer = appliance.call("POST", "/v1/pki/sign/web", Some(json!({"csr_pem": csr})));
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("the key belongs to an authority of this appliance"), "{}", answer.text());
 }

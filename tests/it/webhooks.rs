@@ -182,6 +182,27 @@ fn what_is_not_taken_is_sent_again_and_delays_no_other() {
 }
 
 #[test]
+fn a_webhook_has_one_test_under_way_at_a_time() {
+    let appliance = Appliance::start();
+    let ca = appliance.root("root", "ec", 256);
+    let receiver = Receiver::start(&appliance, &ca);
+    receiver.answers("hanging", "hang");
+    let path = |hook: &Value| format!("/v1/webhooks/{}/test", hook["id"].as_str().unwrap());
+    let (hanging, good) = (path(&receiver.hook(&appliance, "hanging", &["ca.*"])), path(&receiver.hook(&appliance, "good", &["ca.*"])));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| appliance.call("POST", &hanging, None).expect(200));
+        within(|| Some(()).filter(|()| !receiver.received("hanging").is_empty()), "the first test is under way");
+        let second = appliance.call("POST", &hanging, None);
+        assert!(second.header("retry-after").is_some());
+        assert_eq!(second.refused(503).0, "webhook_busy");
+        assert_eq!(appliance.call("POST", &good, None).expect(200)["delivered"], true);
+        assert_eq!(first.join().unwrap()["delivered"], false);
+    });
+    assert_eq!(receiver.received("hanging").len(), 1);
+    appliance.call("POST", &good, None).expect(200);
+}
+
+#[test]
 fn a_disabled_webhook_keeps_its_events_and_a_deleted_one_sends_none() {
     let appliance = Appliance::start();
     let ca = appliance.root("root", "ec", 256);
@@ -311,13 +332,13 @@ fn nothing_is_sent_where_the_operator_does_not_let_it() {
         assert_eq!((code.as_str(), fields), ("invalid_request", vec!["url".to_owned()]), "{url}");
     }
     // Found when the name is resolved.
-    let refused = "refused: the receiver's address is none that the operator allows to dial";
+    let refused = "refused: the address is none that the operator allows to dial";
     for (host, error) in [
         ("private.example.com", refused),
         ("metadata.example.com", refused),
         ("mixed.example.com", refused),
         ("localhost", refused),
-        ("nobody.example.com", "the receiver's name cannot be resolved"),
+        ("nobody.example.com", "the name cannot be resolved"),
     ] {
         let body = json!({"url": format!("https://{host}:{port}/x"), "ca_pem": receiver.ca_pem, "events": ["ca.*"]});
         let id = appliance.call("POST", "/v1/webhooks", Some(body)).expect(201)["id"].as_str().unwrap().to_owned();

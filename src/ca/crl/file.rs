@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
@@ -29,12 +30,23 @@ pub struct PublishedCrl {
     /// The last change of the store that it is sure to know of.
     pub(super) seen: u64,
     pub(super) path: PathBuf,
+    /// Its file while somebody reads it: however many do, they hold one descriptor.
+    pub(super) reading: Mutex<Weak<File>>,
 }
 
 impl PublishedCrl {
     /// Its bytes. A newer one may have taken its place since it was looked up; then it is to be looked up again.
     pub fn open(&self) -> io::Result<CrlBytes> {
-        Ok(CrlBytes { file: File::open(&self.path)?, length: self.length })
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match reading.upgrade() {
+            Some(file) => file,
+            None => {
+                let file = Arc::new(File::open(&self.path)?);
+                *reading = Arc::downgrade(&file);
+                file
+            }
+        };
+        Ok(CrlBytes { file, length: self.length })
     }
 
     /// Its record on disk.
@@ -55,7 +67,7 @@ impl PublishedCrl {
 /// The bytes of a CRL, read where they are wanted; they stay the same when a newer one takes its place.
 #[derive(Debug)]
 pub struct CrlBytes {
-    file: File,
+    file: Arc<File>,
     length: u64,
 }
 
@@ -107,6 +119,7 @@ impl Folder {
                 sha256: *sha256,
                 seen: 0,
                 path: self.path(name, None),
+                reading: Mutex::default(),
             },
             CrlRecord::V2 { number, base, this_update, next_update, sha256, entries, length, seen } => PublishedCrl {
                 name,
@@ -119,6 +132,7 @@ impl Folder {
                 sha256: *sha256,
                 seen: *seen,
                 path: self.path(name, Some(*number)),
+                reading: Mutex::default(),
             },
         };
         (sha256(&found.path).ok()? == found.sha256).then_some(found)

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
@@ -317,7 +317,8 @@ impl CrlPublisher {
         let base = base.map(|base| base.number);
         let path = self.folder.publish(name, number).map_err(CrlError::File)?;
         let entries = spool.entries();
-        let published = PublishedCrl { name, number, base, this_update, next_update, entries, length, sha256, seen, path };
+        let published =
+            PublishedCrl { name, number, base, this_update, next_update, entries, length, sha256, seen, path, reading: Mutex::default() };
         let value = postcard::to_allocvec(&published.record()).map_err(|_| CrlError::Record)?;
         let mut entry = caller
             .origin()

@@ -167,6 +167,7 @@ mod tests {
             sha256: [0; 32],
             seen: 0,
             path: std::path::PathBuf::new(),
+            reading: std::sync::Mutex::default(),
         };
         let plan = |period, overlap| Plan {
             period: Span::seconds(period),

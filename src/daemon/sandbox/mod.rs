@@ -56,7 +56,7 @@ pub fn reach(config: &Config, path: &Path) -> Result<Reach, SandboxError> {
         }
     }
     super::private_file::directory(&config.data_dir).map_err(|source| SandboxError::Path { path: config.data_dir.clone(), source })?;
-    Ok(Reach { read, write: vec![resolved(&config.data_dir)?], connect: config.outbound.reachable() })
+    Ok(Reach { read, write: vec![resolved(&config.data_dir)?], connect: config.outbound.reachable(config.acme.enabled) })
 }
 
 /// No new privileges by executing something, and no look into its memory for other processes of its user, whatever the mode.

@@ -79,7 +79,7 @@ pub fn run(path: &Path) -> Result<Vec<Attempt>, ProbeError> {
         not_needed("signal its parent", kill(parent, None).map_err(io::Error::from)),
         not_needed("make a namespace", unshare(CloneFlags::CLONE_NEWUSER).map_err(io::Error::from)),
         not_needed("bind a port", TcpListener::bind("127.0.0.1:0").map(drop)),
-        match config.outbound.reachable() {
+        match config.outbound.reachable(config.acme.enabled) {
             Reachable::Nothing => not_needed("connect to a port", connect(9)),
             Reachable::Ports(ports) => {
                 not_needed("connect to another port", connect((1..=9).rev().find(|port| !ports.contains(port)).unwrap_or(10)))

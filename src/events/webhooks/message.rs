@@ -8,13 +8,14 @@ use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use std::time::Duration;
+use tokio::sync::SemaphorePermit;
 
 use super::{Webhook, WebhookError, Webhooks, seal_context};
 use crate::api::events::{CloudEvent, SPEC_VERSION};
 use crate::base::clock::rfc3339;
 use crate::base::id::{RequestId, WebhookId};
 use crate::base::secret::SecretBytes;
-use crate::outbound::{OutboundError, Request};
+use crate::outbound::Request;
 
 /// How long one attempt may take.
 const WITHIN: Duration = Duration::from_secs(15);
@@ -57,8 +58,8 @@ pub(super) fn signature(secret: &SecretBytes, id: &str, timestamp: i64, body: &[
 }
 
 impl Webhooks {
-    /// Sends one message once. An error is the appliance's own fault and not the receiver's.
-    pub(super) async fn send(&self, id: WebhookId, event: &CloudEvent) -> Result<Outcome, WebhookError> {
+    /// Sends one message once, from the place it holds. An error is the appliance's own fault and not the receiver's.
+    pub(super) async fn send(&self, id: WebhookId, event: &CloudEvent, _place: SemaphorePermit<'_>) -> Result<Outcome, WebhookError> {
         let (webhook, roots) =
             self.known().get(&id).map(|known| (known.webhook.clone(), known.roots.clone())).ok_or(WebhookError::NotFound)?;
         let secret = self.0.token.of(webhook.sealed_by.as_ref())?.unseal(&webhook.sealed_secret, &seal_context(id)).await?;
@@ -87,24 +88,7 @@ impl Webhooks {
                 let hint = if (300..400).contains(&answer.status) { "; redirects are not followed" } else { "" };
                 Outcome { status: Some(answer.status), error: Some(format!("the receiver answered {}{hint}", answer.status)) }
             }
-            Err(error) => Outcome { status: None, error: Some(told(&error)) },
+            Err(error) => Outcome { status: None, error: Some(error.told()) },
         })
-    }
-}
-
-/// What the organisation is told. To which addresses names lead inside the operator's network is not its affair.
-fn told(error: &OutboundError) -> String {
-    match error {
-        OutboundError::Address(_) => "refused: the receiver's address is none that the operator allows to dial".to_owned(),
-        OutboundError::Resolve(_) => "the receiver's name cannot be resolved".to_owned(),
-        OutboundError::Disabled
-        | OutboundError::Port(_)
-        | OutboundError::Connect(_)
-        | OutboundError::Tls(_)
-        | OutboundError::NoRoots
-        | OutboundError::Http(_)
-        | OutboundError::Request(_)
-        | OutboundError::TooLong(_)
-        | OutboundError::TimedOut(_) => error.to_string().chars().filter(|c| !c.is_control()).take(300).collect(),
     }
 }

@@ -103,6 +103,8 @@ pub enum WebhookError {
     NotFound,
     #[error("an organization has {MOST_OF_ORGANIZATION} webhooks at most")]
     TooMany,
+    #[error("a test of the webhook is under way, or as many messages as are sent at once")]
+    Busy,
     #[error("webhooks are sent over https")]
     NotSecure,
     #[error("nothing can be sent there")]
@@ -147,6 +149,8 @@ struct Known {
     looked_at: u64,
     /// One change of it at a time, so that memory follows the store's order.
     changing: Arc<tokio::sync::Mutex<()>>,
+    /// One test of it at a time.
+    testing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Webhooks {
@@ -168,7 +172,10 @@ impl Webhooks {
             let progress = ProgressRecord::decode(&progress).ok_or(WebhookError::Record)?;
             let roots = roots_of(webhook.ca_pem.as_deref())?;
             let looked_at = progress.position;
-            known.insert(id, Known { webhook: Arc::new(webhook), roots, progress, looked_at, changing: Arc::default() });
+            known.insert(
+                id,
+                Known { webhook: Arc::new(webhook), roots, progress, looked_at, changing: Arc::default(), testing: Arc::default() },
+            );
         }
         let (making, places) = (tokio::sync::Mutex::default(), Semaphore::new(AT_ONCE));
         Ok(Self(Arc::new(Inner { storage, ledger, events, token, outbound, clock, known: Mutex::new(known), making, places })))
@@ -218,7 +225,8 @@ impl Webhooks {
         self.commit(change, self.entry(Action::WebhookCreate, &webhook, caller)).await?;
         let webhook = Arc::new(webhook);
         let looked_at = progress.position;
-        self.known().insert(id, Known { webhook: webhook.clone(), roots, progress, looked_at, changing: Arc::default() });
+        self.known()
+            .insert(id, Known { webhook: webhook.clone(), roots, progress, looked_at, changing: Arc::default(), testing: Arc::default() });
         Ok((webhook, secret))
     }
 
@@ -284,8 +292,11 @@ impl Webhooks {
     /// Sends one message that tells of nothing, and says what came of it.
     pub async fn test(&self, organization: OrgId, id: WebhookId) -> Result<Outcome, WebhookError> {
         let webhook = self.get(organization, id).ok_or(WebhookError::NotFound)?;
+        let testing = self.known().get(&id).map(|known| known.testing.clone()).ok_or(WebhookError::NotFound)?;
+        let _one_at_a_time = testing.try_lock().map_err(|_| WebhookError::Busy)?;
+        let place = self.0.places.try_acquire().map_err(|_| WebhookError::Busy)?;
         let event = message::of_test(&webhook, self.0.clock.now());
-        self.send(id, &event).await
+        self.send(id, &event, place).await
     }
 
     fn check(&self, url: &Url) -> Result<(), WebhookError> {

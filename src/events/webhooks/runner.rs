@@ -101,10 +101,8 @@ impl Webhooks {
             tracing::warn!(webhook = %webhook.id, event = event.sequence, "an event was given up");
             return self.keep(webhook, progress, Some(delivery)).await;
         }
-        let outcome = {
-            let _place = self.0.places.acquire().await.map_err(|_| WebhookError::Record)?;
-            self.send(webhook.id, &event.to_cloud()).await?
-        };
+        let place = self.0.places.acquire().await.map_err(|_| WebhookError::Record)?;
+        let outcome = self.send(webhook.id, &event.to_cloud(), place).await?;
         let (progress, delivery) = schedule::after(event, progress, &outcome, self.now());
         let was_taken = delivery.is_some();
         let kept = self.keep(webhook, progress, delivery).await?;

@@ -29,7 +29,7 @@ pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     let organization = (!call.caller.holds(Scope::System)).then_some(call.caller.organization());
     let filter = Filter { organization, ..Filter::default() };
     let read = move || ledger.page(&filter, Start::After(after), limit);
-    let found = tokio::task::spawn_blocking(read).await.map_err(Problem::internal)??;
+    let found = call.app.long_work.run(call.caller.organization(), read).await??;
     let next = found.next.map(|start| match start {
         Start::After(sequence) | Start::Before(sequence) => Cursor::after(&mark, &sequence.to_be_bytes()),
     });

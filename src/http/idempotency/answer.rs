@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Says of an answer that it was given before.
 pub const REPLAYED: &str = "idempotency-replayed";
 /// Members of answers that are told once: private keys, and secrets that show who somebody is.
-const TOLD_ONCE: [&str; 5] = ["private_key", "token", "secret", "value", "password"];
+const TOLD_ONCE: [&str; 6] = ["private_key", "token", "secret", "value", "password", "eab_hmac_key"];
 
 /// An answer as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

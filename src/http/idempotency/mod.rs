@@ -32,7 +32,7 @@ use super::call::Call;
 use super::limits;
 use super::problem::Problem;
 use super::routes::{ROUTES, Route};
-use super::{admin, openapi, pki, webhooks};
+use super::{acme, admin, openapi, pki, webhooks};
 use crate::audit::Actor;
 
 /// The header with the key.
@@ -42,7 +42,8 @@ pub const LONGEST: usize = 255;
 
 /// Whether requests of this route may have a key.
 pub fn is_for(route: &Route) -> bool {
-    route.method == Method::POST && openapi::creates(route)
+    // Nonces keep ACME clients from doing anything twice (RFC 8555, 6.5).
+    route.method == Method::POST && openapi::creates(route) && !route.is_acme()
 }
 
 /// Serves a permitted request by its route's handler, or by what that answered before.
@@ -99,7 +100,7 @@ fn place(route: &Route, call: &Call, key: &[u8]) -> Place {
         Actor::Token { id, .. } => *id.as_bytes(),
         // No id of a token is so low: its first bytes are a time.
         Actor::BreakGlass { user, .. } => u128::from(*user).to_be_bytes(),
-        Actor::Anonymous | Actor::System => [0xFF; 16],
+        Actor::Anonymous | Actor::System | Actor::AcmeAccount { .. } => [0xFF; 16],
     };
     let mut hash = Context::new(&SHA256);
     let parameters = call.path.iter().map(|(_, value)| value.as_bytes());
@@ -145,6 +146,7 @@ async fn again(route: &Route, mut call: Call, made: &str) -> Result<Response<Bod
             (known.handler)(call).await
         }
         None if made.starts_with("cert_") => pki::issue::again(&call, made),
+        None if made.starts_with("cred_") => acme::credentials::again(&call, made),
         None if made.starts_with("tok_") => admin::tokens::again(&call, made),
         None => Err(lost(made)),
     };

@@ -23,6 +23,7 @@ use super::pki::present;
 use super::problem::Problem;
 use super::routes::{ROUTES, Route};
 use crate::access::Permission;
+use crate::api::acme;
 use crate::api::problem::{CONTENT_TYPE, ProblemDocument};
 use crate::base::page::MAX_LIMIT;
 
@@ -60,6 +61,7 @@ pub fn document() -> Value {
     });
     let mut generator = settings.into_generator();
     let problem = of::<ProblemDocument>()(&mut generator);
+    let acme_problem = of::<acme::Problem>()(&mut generator);
     let mut paths = Map::new();
     for route in ROUTES {
         // A test holds that there is one for each route.
@@ -84,10 +86,16 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": generator.take_definitions(true),
-            "responses": {"Problem": {
-                "description": "A refusal: `code` says why, and `violations` names every fault.",
-                "content": {CONTENT_TYPE: {"schema": problem}},
-            }},
+            "responses": {
+                "Problem": {
+                    "description": "A refusal: `code` says why, and `violations` names every fault.",
+                    "content": {CONTENT_TYPE: {"schema": problem}},
+                },
+                "AcmeProblem": {
+                    "description": "A refusal as RFC 8555, 6.7 has it.",
+                    "content": {CONTENT_TYPE: {"schema": acme_problem}},
+                },
+            },
             "securitySchemes": {"token": {
                 "type": "http",
                 "scheme": "bearer",
@@ -127,7 +135,8 @@ fn described(route: &Route, operation: &Operation, generator: &mut SchemaGenerat
         responses.insert(status.to_string(), shown);
     }
     for status in refusals(route, operation) {
-        responses.entry(status.to_string()).or_insert_with(|| json!({"$ref": "#/components/responses/Problem"}));
+        let problem = if route.is_acme() { "#/components/responses/AcmeProblem" } else { "#/components/responses/Problem" };
+        responses.entry(status.to_string()).or_insert_with(|| json!({"$ref": problem}));
     }
     // The health answer is the same in both cases.
     if let (true, Some(well)) = (route.path == "/healthz", responses.get("200").cloned()) {
@@ -204,6 +213,7 @@ fn tag_of(path: &str) -> &str {
     match (words.next(), words.next(), words.next()) {
         (Some("v1"), Some("pki"), Some(kind)) => kind,
         (Some("v1"), Some("admin"), Some(_)) => "administration",
+        (Some("api"), Some("acme"), _) => "acme",
         (Some("v1"), Some(kind), _) if !matches!(kind, "openapi.json" | "docs") => kind,
         _ => "public",
     }

@@ -68,6 +68,10 @@ impl Operation {
         Self::new("POST", path, summary, answers)
     }
 
+    pub const fn head(path: &'static str, summary: &'static str, answers: &'static [Answer]) -> Self {
+        Self::new("HEAD", path, summary, answers)
+    }
+
     pub const fn put(path: &'static str, summary: &'static str, answers: &'static [Answer]) -> Self {
         Self::new("PUT", path, summary, answers)
     }

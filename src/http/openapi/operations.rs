@@ -1,7 +1,7 @@
 //! What every endpoint takes and gives, in the order of the routes. A test holds that each route stands here once.
 
 use super::operation::{Answer, Content, Operation, Parameter, of};
-use crate::api::{admin, crl, events, import, pki, secrets};
+use crate::api::{acme, admin, crl, events, import, pki, secrets};
 
 const LIMIT: Parameter = Parameter::integer("limit", "How many at most, 1 to 1000; 100 unless given.");
 const CURSOR: Parameter = Parameter::text("cursor", "The `cursor` of the page before.");
@@ -29,6 +29,15 @@ const AFTER: Parameter = Parameter::integer("after", "Only events behind that of
 const EVENTS: &[Parameter] = &[KIND, AFTER, LIMIT, CURSOR];
 const FOLLOWED: &[Parameter] = &[KIND, AFTER];
 
+/// What a request that is signed can be refused with: 400 for what it says, 401 and 403 for who says it, 415 for what is no JWS.
+const SIGNED: &[u16] = &[400, 401, 403, 404, 408, 413, 415];
+const SIGNED_AND_TAKEN: &[u16] = &[400, 401, 403, 404, 408, 409, 413, 415];
+const NOTHING: &[Answer] = &[Answer { status: 204, contents: &[] }];
+const BEHIND: &[Parameter] = &[Parameter::text("after", "The order behind which the page begins.")];
+const PAGES: &[Parameter] =
+    &[Parameter::integer("page", "Which page, from 1."), Parameter::integer("per_page", "How many at most, 1 to 100; 100 unless given.")];
+
+const CHAIN: Content = Content::Other { media_type: "application/pem-certificate-chain", is_text: true };
 const PEM: Content = Content::Other { media_type: "application/x-pem-file", is_text: true };
 const CERTIFICATE: Content = Content::Other { media_type: "application/pkix-cert", is_text: false };
 const CRL: Content = Content::Other { media_type: "application/pkix-crl", is_text: false };
@@ -186,6 +195,67 @@ pub static OPERATIONS: &[Operation] = &[
     Operation::post("/api/v1/ca/{id}/crl/regenerate", "Makes an authority's next full or delta CRL now", json!(200 crl::RegeneratedCrl))
         .body::<crl::RegenerateCrl>()
         .problems(&[409, 502]),
+    Operation::post(
+        "/api/v1/organizations/{id}/acme-credentials",
+        "Makes a credential that binds ACME accounts to an organization; its HMAC key is shown this once",
+        json!(201 acme::NewCredential),
+    )
+    .body::<acme::CreateCredential>()
+    .problems(&[409, 502]),
+    Operation::get("/api/v1/organizations/{id}/acme-credentials", "Lists the ACME credentials, without keys", json!(200 acme::Credentials))
+        .query(PAGES)
+        .problems(&[409]),
+    Operation::delete("/api/v1/organizations/{id}/acme-credentials/{cred_id}", "Revokes an ACME credential, and stops its accounts")
+        .problems(&[409]),
+    Operation::get("/api/acme/directory", "Gives the directory of the ACME server (RFC 8555, 7.1.1)", json!(200 acme::Directory))
+        .problems(&[404]),
+    Operation::head("/api/acme/new-nonce", "Gives a nonce (RFC 8555, 7.2)", &[Answer { status: 200, contents: &[] }]).problems(&[404]),
+    Operation::get("/api/acme/new-nonce", "Gives a nonce (RFC 8555, 7.2)", NOTHING).problems(&[404]),
+    Operation::post("/api/acme/new-nonce", "Gives a nonce (RFC 8555, 7.2)", NOTHING).problems(&[404]),
+    Operation::post(
+        "/api/acme/new-account",
+        "Makes an account, or finds it by its key (RFC 8555, 7.3)",
+        &[
+            Answer { status: 200, contents: &[Content::Json(of::<acme::Account>())] },
+            Answer { status: 201, contents: &[Content::Json(of::<acme::Account>())] },
+        ],
+    )
+    .problems(SIGNED),
+    Operation::post(
+        "/api/acme/account/{id}",
+        "Shows, changes or deactivates an account (RFC 8555, 7.3.2 and 7.3.6)",
+        json!(200 acme::Account),
+    )
+    .problems(SIGNED),
+    Operation::post("/api/acme/account/{id}/orders", "Lists the orders of an account (RFC 8555, 7.1.2.1)", json!(200 acme::Orders))
+        .query(BEHIND)
+        .problems(SIGNED),
+    Operation::post("/api/acme/key-change", "Gives an account another key (RFC 8555, 7.3.5)", json!(200 acme::Account))
+        .problems(SIGNED_AND_TAKEN),
+    Operation::post("/api/acme/new-order", "Orders a certificate (RFC 8555, 7.4)", json!(201 acme::Order)).problems(SIGNED_AND_TAKEN),
+    Operation::post("/api/acme/order/{id}", "Shows an order (RFC 8555, 7.4)", json!(200 acme::Order)).problems(SIGNED),
+    Operation::post("/api/acme/finalize/{id}", "Has an order issued for a CSR (RFC 8555, 7.4)", json!(200 acme::Order)).problems(SIGNED),
+    Operation::post(
+        "/api/acme/authz/{id}",
+        "Shows an authorization, or gives it up (RFC 8555, 7.5)",
+        json!(200 acme::Authorization),
+    )
+    .problems(SIGNED),
+    Operation::post("/api/acme/challenge/{id}", "Has a challenge validated, or shows it (RFC 8555, 7.5.1)", json!(200 acme::Challenge))
+        .problems(SIGNED),
+    Operation::post(
+        "/api/acme/cert/{id}",
+        "Gives a certificate with its chain (RFC 8555, 7.4.2)",
+        &[Answer { status: 200, contents: &[CHAIN] }],
+    )
+    .problems(SIGNED),
+    Operation::post("/api/acme/revoke-cert", "Revokes a certificate (RFC 8555, 7.6)", &[Answer { status: 200, contents: &[] }])
+        .problems(SIGNED),
+    Operation::get(
+        "/api/acme/renewal-info/{id}",
+        "Says when a certificate is best renewed (RFC 9773)",
+        json!(200 acme::RenewalInfo),
+    ),
     Operation::post("/v1/admin/organizations", "Makes an organization", json!(201 admin::Organization))
         .body::<admin::CreateOrganization>()
         .problems(&[409]),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::authorities::read_reason;
 use super::present;
+use crate::acme_server;
 use crate::api::pki as wire;
 use crate::api::problem::Violation;
 use crate::base::id::{CaId, CertId};
@@ -136,7 +137,9 @@ pub fn in_full(app: &App, certificate: &StoredCertificate) -> Result<wire::Certi
     let authority = app.authorities.get(certificate.organization, certificate.ca);
     let from_above: Option<&Revocation> = authority.as_deref().and_then(Authority::revocation);
     let has_private_key = app.kept_keys.has(KeyOwner::Certificate(certificate.id))?;
-    present::certificate(certificate, labels, lineage, own.as_ref().or(from_above), has_private_key)
+    // Also when there is no ACME server any more.
+    let source = acme_server::source(&app.storage, certificate.id)?;
+    present::certificate(certificate, labels, lineage, own.as_ref().or(from_above), has_private_key, source)
 }
 
 /// That the caller may revoke this; what is not there is for the revoker to say.

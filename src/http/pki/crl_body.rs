@@ -12,8 +12,10 @@ use futures_util::stream;
 use crate::ca::CrlBytes;
 use crate::http::problem::Problem;
 
-/// What is read at a time: whole lines of PEM, 48 bytes each (RFC 7468, 2).
-const PIECE: usize = 48 * 2_048;
+/// What is read at a time: whole lines of PEM, 48 bytes each (RFC 7468, 2). It begins small and doubles with each piece that is taken, so that
+/// a client has as much of an answer in our memory as it has taken of it, and no more.
+const FIRST_PIECE: usize = LINE * 64;
+const PIECE: usize = LINE * 2_048;
 const LINE: usize = 48;
 const BEGIN: &str = "-----BEGIN X509 CRL-----";
 const END: &str = "-----END X509 CRL-----";
@@ -100,13 +102,14 @@ fn between(before: String, body: Body, behind: String) -> Body {
 
 /// So many bytes from there, each piece as `form` makes it. Only one piece is in memory.
 fn pieces(bytes: CrlBytes, at: u64, count: u64, form: fn(Bytes) -> io::Result<Bytes>) -> Body {
-    let state = Some((bytes, at, count));
+    let state = Some((bytes, at, count, FIRST_PIECE));
     Body::from_stream(stream::unfold(state, move |state| async move {
-        let (bytes, at, left) = state?;
+        let (bytes, at, left, piece) = state?;
         if left == 0 {
             return None;
         }
-        let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+        let most = usize::try_from(left).unwrap_or(piece).min(piece);
+        let next = (2 * piece).min(PIECE);
         let read = tokio::task::spawn_blocking(move || {
             let piece = bytes.read(at, most);
             (bytes, piece)
@@ -119,7 +122,7 @@ fn pieces(bytes: CrlBytes, at: u64, count: u64, form: fn(Bytes) -> io::Result<By
             Ok(piece) if piece.is_empty() => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
             Ok(piece) => {
                 let read = piece.len() as u64;
-                Some((form(piece.into()), Some((bytes, at + read, left.saturating_sub(read)))))
+                Some((form(piece.into()), Some((bytes, at + read, left.saturating_sub(read), next))))
             }
             Err(error) => Some((Err(error), None)),
         }

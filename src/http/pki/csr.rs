@@ -30,8 +30,8 @@ pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     query.finish()?;
     let (app, organization) = (call.app.clone(), call.caller.organization());
     // A page reads as many requests as it shows, and their signatures are verified with it.
-    let listed = tokio::task::spawn_blocking(move || app.requests.list(organization, filter, (&mark, cursor.as_ref()), limit));
-    let page = listed.await.map_err(Problem::internal)??;
+    let read = move || app.requests.list(organization, filter, (&mark, cursor.as_ref()), limit);
+    let page = call.app.long_work.run(organization, read).await??;
     present::json(StatusCode::OK, &present::page(page, |request| summary(&request)))
 }
 

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
+use crate::acme_server::CertificateSource;
 use crate::api::pki as wire;
 use crate::base::clock::rfc3339;
 use crate::base::page::{Cursor, Page};
@@ -96,6 +97,12 @@ pub fn role(role: &Role) -> wire::Role {
         store_private_keys: role.key_keeping != KeyKeeping::None,
         key_storage: role.key_keeping.name().map(str::to_owned),
         no_rev_avail: policy.no_rev_avail,
+        acme: role.acme.as_ref().map(|opening| wire::RoleAcme {
+            challenges: opening.challenges.iter().map(|challenge| challenge.name().to_owned()).collect(),
+            pre_authorized: opening.pre_authorized.iter().map(ToString::to_string).collect(),
+            caa: opening.caa,
+            allow_dates: opening.allow_dates,
+        }),
         created_at: rfc3339(role.created_at),
         updated_at: rfc3339(role.updated_at),
     }
@@ -137,6 +144,7 @@ pub fn certificate(
     lineage: Lineage,
     revocation: Option<&Revocation>,
     has_private_key: bool,
+    source: Option<CertificateSource>,
 ) -> Result<wire::Certificate, Problem> {
     let read = Certificate::from_der(&stored.der).map_err(Problem::internal)?;
     let names = |addresses: bool| {
@@ -158,6 +166,7 @@ pub fn certificate(
         csr_id: stored.request.map(|id| id.to_string()),
         renewed_from: lineage.renewed_from.map(|id| id.to_string()),
         renewed_by: lineage.renewed_by.map(|id| id.to_string()),
+        acme: source.map(|source| wire::CertificateAcme { account_id: source.account.to_string(), order_id: source.order.to_string() }),
         alt_names: names(false),
         ip_sans: names(true),
         key_type,

@@ -28,26 +28,19 @@ const MOST_CRLS: usize = 32;
 
 pub async fn validate(mut call: Call) -> Result<Response<Body>, Problem> {
     let body: wire::Validate = call.read().await?;
-    let mut violations = Vec::new();
-    let certificate = read_certificate(&body.certificate_pem, "certificate_pem").map_err(|violation| violations.push(violation)).ok();
-    let mut chain = read_chain(body.chain_pem.as_deref(), &mut violations);
-    let mut crls = read_crls(body.crl_pem.as_deref(), &mut violations);
-    let is_asked = body.check_revocation.unwrap_or(false);
-    if body.revocation_required == Some(true) && !is_asked {
-        violations.push(Violation::new("revocation_required", "needs check_revocation".to_owned()));
-    }
-    let Some(certificate) = certificate.filter(|_| violations.is_empty()) else { return Err(Problem::invalid(violations)) };
     let (app, organization) = (call.app.clone(), call.caller.organization());
+    let is_required = body.revocation_required.unwrap_or(false);
+    let (mut asked, mut crls) = app.long_work.run(organization, move || read(&body)).await??;
     // What came with it when it was imported helps to find a path.
-    chain.extend(app.certificates.imported_chain(organization, &certificate)?);
-    let asked = Arc::new(Asked { certificate, chain, check_revocation: is_asked });
+    asked.chain.extend(app.certificates.imported_chain(organization, &asked.certificate)?);
+    let asked = Arc::new(asked);
     let mut verdict = judge(app.clone(), organization, asked.clone(), crls.clone(), Vec::new()).await?;
     let mut doubts: BTreeMap<usize, String> = BTreeMap::new();
     // Where a certificate that nobody vouches for says its responder or its CRL is, is not gone to.
     let may_ask = |verdict: &Verdict| verdict.is_vouched_for() && !verdict.unknown.is_empty() && app.outbound.is_enabled();
     let mut stated = Vec::new();
     if may_ask(&verdict) {
-        for (place, outcome) in app.foreign_ocsp.of(&verdict.unknown).await {
+        for (place, outcome) in app.foreign_ocsp.of(organization, &verdict.unknown).await {
             match outcome {
                 Ok(said) => stated.push(said),
                 Err(doubt) => drop(doubts.insert(place, doubt.to_string())),
@@ -60,7 +53,7 @@ pub async fn validate(mut call: Call) -> Result<Response<Body>, Problem> {
     // The responder is asked first: a CRL is as old as it is, and long.
     if may_ask(&verdict) {
         let before = crls.len();
-        for (place, outcome) in app.foreign_crls.of(&verdict.unknown).await {
+        for (place, outcome) in app.foreign_crls.of(organization, &verdict.unknown).await {
             match outcome {
                 Ok(der) => crls.push(der),
                 // Of one that names no CRL it is told what its responder said.
@@ -72,7 +65,6 @@ pub async fn validate(mut call: Call) -> Result<Response<Body>, Problem> {
             verdict = judge(app, organization, asked, crls, stated).await?;
         }
     }
-    let is_required = body.revocation_required.unwrap_or(false);
     present::json(StatusCode::OK, &view(&verdict, &doubts, is_required))
 }
 
@@ -83,15 +75,32 @@ struct Asked {
     check_revocation: bool,
 }
 
+/// A megabyte of certificates and CRLs takes a while to read.
+fn read(body: &wire::Validate) -> Result<(Asked, Vec<Bytes>), Problem> {
+    let mut violations = Vec::new();
+    let certificate = read_certificate(&body.certificate_pem, "certificate_pem").map_err(|violation| violations.push(violation)).ok();
+    let chain = read_chain(body.chain_pem.as_deref(), &mut violations);
+    let crls = read_crls(body.crl_pem.as_deref(), &mut violations);
+    let check_revocation = body.check_revocation.unwrap_or(false);
+    if body.revocation_required == Some(true) && !check_revocation {
+        violations.push(Violation::new("revocation_required", "needs check_revocation".to_owned()));
+    }
+    match certificate.filter(|_| violations.is_empty()) {
+        Some(certificate) => Ok((Asked { certificate, chain, check_revocation }, crls)),
+        None => Err(Problem::invalid(violations)),
+    }
+}
+
 async fn judge(app: Arc<App>, organization: OrgId, asked: Arc<Asked>, crls: Vec<Bytes>, stated: Vec<Stated>) -> Result<Verdict, Problem> {
     // Signatures by the dozen, which is too long to hold up the connections.
-    let judged = tokio::task::spawn_blocking(move || {
+    let work = app.clone();
+    let judged = work.long_work.run(organization, move || {
         let own: Vec<_> = app.authorities.all(organization).iter().map(|authority| own(authority)).collect();
         let Asked { certificate, chain, check_revocation } = &*asked;
         let question = Question { certificate, chain, crls: &crls, stated: &stated, check_revocation: *check_revocation };
         inventory::validate(&question, &own, &app.anchors.all(organization), &app.certificates, app.clock.now())
     });
-    Ok(judged.await.map_err(Problem::internal)??)
+    Ok(judged.await??)
 }
 
 fn read_crls(text: Option<&str>, violations: &mut Vec<Violation>) -> Vec<Bytes> {

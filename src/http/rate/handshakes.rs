@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::bucket::{Bucket, Rate};
-use super::recent::Recent;
+use crate::base::bucket::{Bucket, Rate};
+use crate::base::recent::Recent;
 use crate::http::source::Source;
 
 /// Sources that are remembered, twice, by each listener.

@@ -5,23 +5,21 @@
 //! at for this: its keyed limiters keep a key until somebody sweeps, so a flood of sources between two sweeps has no bound, and ours
 //! needs forgetting, not locking, to stay small. Here nothing grows beyond [`SOURCES`] and [`CALLERS`].
 
-mod bucket;
 mod guesses;
 mod handshakes;
-mod recent;
 
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::source::Source;
+use crate::base::bucket::Bucket;
+pub use crate::base::bucket::Rate;
 use crate::base::id::TokenId;
-use bucket::Bucket;
-pub use bucket::Rate;
+use crate::base::recent::Recent;
 use guesses::Guesses;
 pub use guesses::{Patience, Verdict};
 pub use handshakes::{Handshakes, Pace, TooFast};
-use recent::Recent;
 
 /// Sources that are remembered, twice: a megabyte or two for each purpose.
 const SOURCES: usize = 16_384;
@@ -107,6 +105,13 @@ impl Rates {
     /// A request without a right credential.
     pub fn stranger(&self, source: Source, now: Instant) -> Result<(), TooMany> {
         spend(&self.sources, source, self.limits().sources, 1, now)
+    }
+
+    /// The request of a stranger who has turned out to have a credential that the request's body carried: it is not counted there.
+    pub fn not_a_stranger(&self, source: Source, now: Instant) {
+        let rate = self.limits().sources;
+        let mut budgets = lock(&self.sources);
+        budgets.of(source, now, || Budget { bucket: Bucket::full(now), told: None }).bucket.give_back(rate, 1, now);
     }
 
     /// A wrong secret.

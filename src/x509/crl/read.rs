@@ -1,14 +1,17 @@
 //! Reading a CRL, the appliance's own or another's.
 //!
-//! All of it is checked when it is opened; afterwards nothing can fail. A CRL with a critical extension is refused: it is a
-//! delta, or covers only some certificates, or speaks for other issuers, and must not be taken for a full list
-//! (RFC 5280, 5.2).
+//! All of it is checked when it is opened; afterwards nothing can fail. A CRL may be limited to a distribution point or a kind of
+//! certificate: whether its silence says anything about one is asked by [`Crl::covers`]. A CRL with another critical extension is
+//! refused: it is a delta, and must not be taken for a full list (RFC 5280, 5.2).
 
 use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 
-use super::{AUTHORITY_KEY_ID, CRL_NUMBER, CrlEntry, ENUMERATED, INVALIDITY_DATE, REASON_CODE};
+use super::scope::{OutOfScope, Scope};
+use super::{AUTHORITY_KEY_ID, CRL_NUMBER, CrlEntry, ENUMERATED, INVALIDITY_DATE, ISSUING_DISTRIBUTION_POINT, REASON_CODE};
+use crate::x509::certificate::Certificate;
 use crate::x509::key::PublicKey;
+use crate::x509::name::DistinguishedName;
 use crate::x509::reason::RevocationReason;
 use crate::x509::serial::{Serial, SerialFault};
 use crate::x509::signed::{self, Signed};
@@ -26,6 +29,7 @@ pub struct Crl<'a> {
     entries: &'a [u8],
     number: Option<u64>,
     authority_key_id: Option<Option<&'a [u8]>>,
+    scope: Option<Scope<'a>>,
 }
 
 /// Why bytes are not a CRL that can be used.
@@ -69,7 +73,7 @@ impl<'a> Crl<'a> {
             _ => None,
         };
         let entries = reader.take(tlv::SEQUENCE)?.map_or(&[][..], |list| list.content);
-        let mut crl = Self { signed, issuer, this_update, next_update, entries, number: None, authority_key_id: None };
+        let mut crl = Self { signed, issuer, this_update, next_update, entries, number: None, authority_key_id: None, scope: None };
         // Extensions need version 2 (RFC 5280, 5.1.2.1); where they stand without it, they are heeded all the same.
         if let Some(extensions) = reader.take(tlv::context_constructed(0))? {
             crl.read_extensions(extensions)?;
@@ -91,6 +95,8 @@ impl<'a> Crl<'a> {
                     let key = Element::sole(value, tlv::SEQUENCE)?.reader().take(tlv::context(0))?;
                     keep(&mut self.authority_key_id, key.map(|key| key.content))?;
                 }
+                // RFC 5280, 5.2.5: it is critical; where it is not, it limits the CRL all the same.
+                ISSUING_DISTRIBUTION_POINT => keep(&mut self.scope, Scope::from_der(value)?)?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -119,6 +125,13 @@ impl<'a> Crl<'a> {
     /// The key identifier of the issuer, if it is given.
     pub fn authority_key_id(&self) -> Option<&'a [u8]> {
         self.authority_key_id.flatten()
+    }
+
+    /// Whether a certificate of this issuer that is not listed is not revoked.
+    pub fn covers(&self, certificate: &Certificate) -> Result<(), OutOfScope> {
+        let Some(scope) = self.scope else { return Ok(()) };
+        let issuer = DistinguishedName::from_der(self.issuer).map_err(|_| OutOfScope::OtherPoint)?;
+        scope.covers(certificate, &issuer)
     }
 
     /// The revoked certificates in the order they are listed.

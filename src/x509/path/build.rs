@@ -1,6 +1,7 @@
 //! Looking for paths, depth first and within limits.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::rules;
 use super::{Fault, FaultKind, Inputs, Outcome};
@@ -10,8 +11,8 @@ use crate::x509::name::ComparableName;
 /// One search.
 pub(super) struct Search<'a, 'i> {
     inputs: &'i Inputs,
-    /// Who may have issued what names an issuer: anchors before intermediates, because a short path is a good path.
-    by_subject: HashMap<ComparableName, Vec<Candidate<'a>>>,
+    /// Who may have issued what names an issuer: anchors before intermediates, because a short path is a good path, and what is in time first.
+    by_subject: HashMap<ComparableName, Rc<[Candidate<'a>]>>,
     /// Whether the key of the second signed the first; both by where they lie.
     verified: HashMap<(*const u8, *const u8), bool>,
     signatures: u32,
@@ -25,6 +26,17 @@ struct Candidate<'a> {
     anchor: Option<usize>,
 }
 
+impl Candidate<'_> {
+    /// How little its key identifier speaks for it as the issuer.
+    fn differs(&self, from: &Certificate) -> u8 {
+        match (from.authority_key_id(), self.certificate.subject_key_id()) {
+            (Some(wanted), Some(has)) if wanted == has => 0,
+            (Some(_), Some(_)) => 2,
+            _ => 1,
+        }
+    }
+}
+
 impl<'a, 'i> Search<'a, 'i> {
     pub fn new(intermediates: &'a [Certificate], anchors: &'a [Certificate], inputs: &'i Inputs) -> Self {
         let mut by_subject: HashMap<ComparableName, Vec<Candidate<'a>>> = HashMap::new();
@@ -33,13 +45,21 @@ impl<'a, 'i> Search<'a, 'i> {
         for candidate in anchors.chain(others) {
             by_subject.entry(candidate.certificate.subject().comparable()).or_default().push(candidate);
         }
+        let at = inputs.at;
+        let likeliest_first = |mut candidates: Vec<Candidate<'a>>| {
+            candidates.sort_by_key(|Candidate { certificate, anchor }| {
+                (anchor.is_none(), !(certificate.not_before() <= at && at <= certificate.not_after()))
+            });
+            Rc::from(candidates)
+        };
+        let by_subject = by_subject.into_iter().map(|(subject, candidates)| (subject, likeliest_first(candidates))).collect();
         let verified = HashMap::new();
         Self { inputs, by_subject, verified, signatures: inputs.limits.signatures, steps: inputs.limits.steps, best: None }
     }
 
     pub fn run(mut self, certificate: &'a Certificate) -> Outcome<'a> {
         // What is trusted itself needs nobody else's word.
-        let itself = self.by_subject.get(&certificate.subject().comparable()).into_iter().flatten();
+        let itself = self.by_subject.get(&certificate.subject().comparable()).into_iter().flat_map(|candidates| candidates.iter());
         if let Some(place) = itself.filter(|candidate| candidate.certificate == certificate).find_map(|candidate| candidate.anchor) {
             let faults = rules::time_faults(0, certificate, self.inputs.at);
             return Outcome { path: vec![certificate], anchor: Some(place), faults, is_cut_short: false };
@@ -59,7 +79,10 @@ impl<'a, 'i> Search<'a, 'i> {
     /// Goes on from the last certificate of the path. Returns whether a path without fault was found.
     fn extend(&mut self, path: &mut Vec<&'a Certificate>) -> bool {
         let Some(last) = path.last().copied() else { return false };
-        for candidate in self.candidates(last) {
+        let Some(all) = self.by_subject.get(&last.issuer().comparable()).cloned() else { return false };
+        // Key identifiers that match are likeliest (RFC 5280, 4.2.1.1). In passes, for a list of its own at every step would cost more than
+        // the step.
+        for candidate in [0, 1, 2].into_iter().flat_map(|wanted| all.iter().filter(move |candidate| candidate.differs(last) == wanted)) {
             if self.is_spent() {
                 return false;
             }
@@ -71,8 +94,13 @@ impl<'a, 'i> Search<'a, 'i> {
                 continue;
             }
             // What the candidate did not sign is on no path. An algorithm that is not accepted is a fault of the path and not its end.
-            if last.signature_algorithm().is_some() && issuer.public_key().is_ok() && !self.is_signed(last, issuer) {
-                continue;
+            if last.signature_algorithm().is_some() && issuer.public_key().is_ok() {
+                if !self.is_signed(last, issuer) {
+                    continue;
+                }
+            } else {
+                // It costs as much as others to follow, and nothing ever ends it: so it counts as a signature.
+                self.signatures -= 1;
             }
             path.push(issuer);
             let found = match candidate.anchor {
@@ -85,21 +113,6 @@ impl<'a, 'i> Search<'a, 'i> {
             }
         }
         false
-    }
-
-    /// Who may have issued it, likeliest first: key identifiers that match (RFC 5280, 4.2.1.1), then anchors, then what is in time.
-    fn candidates(&self, of: &Certificate) -> Vec<Candidate<'a>> {
-        let mut found = self.by_subject.get(&of.issuer().comparable()).cloned().unwrap_or_default();
-        let at = self.inputs.at;
-        found.sort_by_key(|Candidate { certificate, anchor }| {
-            let differs = match (of.authority_key_id(), certificate.subject_key_id()) {
-                (Some(wanted), Some(has)) if wanted == has => 0,
-                (Some(_), Some(_)) => 2,
-                _ => 1,
-            };
-            (differs, anchor.is_none(), !(certificate.not_before() <= at && at <= certificate.not_after()))
-        });
-        found
     }
 
     /// Applies the rules to a whole path and keeps it when it is the best so far.

@@ -144,5 +144,11 @@ pub fn validate<'a>(
     build::Search::new(intermediates, anchors, inputs).run(certificate)
 }
 
+/// Applies the rules to a path whose certificates are taken to have signed one another, the first in question and the last its anchor.
+/// Whether they have is what [`validate`] looks at.
+pub fn judge(path: &[&Certificate], inputs: &Inputs) -> Vec<Fault> {
+    rules::apply(path, inputs)
+}
+
 #[cfg(test)]
 mod tests;

@@ -118,3 +118,26 @@ fn many_cross_signed_cas_end_the_search_by_its_limits() {
     println!("{} certificates: given up after {:?}", intermediates.len(), begun.elapsed());
     assert!(outcome.is_cut_short && outcome.anchor.is_none());
 }
+
+/// The search once followed these beyond its signatures, for there was none that it could verify.
+#[test]
+fn algorithms_that_are_not_accepted_spend_signatures() {
+    let [root, leaf] = ["root", "leaf"].map(Party::new);
+    let parties: Vec<Party> = (0..6).map(|_| Party::new("CA")).collect();
+    let weak = |certificate: Certificate| {
+        // ecdsa-with-SHA256 becomes ecdsa-with-SHA224 (RFC 5758, 3.2).
+        let mut der = certificate.der().to_vec();
+        let oid = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+        let places: Vec<usize> = (0..der.len() - oid.len()).filter(|at| der[*at..].starts_with(&oid)).collect();
+        places.into_iter().for_each(|at| der[at + oid.len() - 1] = 0x01);
+        Certificate::from_der(&der).unwrap()
+    };
+    let intermediates: Vec<Certificate> = parties.iter().map(|party| weak(party.signs(party, true, 0..100))).collect();
+    let leaf = weak(parties[0].signs(&leaf, false, 0..80));
+    let anchors = [root.signs(&root, true, 0..100)];
+    let mut inputs = Inputs::at(day(50));
+    inputs.limits.signatures = 4;
+    // Six that might have signed one another are fewer steps than are allowed, and more signatures.
+    let outcome = validate(&leaf, &intermediates, &anchors, &inputs);
+    assert!(outcome.is_cut_short && outcome.anchor.is_none());
+}

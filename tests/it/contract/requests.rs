@@ -467,3 +467,33 @@ fn nobody_approves_what_they_asked_for() {
     assert_eq!(post(&requester, &path("sign"), more).refused(403).0, "self_approval");
     post(&requester, &path("sign"), json!({"ca_id": ca, "san": ["a.example.com"]})).expect(201);
 }
+
+/// Who makes a token has its secret, also where it is somebody else's user's.
+#[test]
+fn nobody_approves_what_they_asked_for_with_a_token_they_have_made() {
+    let appliance = Appliance::start();
+    let own = &appliance.call("GET", "/v1/admin/organizations", None).expect(200)["data"][0];
+    let path = format!("/v1/admin/organizations/{}", text(&own["id"]));
+    appliance.call("PATCH", &path, Some(json!({"allow_self_approval": false}))).expect(200);
+    let post = |token: &str, path: &str, body: Value| appliance.call_as(Some(token), "POST", path, Some(body));
+    let requester = appliance.token(&["pki:admin"]);
+    let made = post(&requester, "/v1/pki/csr", json!({"subject": {"common_name": "a.example.com"}})).expect(201);
+    let approve = format!("/v1/pki/csr/{}/approve", text(&made["id"]));
+    let user = appliance.call("POST", "/v1/admin/users", Some(json!({"name": "somebody else", "role": "superuser"}))).expect(201);
+    let of_user = |maker: &str| {
+        let body = json!({"name": "t", "scopes": ["pki:admin"], "ttl": "1h", "user_id": user["id"]});
+        text(&post(maker, "/v1/admin/tokens", body).expect(201)["token"]).to_owned()
+    };
+    let body = json!({"name": "t", "scopes": ["pki:admin"], "ttl": "1h"});
+    let second = post(&requester, "/v1/admin/tokens", body).expect(201);
+    let (second, second_id) = (text(&second["token"]), text(&second["id"]));
+    let third = of_user(second);
+    for token in [second, &of_user(&requester), &third] {
+        assert_eq!(post(token, &approve, json!({})).refused(403).0, "self_approval");
+    }
+    // Nor does it help that the one between has ended.
+    appliance.call("DELETE", &format!("/v1/admin/tokens/{second_id}"), None);
+    assert_eq!(post(&third, &approve, json!({})).refused(403).0, "self_approval");
+    // The same user with a token that others have made.
+    post(&of_user(&appliance.admin_token()), &approve, json!({})).expect(200);
+}

@@ -131,3 +131,76 @@ fn every_fault_of_the_question_is_named() {
     let refused = world.appliance.call("POST", "/v1/pki/certificates/validate", Some(body)).refused(400);
     assert_eq!(refused.1, ["certificate_pem", "chain_pem"]);
 }
+
+/// An authority below Vendor root with these extensions, and certificates by it; made by openssl.
+fn below_root(vendor: &Requester, key: &str, sign: &[&str], extensions: &str) -> String {
+    vendor.key("below.key", key);
+    vendor.openssl(&["req", "-new", "-key", "below.key", "-subj", "/O=Vendor XYZ/CN=Below", "-out", "below.csr"]);
+    let ca = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n";
+    vendor.write("below.ext", format!("{ca}{extensions}"));
+    let by_root = ["x509", "-req", "-days", "30", "-in", "below.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial"];
+    vendor.openssl(&[&by_root[..], sign, &["-extfile", "below.ext", "-out", "below.pem"]].concat());
+    vendor.read("below.pem")
+}
+
+fn leaf_below(vendor: &Requester, sign: &[&str], names: &str) -> String {
+    vendor.write("names.ext", format!("basicConstraints=CA:FALSE\nsubjectAltName={names}\n"));
+    let by_below = ["x509", "-req", "-days", "30", "-in", "leaf.csr", "-CA", "below.pem", "-CAkey", "below.key", "-CAcreateserial"];
+    vendor.openssl(&[&by_below[..], sign, &["-extfile", "names.ext", "-out", "named.pem"]].concat());
+    vendor.read("named.pem")
+}
+
+fn trusting(vendor: &Requester) -> World {
+    let world = World::new();
+    let body = json!({"name": "vendor-xyz-root", "certificate_pem": vendor.read("root.pem")});
+    world.appliance.call("POST", "/v1/pki/trust-anchors", Some(body)).expect(201);
+    world
+}
+
+#[test]
+fn addresses_are_held_against_what_is_permitted_and_excluded() {
+    let vendor = elsewhere();
+    let world = trusting(&vendor);
+    let constraints = "nameConstraints=critical,permitted;IP:10.0.0.0/255.0.0.0,permitted;IP:2001:db8::/ffff:ffff::,\
+                       excluded;IP:10.66.0.0/255.255.0.0,excluded;IP:2001:db8:bad::/ffff:ffff:ffff::\n";
+    let chain = below_root(&vendor, "P-256", &[], constraints);
+    for (names, why) in [
+        ("IP:10.1.2.3", None),
+        ("IP:10.255.255.255,IP:2001:db8::1", None),
+        ("IP:2001:db8:ffff::1,DNS:www.vendor.example", None),
+        ("IP:11.0.0.1", Some("outside what is permitted")),
+        ("IP:10.66.0.1", Some("is excluded")),
+        ("IP:10.1.2.3,IP:10.66.255.255", Some("is excluded")),
+        ("IP:2001:db9::1", Some("outside what is permitted")),
+        ("IP:2001:db8:bad::1", Some("is excluded")),
+        // An IPv4 address within an IPv6 one is another address.
+        ("IP:::ffff:10.1.2.3", Some("outside what is permitted")),
+    ] {
+        let leaf = leaf_below(&vendor, &[], names);
+        let answer = validate(&world, json!({"certificate_pem": leaf, "chain_pem": chain}));
+        assert_eq!(answer["valid"], why.is_none(), "{names}: {answer}");
+        assert_eq!(answer["chain_valid"], why.is_none(), "{names}: {answer}");
+        let errors = answer["errors"].as_array().map_or(String::new(), |errors| errors.iter().map(Value::to_string).collect());
+        assert_eq!(errors.contains(why.unwrap_or("is")), why.is_some(), "{names}: {answer}");
+    }
+}
+
+#[test]
+fn a_weak_link_makes_no_chain() {
+    let vendor = elsewhere();
+    let world = trusting(&vendor);
+    let ask = |leaf: &str, chain: &str| validate(&world, json!({"certificate_pem": leaf, "chain_pem": chain}));
+    let names = "DNS:www.vendor.example";
+    for (key, by_root, by_below, why) in [
+        ("P-256", &["-sha256"][..], &["-sha256"][..], None),
+        ("P-256", &["-sha1"], &["-sha256"], Some("certificate 1 (CN=Below,O=Vendor XYZ): its signature algorithm is not accepted")),
+        ("P-256", &["-sha256"], &["-sha1"], Some("certificate 0 (CN=Vendor leaf,O=Vendor XYZ): its signature algorithm is not accepted")),
+        ("rsa-1024", &["-sha256"], &["-sha256"], Some("certificate 1 (CN=Below,O=Vendor XYZ): its key is not of an accepted type or size")),
+    ] {
+        let chain = below_root(&vendor, key, by_root, "");
+        let answer = ask(&leaf_below(&vendor, by_below, names), &chain);
+        assert_eq!((&answer["valid"], &answer["chain_valid"]), (&json!(why.is_none()), &json!(why.is_none())), "{key}: {answer}");
+        let errors = answer["errors"].as_array().map_or(String::new(), |errors| errors.iter().map(Value::to_string).collect());
+        assert_eq!(errors.contains(why.unwrap_or("is")), why.is_some(), "{key}: {answer}");
+    }
+}

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use chancery::access::{Permission, Scope};
-use chancery::http::routes::{ROUTES, Route};
+use chancery::http::routes::Route;
 use serde_json::{Value, json};
 
-use super::{DEFAULT_ORGANIZATION, Names, World, assert_problem, scope};
+use super::{DEFAULT_ORGANIZATION, Names, World, assert_problem, routes, scope};
 use crate::appliance::{Answer, Appliance};
 use crate::requester::Requester;
 
@@ -53,6 +53,7 @@ pub(super) fn body(route: &Route, names: &Names) -> Option<Value> {
         ("POST", "/v1/admin/tokens") => {
             json!({"name": name, "scopes": ["pki:read"], "ttl": "1h", "user_id": names.user, "project_id": names.project})
         }
+        ("POST", "/api/v1/organizations/{id}/acme-credentials") => json!({"cluster_label": name}),
         ("POST", "/v1/webhooks") => json!({"url": "https://127.0.0.1:9/matrix", "events": ["ca.*"]}),
         ("PATCH", "/v1/webhooks/{id}") => json!({"description": name}),
         (method, path) => panic!("teach the matrix what {method} {path} is for"),
@@ -66,7 +67,8 @@ fn organization(names: &Names) -> &str {
 
 /// These names, where the route is about the caller's own organisation and not about one that is to be deleted.
 fn own(route: &Route, names: &Names) -> Names {
-    let own = route.path == "/v1/admin/organizations/{id}" && route.method != Method::DELETE;
+    let is_changed = route.path == "/v1/admin/organizations/{id}" && route.method != Method::DELETE;
+    let own = is_changed || route.path.starts_with("/api/v1/organizations/");
     if own { Names { organization: DEFAULT_ORGANIZATION.to_owned(), ..names.clone() } } else { names.clone() }
 }
 
@@ -125,7 +127,7 @@ fn without_a_valid_token_only_public_routes_answer() {
     let id = listed["data"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap();
     assert_eq!(world.appliance.call("DELETE", &format!("/v1/admin/tokens/{id}"), None).status, 204);
     std::thread::sleep(Duration::from_millis(2_100).saturating_sub(begun.elapsed()));
-    for (number, route) in ROUTES.iter().enumerate() {
+    for (number, route) in routes().enumerate() {
         let what = format!("{} {}", route.method, world.path(route));
         // Each from an address of its own: one that shows too many wrong tokens is told to wait.
         let source = format!("127.0.{}.{}", 1 + number / 200, 1 + number % 200);
@@ -148,7 +150,7 @@ fn a_token_of_too_narrow_a_scope_is_refused_and_an_exact_one_is_not() {
     let world = World::new();
     let tokens: Vec<_> = Scope::ALL.iter().map(|scope| (*scope, world.appliance.token(&[scope.name()]))).collect();
     let nothing = Names::of_nothing();
-    for route in ROUTES {
+    for route in routes() {
         let (needed, capability) = match route.permission {
             Permission::Public => continue,
             Permission::Scope(scope) => (scope, scope),
@@ -177,7 +179,7 @@ fn what_another_organization_owns_does_not_exist() {
     let theirs = make("elsewhere")["id"].as_str().unwrap().to_owned();
     let token = token_in(&world.appliance, &theirs, &["pki:admin"], "1h");
     let nothing = Names::of_nothing();
-    for route in ROUTES.iter().filter(|route| scope(route).is_some_and(|needed| Scope::PkiAdmin.includes(needed))) {
+    for route in routes().filter(|route| scope(route).is_some_and(|needed| Scope::PkiAdmin.includes(needed))) {
         let what = format!("{} {}", route.method, route.path);
         let existing = world.ask(Some(&token), route, &world.names);
         if route.path.contains('{') {
@@ -205,7 +207,7 @@ fn what_another_organization_owns_does_not_exist() {
     let admin = world.appliance.admin_token();
     let certificate = world.appliance.call("GET", &format!("/v1/pki/certificates/{}", world.names.certificate), None).expect(200);
     assert_eq!((&certificate["is_revoked"], &certificate["tags"]), (&json!(false), &json!([])));
-    for route in ROUTES.iter().filter(|route| route.method == Method::GET) {
+    for route in routes().filter(|route| route.method == Method::GET) {
         let answer = world.ask(Some(&admin), route, &world.names);
         assert_eq!(answer.status, 200, "{} {}", route.path, answer.text());
     }
@@ -222,7 +224,7 @@ fn the_right_token_does_what_the_route_is_for() {
         (_, path) if path.ends_with("/revoke") => 2,
         _ => 1,
     };
-    let mut routes: Vec<_> = ROUTES.iter().collect();
+    let mut routes: Vec<_> = routes().collect();
     routes.sort_by_key(|route| rank(route));
     for route in routes {
         let token = scope(route).map(|needed| {
@@ -244,7 +246,7 @@ fn a_capability_on_one_authority_opens_what_is_about_that_one() {
         let scopes: Vec<_> = scopes.iter().map(String::as_str).collect();
         world.appliance.token(&scopes)
     };
-    let routes: Vec<_> = ROUTES.iter().filter(|route| matches!(route.permission, Permission::ScopeOrOn { .. })).collect();
+    let routes: Vec<_> = routes().filter(|route| matches!(route.permission, Permission::ScopeOrOn { .. })).collect();
     assert!(!routes.is_empty());
     for route in routes {
         let Permission::ScopeOrOn { capability, .. } = route.permission else { continue };

@@ -42,6 +42,8 @@ struct Names {
     user: String,
     webhook: String,
     secret: String,
+    /// One that binds ACME accounts.
+    credential: String,
 }
 
 /// The organisation that everything belongs to that no other is named for.
@@ -66,13 +68,29 @@ impl Names {
             user: id("usr_"),
             secret: "unknown/secret".to_owned(),
             webhook: id("webhook_"),
+            credential: id("cred_"),
         }
     }
 
-    fn all(&self) -> [&str; 14] {
-        let Self { ca, certificate, held, serial, role, token, anchor, request, refused, organization, project, user, webhook, secret } =
-            self;
-        [ca, certificate, held, serial, role, token, anchor, request, refused, organization, project, user, webhook, secret]
+    fn all(&self) -> [&str; 15] {
+        let Self {
+            ca,
+            certificate,
+            held,
+            serial,
+            role,
+            token,
+            anchor,
+            request,
+            refused,
+            organization,
+            project,
+            user,
+            webhook,
+            secret,
+            credential,
+        } = self;
+        [ca, certificate, held, serial, role, token, anchor, request, refused, organization, project, user, webhook, secret, credential]
     }
 
     /// The route's path with these for its parameters.
@@ -85,15 +103,18 @@ impl Names {
             "/v1/pki/csr/{id}/reject" => &self.refused,
             path if path.starts_with("/v1/pki/csr/") => &self.request,
             path if path.starts_with("/v1/admin/tokens/") => &self.token,
-            path if path.starts_with("/v1/admin/organizations/") => &self.organization,
+            path if path.starts_with("/v1/admin/organizations/") || path.starts_with("/api/v1/organizations/") => &self.organization,
             path if path.starts_with("/v1/admin/projects/") => &self.project,
             path if path.starts_with("/v1/admin/users/") => &self.user,
             path if path.starts_with("/v1/webhooks/") => &self.webhook,
+            path if path.starts_with("/api/acme/account/") => "acct_0123456789abcdef0123456789abcdef",
+            path if path.starts_with("/api/acme/") => "ord_0123456789abcdef0123456789abcdef",
             _ => "",
         };
         let file = if route.path == "/crl/{file}" { format!("{}.crl", self.ca) } else { format!("{}.crt", self.ca) };
         let path = [
             ("{id}", id),
+            ("{cred_id}", &self.credential),
             ("{name}", &self.role),
             ("{role}", &self.role),
             ("{file}", &file),
@@ -141,6 +162,9 @@ impl World {
         let webhook = make("/v1/webhooks", json!({"url": "https://127.0.0.1:9/spare"}));
         let secret = "spare/secret".to_owned();
         appliance.call("PUT", &format!("/v1/secrets/{secret}"), Some(json!({"value": "of no worth"}))).expect(201);
+        let body = Some(json!({"cluster_label": "spare"}));
+        let credential =
+            id(appliance.call("POST", &format!("/api/v1/organizations/{DEFAULT_ORGANIZATION}/acme-credentials"), body).expect(201));
         let names = Names {
             ca,
             certificate,
@@ -156,6 +180,7 @@ impl World {
             user,
             webhook,
             secret,
+            credential,
         };
         Self { appliance, names }
     }
@@ -180,11 +205,16 @@ fn scope(route: &Route) -> Option<Scope> {
     }
 }
 
+/// Every route but those of the ACME server, whose bodies are signed and whose callers are accounts: `acme::every_route` asks the same of them.
+fn routes() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(|route| !route.is_acme())
+}
+
 /// The routes that read a body.
 fn body_routes() -> impl Iterator<Item = &'static Route> {
     // What is asked of an OCSP responder is no JSON, and whatever it is, it is answered.
     let bodiless = ["/v1/pki/ca/{id}/crl", "/v1/webhooks/{id}/test", "/v1/pki/certificates/{id}/unrevoke", "/ocsp/{ca}"];
-    ROUTES.iter().filter(move |route| [Method::POST, Method::PUT, Method::PATCH].contains(&route.method) && !bodiless.contains(&route.path))
+    routes().filter(move |route| [Method::POST, Method::PUT, Method::PATCH].contains(&route.method) && !bodiless.contains(&route.path))
 }
 
 /// That an answer is a problem document of this status and code, whole and with the id of its request.

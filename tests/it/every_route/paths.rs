@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery::http::routes::ROUTES;
-
-use super::{World, assert_problem};
+use super::{World, assert_problem, routes};
 
 /// What stands in the place of a parameter and names nothing: well formed, of another kind, and no id at all.
 const STRANGERS: [&str; 11] = [
@@ -26,7 +24,7 @@ fn unknown_ids_are_not_found() {
     let world = World::new();
     let token = world.appliance.admin_token();
     // What is put where nothing is becomes something.
-    for route in ROUTES.iter().filter(|route| route.path.contains('{') && route.method != axum::http::Method::PUT) {
+    for route in routes().filter(|route| route.path.contains('{') && route.method != axum::http::Method::PUT) {
         let (before, rest) = route.path.split_once('{').unwrap();
         let after = rest.split_once('}').unwrap().1;
         let long = "a".repeat(2_000);
@@ -54,7 +52,7 @@ fn unknown_paths_are_not_found() {
 fn other_methods_are_refused_with_those_that_are_allowed() {
     let world = World::new();
     let mut methods: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for route in ROUTES {
+    for route in routes() {
         methods.entry(world.path(route)).or_default().insert(route.method.as_str());
     }
     let token = world.appliance.admin_token();
@@ -77,7 +75,7 @@ fn other_methods_are_refused_with_those_that_are_allowed() {
 fn every_readable_route_answers_head() {
     let world = World::new();
     let token = world.appliance.admin_token();
-    for route in ROUTES.iter().filter(|route| route.method == axum::http::Method::GET) {
+    for route in routes().filter(|route| route.method == axum::http::Method::GET) {
         let path = world.path(route);
         let answer = world.appliance.call_as(Some(&token), "HEAD", &path, None);
         assert_eq!((answer.status, answer.body.len()), (200, 0), "HEAD {path}");

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use axum::http::Method;
 use chancery::access::Scope;
-use chancery::http::routes::{ROUTES, Route};
+use chancery::http::routes::Route;
 
-use super::{Names, World, scope};
+use super::{Names, World, routes, scope};
 
 /// How often each is asked for; the machine stalls, which a median of so many does not feel.
 const EACH: usize = 120;
@@ -16,12 +16,15 @@ const SLACK: f64 = 0.000_3;
 
 impl World {
     /// The median time to an answer of two paths, in seconds.
-    fn medians(&self, token: &str, paths: [&str; 2]) -> [f64; 2] {
+    fn medians(&self, token: &str, method: &Method, paths: [&str; 2]) -> [f64; 2] {
         let scratch = tempfile::tempdir().unwrap();
         let mut configuration = format!(
             "silent\ncacert = \"{}\"\nheader = \"Authorization: Bearer {token}\"\nwrite-out = \"%{{http_code}} %{{time_pretransfer}} %{{time_starttransfer}}\\n\"\n",
             self.appliance.path("ca.pem").display()
         );
+        if *method != Method::GET {
+            configuration += &format!("request = \"{method}\"\nheader = \"Content-Type: application/json\"\ndata = \"{{}}\"\n");
+        }
         // The first two open the connection and fill the caches.
         for _ in 0..=EACH {
             for path in paths {
@@ -54,21 +57,23 @@ fn another_organizations_objects_take_as_long_as_what_never_was() {
     let body = serde_json::json!({"name": "timing", "scopes": ["pki:admin"], "ttl": "1h", "organization_id": theirs["id"]});
     let token = world.appliance.call("POST", "/v1/admin/tokens", Some(body)).expect(201)["token"].as_str().unwrap().to_owned();
     let nothing = Names::of_nothing();
+    // Writes are refused before their body is read; each is in the audit trail, so one of them has to do.
     let is_looked_up = |route: &&Route| {
-        route.method == Method::GET && route.path.contains('{') && scope(route).is_some_and(|needed| Scope::PkiAdmin.includes(needed))
+        let is_chosen = route.method == Method::GET || (route.method == Method::PATCH && route.path == "/v1/pki/certificates/{id}");
+        is_chosen && route.path.contains('{') && scope(route).is_some_and(|needed| Scope::PkiAdmin.includes(needed))
     };
-    let routes: Vec<_> = ROUTES.iter().filter(is_looked_up).collect();
+    let routes: Vec<_> = routes().filter(is_looked_up).collect();
     assert!(routes.len() >= 8, "the table was looked through");
     let mut wrong = Vec::new();
     for route in routes {
         let (existing, unknown) = (world.names.path(route), nothing.path(route));
         // Once more when the machine stalled in one half of it.
-        let found = (0..3).map(|_| world.medians(&token, [&existing, &unknown]));
+        let found = (0..3).map(|_| world.medians(&token, &route.method, [&existing, &unknown]));
         let mut seen = Vec::new();
         let is_equal = found.inspect(|pair| seen.push(*pair)).any(|[one, other]| (one - other).abs() <= one.min(other) * WIDE + SLACK);
         println!("{} {}: {:?}", route.method, route.path, seen);
         if !is_equal {
-            wrong.push(format!("{}: {seen:?}", route.path));
+            wrong.push(format!("{} {}: {seen:?}", route.method, route.path));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

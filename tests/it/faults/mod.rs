@@ -6,6 +6,7 @@
 
 mod aftermath;
 mod books;
+mod busy;
 mod crashes;
 mod custody;
 mod keys;

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use super::{PATIENCE, address};
 use crate::appliance::Appliance;
 
+/// The kinds of the frames that came, and their streams.
+type Kinds = [(u8, u32)];
+
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -195,4 +198,55 @@ fn settings_and_pings_whose_answers_nobody_takes() {
         // Each has to be answered, so it is read no further than answers are taken; and nobody uses the connection.
         assert!(outcome.is_closed, "{kind}: {} bytes, {:?}", outcome.sent, outcome.goaway);
     }
+}
+
+/// The kinds of the frames that came, with their streams.
+fn kinds(mut received: &[u8]) -> Vec<(u8, u32)> {
+    let mut kinds = Vec::new();
+    while let Some((head, rest)) = received.split_at_checked(9) {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        kinds.push((head[3], u32::from_be_bytes(head[5..9].try_into().unwrap())));
+        received = rest.get(length..).unwrap_or_default();
+    }
+    kinds
+}
+
+#[test]
+fn answers_that_are_never_taken_cost_no_descriptors_and_are_given_up() {
+    const STREAMS: usize = 100;
+    let appliance = Appliance::start();
+    let crl = format!("/crl/{}.crl", appliance.root("Root", "ec", 256));
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", appliance.process_id())).unwrap().count();
+    let before = descriptors();
+    let mut stream = TcpStream::connect(address(&appliance, "http.addr")).unwrap();
+    // RFC 9113, 6.5.2: SETTINGS_INITIAL_WINDOW_SIZE of 0, so no byte of an answer may be sent.
+    let window = |size: u32| frame(SETTINGS, 0, 0, &[&[0, 4], size.to_be_bytes().as_slice()].concat());
+    stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &window(0)].concat()).unwrap();
+    let asked = |n: usize| frame(HEADERS, END_STREAM | END_HEADERS, u32::try_from(2 * n + 1).unwrap(), &head(&crl));
+    stream.write_all(&(0..STREAMS).flat_map(asked).collect::<Vec<u8>>()).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let mut received = Vec::new();
+    let mut wait = |stream: &mut TcpStream, what: &str, is_there: &dyn Fn(&Kinds) -> bool| {
+        let begun = Instant::now();
+        loop {
+            assert!(read(stream, &mut received), "{what}: the connection has ended");
+            let kinds = kinds(&received);
+            if is_there(&kinds) {
+                return;
+            }
+            assert!(begun.elapsed() < 2 * PATIENCE, "{what}: {} frames", kinds.len());
+            // Answers to pings are no use of a connection, and the server's own want none here.
+            stream.write_all(&frame(PING, 0, 0, &[7; 8])).unwrap();
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    let count = |kinds: &[(u8, u32)], kind| kinds.iter().filter(|(found, _)| *found == kind).count();
+    wait(&mut stream, "the heads of the answers", &|kinds| count(kinds, HEADERS) == STREAMS);
+    let more = descriptors().saturating_sub(before);
+    assert!(more <= STREAMS / 5, "{more} descriptors more");
+    wait(&mut stream, "the end of what nobody takes", &|kinds| count(kinds, RST_STREAM) == STREAMS);
+    // The connection has done nothing wrong: what is asked for and taken comes.
+    stream.write_all(&[window(65_535), asked(STREAMS)].concat()).unwrap();
+    let last = u32::try_from(2 * STREAMS + 1).unwrap();
+    wait(&mut stream, "an answer that is taken", &|kinds| kinds.contains(&(0, last)));
 }

@@ -34,6 +34,11 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_else(fresh))
     }
 
+    /// Whether none are known.
+    pub fn is_empty(&self) -> bool {
+        self.young.is_empty() && self.old.is_empty()
+    }
+
     /// How many are known.
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()

@@ -1,0 +1,92 @@
+//! Profiles: the roles that are open to ACME clients (draft-ietf-acme-profiles).
+
+use std::sync::Arc;
+
+use super::account::Account;
+use super::authorization::{Authorization, Proof};
+use super::credential::Credential;
+use super::error::{AcmeError, ProfileFault};
+use super::identifier::challenge_kind;
+use super::server::AcmeServer;
+use super::validation::{ChallengeKind, Identifier};
+use crate::base::id::OrgId;
+use crate::profiles::{AcmeOpening, Role, RoleName};
+use crate::x509::dns_name::DnsName;
+
+/// A role that is open.
+#[derive(Clone, Debug)]
+pub(super) struct Profile {
+    pub role: Arc<Role>,
+    pub opening: AcmeOpening,
+}
+
+/// How many roles the directory shows.
+const MOST_SHOWN: usize = 1_000;
+
+impl Profile {
+    fn of(role: Arc<Role>) -> Option<Self> {
+        let opening = role.acme.clone()?;
+        Some(Self { role, opening })
+    }
+
+    /// The challenges by which this name may be shown to be the account's.
+    pub fn challenges(&self, identifier: &Identifier) -> Vec<ChallengeKind> {
+        self.opening.challenges.iter().map(|challenge| challenge_kind(*challenge)).filter(|kind| kind.suits(identifier)).collect()
+    }
+
+    /// Whether an account need not show that this name is its own: one that was bound to a credential, and a name that the operator vouches for.
+    pub fn pre_authorizes(&self, identifier: &Identifier, account: &Account) -> bool {
+        let Identifier::Dns { .. } = identifier else { return false };
+        let name = DnsName::parse(&super::identifier::shown(identifier).1);
+        let is_vouched_for = |name: &DnsName| {
+            let subdomains = self.role.policy.allow_subdomains;
+            self.opening.pre_authorized.iter().any(|pattern| pattern.admits(name, subdomains))
+        };
+        account.credential.is_some() && name.is_ok_and(|name| is_vouched_for(&name))
+    }
+
+    /// Whether what an authorization was given by counts for this profile as it is now.
+    pub fn accepts(&self, authorization: &Authorization, proof: Proof, account: &Account) -> bool {
+        match proof {
+            Proof::Challenge(kind) => self.challenges(&authorization.identifier).contains(&kind),
+            Proof::PreAuthorized => self.pre_authorizes(&authorization.identifier, account),
+        }
+    }
+}
+
+impl AcmeServer {
+    /// The profiles that everybody may see, with what each gives: those of the default organisation.
+    pub fn profiles(&self) -> Vec<(String, String)> {
+        let roles = self.roles.list(OrgId::DEFAULT, None, MOST_SHOWN).into_iter();
+        let open = roles.filter(|role| role.acme.is_some());
+        open.map(|role| {
+            let policy = &role.policy;
+            (
+                role.name.to_string(),
+                format!("Role {}: certificates for {} keys, for {} at most", role.name, policy.key_type, policy.max_ttl),
+            )
+        })
+        .collect()
+    }
+
+    /// The profile of an account's order: the one it names, or that of its credential, or the only one there is.
+    pub(super) fn profile(&self, account: &Account, credential: Option<&Credential>, named: Option<&str>) -> Result<Profile, AcmeError> {
+        if let Some(named) = named {
+            let name = RoleName::parse(named).ok_or(ProfileFault::Unknown)?;
+            return Ok(self.profile_of(account.organization, &name)?);
+        }
+        if let Some(name) = credential.and_then(|credential| credential.role.as_ref()) {
+            return Ok(self.profile_of(account.organization, name)?);
+        }
+        let mut open = self.roles.list(account.organization, None, MOST_SHOWN).into_iter().filter_map(Profile::of);
+        match (open.next(), open.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) | (None, _) => Err(ProfileFault::None.into()),
+        }
+    }
+
+    /// The profile of this name, as it is now.
+    pub(super) fn profile_of(&self, organization: OrgId, name: &RoleName) -> Result<Profile, ProfileFault> {
+        self.roles.get(organization, name).and_then(Profile::of).ok_or(ProfileFault::Unknown)
+    }
+}

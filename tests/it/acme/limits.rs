@@ -1,0 +1,28 @@
+//! How much accounts, credentials and names may have the server do.
+
+use serde_json::json;
+
+use super::client::{Client, Credential, assert_refused, order_of};
+use super::{furnish, with_acme};
+
+#[test]
+fn credentials_and_names_have_their_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = "[acme.limits.orders_per_credential]\nburst = 3\nper_hour = 1\n[acme.limits.accounts_per_credential]\nburst = 2\nper_hour = 1\n\
+                 [acme.limits.orders_per_names]\nburst = 1\nper_hour = 1";
+    let appliance = with_acme(dir.path(), lines);
+    let credential = furnish(&appliance, json!({}));
+    let (one, two) = (Client::register(&appliance, &credential), Client::register(&appliance, &credential));
+    let mut third = Client::stranger(&appliance, "ES256");
+    let answer = third.sign_up(&credential, json!({}));
+    assert_refused(&answer, 429, "rateLimited");
+    assert!(answer.header("retry-after").is_some());
+    one.certify(&["a.internal.example.com"]);
+    // The very same names once more, by whomever.
+    assert_refused(&two.post("new-order", &order_of(&["a.internal.example.com"], json!({}))), 429, "rateLimited");
+    two.order(&["b.internal.example.com"]);
+    // Three of the credential, with the one that was refused.
+    assert_refused(&one.post("new-order", &order_of(&["c.internal.example.com"], json!({}))), 429, "rateLimited");
+    let other = Credential::create(&appliance, json!({"default_template_id": "web"}));
+    Client::register(&appliance, &other).order(&["c.internal.example.com"]);
+}

@@ -1,0 +1,64 @@
+//! A token that is slow: what has no place in its queue is told so at once, and nothing piles up behind it.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::shim::Shim;
+use crate::appliance::Appliance;
+
+const CLIENTS: usize = 48;
+
+#[test]
+fn behind_a_slow_token_the_queue_is_bounded_and_who_comes_later_is_told_to_come_again() {
+    let (shim, scratch) = (Shim::new(), TempDir::new().unwrap());
+    let dir = scratch.path().join("appliance");
+    let start = || {
+        Appliance::start_with(&dir, |command| {
+            command.arg("--module").arg(shim.module());
+        })
+    };
+    let mut appliance = start();
+    assert!(appliance.stop());
+    let config = dir.join("chancery.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert!(text.contains("[[token]]\n"), "{text}");
+    std::fs::write(&config, text.replace("[[token]]\n", "[[token]]\nqueue = 4\n")).unwrap();
+    let appliance = start();
+    let ca = appliance.root("root", "ec", 256);
+    appliance.role("web", &ca, json!({}));
+    let issue = || appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.com"})));
+    issue().expect(201);
+    let tasks = || {
+        let of = |process: u32| std::fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count);
+        of(appliance.process_id()) + of(shim.last_process() as u32)
+    };
+    let before = tasks();
+    shim.set("C_Sign always delay 1500\n");
+    let mut answers: BTreeMap<(u16, String), usize> = BTreeMap::new();
+    let mut most = 0;
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(issue)).collect();
+        while clients.iter().any(|client| !client.is_finished()) {
+            most = most.max(tasks());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        for client in clients {
+            let answer = client.join().unwrap();
+            let code = if answer.status == 201 { String::new() } else { answer.refused(answer.status).0 };
+            if answer.status == 503 {
+                let wait: u32 = answer.header("retry-after").expect("when to come again").parse().unwrap();
+                assert!((1..=60).contains(&wait), "{wait} s");
+            }
+            *answers.entry((answer.status, code)).or_default() += 1;
+        }
+    });
+    shim.set("");
+    println!("{answers:?}; {before} threads before, {most} at most");
+    let of = |status: u16, code: &str| answers.get(&(status, code.to_owned())).copied().unwrap_or_default();
+    assert!(of(503, "token_busy") > 0 && of(201, "") > 0, "{answers:?}");
+    assert_eq!(of(503, "token_busy") + of(201, ""), CLIENTS, "{answers:?}");
+    assert!(most < before + CLIENTS / 2, "{before} threads before, {most} at most");
+    issue().expect(201);
+}
