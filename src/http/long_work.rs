@@ -101,7 +101,7 @@ mod tests {
         let (release, held) = std::sync::mpsc::channel::<()>();
         let first = tokio::spawn({
             let work = work.clone();
-            async move { work.run(one, move || drop(held.recv())).await.is_ok() }
+            async move { work.run(one, move || held.recv().is_ok()).await.is_ok() }
         });
         while work.at_once.available_permits() > 0 {
             tokio::task::yield_now().await;
