@@ -174,9 +174,6 @@ impl Revoker {
         if certificate.authority().is_none() {
             return Err(RevokeError::NotOurs);
         }
-        // A copy that was imported stands for the one that was issued, whose record knows more.
-        let issued = self.certificates.by_serial(certificate.organization, &certificate.serial)?;
-        let certificate = issued.filter(|issued| issued.ca == certificate.ca).unwrap_or(certificate);
         let read = Certificate::from_der(&certificate.der).ok();
         // An authority that was stored this moment may not be in memory yet.
         if read.as_ref().and_then(Certificate::basic_constraints).is_some_and(|constraints| constraints.ca) {
@@ -188,9 +185,11 @@ impl Revoker {
         }
     }
 
-    /// Which CRL lists it. For a copy that was imported before this was noted the certificate itself says it.
+    /// Which CRL lists it. Of an imported copy the record of what was issued knows it, and where there is none the certificate itself says it.
     fn part(&self, certificate: &StoredCertificate, read: Option<&Certificate>, caller: &Caller) -> Result<CrlPart, RevokeError> {
-        let noted = CrlPart::of(&self.storage, certificate.id)?;
+        let issued = self.certificates.by_serial(certificate.organization, &certificate.serial)?;
+        let recorded = issued.filter(|issued| issued.ca == certificate.ca).map_or(certificate.id, |issued| issued.id);
+        let noted = CrlPart::of(&self.storage, recorded)?;
         if noted != CrlPart::Whole {
             return Ok(noted);
         }

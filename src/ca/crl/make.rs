@@ -18,7 +18,7 @@ use crate::audit::{self, Action, Field};
 use crate::base::clock::{from_seconds, rfc3339};
 use crate::ca::Authority;
 use crate::ca::record::CrlRecord;
-use crate::inventory::CrlPart;
+use crate::inventory::{CrlPart, LogEntry};
 use crate::storage::{Change, Class, Table, counter};
 use crate::token::request::LONGEST_MESSAGE;
 use crate::x509::crl::{self, Covered, CrlDraft, CrlFrame, IssuingDistributionPoint};
@@ -79,7 +79,7 @@ impl CrlPublisher {
         // Before anything is read: what is committed later may be missed, and is what the check excuses and the next delta CRL tells.
         let seen = self.books.storage.last_sequence();
         let mut making = tokio::task::block_in_place(|| self.begin(authority, form, parts, now))?;
-        // What is found too late to be told in time is not told: then no number is used.
+        // Before numbers are taken, for where there is no base none are used.
         let changed = tokio::task::block_in_place(|| self.changed(authority, &making))?;
         let first = self.reserve_numbers(authority, &making, now, caller).await?;
         for (making, number) in making.iter_mut().zip(first..) {
@@ -105,6 +105,13 @@ impl CrlPublisher {
         let mut published = Vec::with_capacity(making.len());
         for making in making {
             published.push(self.release(authority, making, seen, caller, now).await?);
+        }
+        // What was deleted while they were made may be on none of them: the next ones are made at once.
+        if form == CrlForm::Full
+            && authority.revocation().is_some()
+            && LogEntry::since(&self.books.storage, authority.id, seen).next().is_some()
+        {
+            self.wait_for(authority.id, parts.iter().copied(), true);
         }
         // The others are there all the same: shards, where the CRL of everything has become too long.
         if some_are_too_long { Err(CrlError::TooLong) } else { Ok(published) }
