@@ -239,9 +239,7 @@ fn a_crl_and_a_responder_at_a_forbidden_address_are_not_dialled() {
     let listener = TcpListener::bind("127.0.0.2:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let private = format!("127.0.0.2:{}", listener.local_addr().unwrap().port());
-    for (host, why) in
-        [("169.254.169.254", "is never dialled"), ("10.255.255.1", "outbound.allow does not list it"), (&private, "does not list it")]
-    {
+    for host in ["169.254.169.254", "10.255.255.1", &private] {
         for extension in [format!("crlDistributionPoints=URI:http://{host}/a.crl"), format!("authorityInfoAccess=OCSP;URI:http://{host}/")]
         {
             requester.write("leaf.ext", &extension);
@@ -249,7 +247,7 @@ fn a_crl_and_a_responder_at_a_forbidden_address_are_not_dialled() {
             requester.openssl(&[&sign[..], &["-days", "9", "-extfile", "leaf.ext", "-out", "leaf.pem"]].concat());
             let body = json!({"certificate_pem": requester.read("leaf.pem"), "check_revocation": true});
             let answer = validate(&appliance, body);
-            assert!(answer["warnings"][0].as_str().unwrap().contains(why), "{extension}: {answer}");
+            assert!(answer["warnings"][0].as_str().unwrap().contains("refused: the address is none that"), "{extension}: {answer}");
         }
     }
     let unseen = listener.accept().expect_err("nobody came");
