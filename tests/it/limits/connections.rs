@@ -53,17 +53,20 @@ fn an_address_gets_its_places_and_leaves_the_others_to_others() {
     let dir = tempfile::tempdir().unwrap();
     let appliance = limited(dir.path(), "\n[limits.api]\nconnections = 40\nconnections_per_address = 5\n");
     let (runtime, to) = (runtime(), address(&appliance, "listen.addr"));
-    let greedy: Vec<_> = (0..12).map(|_| connect(&runtime, Ipv4Addr::new(127, 0, 0, 2), to).unwrap()).collect();
-    wait_for("what is beyond to be closed", || greedy.iter().filter(|stream| is_closed(stream)).count() >= 7);
-    assert_eq!(greedy.iter().filter(|stream| is_closed(stream)).count(), 7, "five are its own");
+    // One that is refused may be reset before this side has seen it open.
+    let greedy: Vec<_> = (0..12).map(|_| connect(&runtime, Ipv4Addr::new(127, 0, 0, 2), to).ok()).collect();
+    let closed = || greedy.iter().filter(|stream| stream.as_ref().is_none_or(is_closed)).count();
+    wait_for("what is beyond to be closed", || closed() >= 7);
+    assert_eq!(closed(), 7, "five are its own");
     assert_eq!(appliance.call("GET", "/v1/pki/ca", None).status, 200, "another address does not notice");
     assert_eq!(metric(&appliance, r#"chancery_http_connections_refused_total{listener="api",reason="address"}"#), 7);
     assert!(metric(&appliance, r#"chancery_http_connections{listener="api"}"#) >= 6);
     drop(greedy);
     wait_for("places to be given back", || {
-        let again = connect(&runtime, Ipv4Addr::new(127, 0, 0, 2), to).unwrap();
-        std::thread::sleep(Duration::from_millis(500));
-        !is_closed(&again)
+        connect(&runtime, Ipv4Addr::new(127, 0, 0, 2), to).is_ok_and(|again| {
+            std::thread::sleep(Duration::from_millis(500));
+            !is_closed(&again)
+        })
     });
     // A connection that says nothing is a handshake that does not come.
     let silent = connect(&runtime, Ipv4Addr::new(127, 0, 0, 3), to).unwrap();
