@@ -106,7 +106,7 @@ impl AcmeServer {
         let payload = signed.verify(&account.key)?;
         check_url(signed, arrival)?;
         let credential = self.standing(&account)?;
-        let nonce = self.nonces.take(signed.nonce.as_deref().unwrap_or_default())?;
+        let nonce = self.take_nonce(signed.nonce.as_deref())?;
         let caller = arrival.stranger.as_acme_account(account.id, account.organization, account.project);
         let url = arrival.url.to_owned();
         Ok(AccountRequest { account, stored, credential, caller, url, payload, nonce })
@@ -116,7 +116,7 @@ impl AcmeServer {
         let payload = signed.verify(&key)?;
         check_url(signed, arrival)?;
         // Last, so that nobody but the signer uses a nonce up.
-        let nonce = self.nonces.take(signed.nonce.as_deref().unwrap_or_default())?;
+        let nonce = self.take_nonce(signed.nonce.as_deref())?;
         let (stranger, base, url) = (arrival.stranger.clone(), arrival.base.clone(), arrival.url.to_owned());
         Ok(KeyRequest { key, stranger, base, url, payload, nonce })
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OnceCell;
 
 use super::CertificateSource;
 use super::account::Account;
@@ -10,7 +11,7 @@ use super::authorization::Authorization;
 use super::credential::Credentials;
 use super::error::{AcmeError, Thing};
 use super::limits::{Allowances, Limits};
-use super::nonce::Nonces;
+use super::nonce::{Nonces, UsedNonce};
 use super::order::Order;
 use super::record::{AccountRecord, AuthorizationRecord, OrderRecord, Sealed, SealedRecord, SourceRecord};
 use super::validation::Validator;
@@ -71,7 +72,8 @@ pub struct AcmeServer {
     pub(super) revoker: Revoker,
     pub(super) validator: Validator,
     pub(super) credentials: Arc<Credentials>,
-    pub(super) nonces: Arc<Nonces>,
+    token: Token,
+    nonces: Arc<OnceCell<Nonces>>,
     pub(super) limits: Arc<Limits>,
     pub(super) settings: Arc<Settings>,
 }
@@ -86,13 +88,13 @@ pub(super) struct Stored<T> {
 const NONCE_KEY: &[u8] = b"nonce-key";
 
 impl AcmeServer {
-    /// Reads what it needs of the store; the first start makes the key of nonces.
-    pub async fn open(parts: Parts, settings: Settings, allowances: Allowances) -> Result<Self, AcmeError> {
+    /// Reads what it needs of the store. The token is not asked for anything: it may be away.
+    pub fn open(parts: Parts, settings: Settings, allowances: Allowances) -> Result<Self, AcmeError> {
         let Parts { storage, ledger, token, clock, roles, authorities, issuer, certificates, revoker, validator } = parts;
-        let key = nonce_key(&storage, &token).await?;
-        let credentials = Credentials::load(&storage, ledger.clone(), token, clock.clone())?;
+        let credentials = Credentials::load(&storage, ledger.clone(), token.clone(), clock.clone())?;
         Ok(Self {
-            nonces: Arc::new(Nonces::new(&key, clock.clone())),
+            nonces: Arc::default(),
+            token,
             credentials: Arc::new(credentials),
             limits: Arc::new(Limits::new(allowances)),
             settings: Arc::new(settings),
@@ -121,9 +123,23 @@ impl AcmeServer {
         self.limits.set(allowances);
     }
 
-    /// A new nonce.
-    pub fn nonce(&self) -> Result<String, AcmeError> {
-        self.nonces.make()
+    /// Has the key of nonces from now on, which the token opens, and which the first request ever makes. Nothing is verified without it.
+    pub async fn ready(&self) -> Result<(), AcmeError> {
+        let made = self.nonces.get_or_try_init(|| async {
+            let key = nonce_key(&self.storage, &self.token).await?;
+            Ok(Nonces::new(&key, self.clock.clone()))
+        });
+        made.await.map(drop)
+    }
+
+    /// A new nonce; none as long as there is no key for them.
+    pub fn nonce(&self) -> Result<Option<String>, AcmeError> {
+        self.nonces.get().map(Nonces::make).transpose()
+    }
+
+    /// Uses up the nonce of a request.
+    pub(super) fn take_nonce(&self, nonce: Option<&str>) -> Result<UsedNonce, AcmeError> {
+        self.nonces.get().ok_or(AcmeError::BadNonce)?.take(nonce.unwrap_or_default())
     }
 
     /// By which account and order a certificate came.

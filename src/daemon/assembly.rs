@@ -177,7 +177,7 @@ pub async fn assemble(
                 revoker: revoker.clone(),
                 validator: Validator::new(outbound.clone(), ValidationSettings::default(), clock.clone()),
             };
-            Some(AcmeServer::open(parts, config.acme.settings()?, config.acme.allowances()).await?)
+            Some(AcmeServer::open(parts, config.acme.settings()?, config.acme.allowances())?)
         }
     };
     Ok(Arc::new(App {

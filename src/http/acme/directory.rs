@@ -32,12 +32,12 @@ pub async fn show(call: Call) -> Result<Response<Body>, Problem> {
 
 /// The nonce is put on the answer where all answers get theirs.
 pub async fn head_nonce(call: Call) -> Result<Response<Body>, Problem> {
-    Desk::open(call)?;
+    Desk::open(call)?.server.ready().await?;
     Ok(Response::new(Body::empty()))
 }
 
 /// RFC 8555, 7.2: 204 to everything but HEAD.
 pub async fn new_nonce(call: Call) -> Result<Response<Body>, Problem> {
-    Desk::open(call)?;
+    Desk::open(call)?.server.ready().await?;
     Ok(present::no_content())
 }

@@ -74,6 +74,7 @@ impl Desk {
             let detail = "The body must be a JWS; send the header Content-Type: application/jose+json.";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
+        self.server.ready().await?;
         self.call.bytes().await
     }
 
@@ -92,7 +93,7 @@ impl Desk {
 /// An outcome as ACME clients are told of it: with a fresh nonce, the way to the directory, and errors in their words.
 pub fn faced(app: &App, route: &Route, uri: &Uri, outcome: Result<Response<Body>, Problem>) -> Result<Response<Body>, Problem> {
     let gives_nonce = route.method == Method::POST || route.path.ends_with("/new-nonce");
-    let nonce = app.acme.as_ref().filter(|_| gives_nonce).and_then(|server| server.nonce().ok());
+    let nonce = app.acme.as_ref().filter(|_| gives_nonce).and_then(|server| server.nonce().ok().flatten());
     let nonce = nonce.and_then(|nonce| HeaderValue::from_str(&nonce).ok());
     // RFC 8555, 7.1: from everything but the directory itself.
     let index = (!uri.path().starts_with(DIRECTORY)).then(|| HeaderValue::from_static(INDEX));
