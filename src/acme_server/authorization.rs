@@ -160,6 +160,11 @@ impl Authorization {
         Some(Self { state: AuthorizationState::Invalid, ..decided })
     }
 
+    /// Nobody had the time to look; the client may say again that it is ready. None when the challenge is not under way any more.
+    pub fn postponed(self, kind: ChallengeKind) -> Option<Self> {
+        self.decided(kind, ChallengeState::Pending)
+    }
+
     fn decided(mut self, kind: ChallengeKind, state: ChallengeState) -> Option<Self> {
         if self.state != AuthorizationState::Pending {
             return None;
@@ -180,5 +185,30 @@ impl Authorization {
                 Err(AcmeError::NotDeactivatable(status.name()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_had_time_for_can_be_answered_again() {
+        let (now, end) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
+        let kind = ChallengeKind::Http01;
+        let authorization = Authorization {
+            id: AcmeAuthorizationId::new(),
+            account: AcmeAccountId::new(),
+            identifier: Identifier::Dns { name: "www.example.com".to_owned(), wildcard: false },
+            role: RoleName::parse("web").unwrap(),
+            created_at: now,
+            expires: end,
+            challenges: vec![Challenge { kind, token: "t".to_owned(), state: ChallengeState::Pending }],
+            state: AuthorizationState::Pending,
+        };
+        assert_eq!(authorization.clone().postponed(kind), None);
+        let answered = authorization.clone().answered(kind, now).unwrap();
+        assert_eq!(answered.clone().postponed(kind), Some(authorization));
+        assert_eq!(answered.met(kind, now, end).unwrap().postponed(kind), None);
     }
 }

@@ -10,7 +10,7 @@ use super::record::AuthorizationRecord;
 use super::request::AccountRequest;
 use super::server::{AcmeServer, Stored, later};
 use super::sweep::{End, Unfinished, end_key};
-use super::validation::{Attempt, ChallengeKind};
+use super::validation::{Attempt, ChallengeKind, ValidationFault};
 use crate::access::Caller;
 use crate::api::acme as wire;
 use crate::audit::{Action, Entry, Field};
@@ -111,6 +111,9 @@ impl AcmeServer {
             issuer_domains: &self.settings.caa_identities,
         };
         let outcome = self.validator.validate(attempt).await;
+        if outcome == Err(ValidationFault::Busy) {
+            return self.postpone(id, kind).await;
+        }
         let caller = Caller::acme_account(account.id, account.organization, account.project);
         for _ in 0..TRIES {
             let Some(Stored { value, bytes }) = self.authorization(id)? else { return Ok(()) };
@@ -133,6 +136,26 @@ impl AcmeServer {
             let change = change.put(Table::AcmeEnds, &end_key(decided.expires, End::Authorization(id)), &[]);
             match self.commit(change, entry).await {
                 Ok(()) => return Ok(()),
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(AcmeError::Commit(error)),
+            }
+        }
+        Err(AcmeError::Changed)
+    }
+
+    /// A challenge that nobody had the time for is as it was before the client answered it: that says nothing of the client.
+    async fn postpone(&self, id: AcmeAuthorizationId, kind: ChallengeKind) -> Result<(), AcmeError> {
+        tracing::warn!(authorization = %id, challenge = kind.name(), "too many validations are waiting; the client may ask again");
+        for _ in 0..TRIES {
+            let Some(Stored { value, bytes }) = self.authorization(id)? else { return Ok(()) };
+            let Some(postponed) = value.postponed(kind) else { return Ok(()) };
+            let is_under_way = postponed.challenges.iter().any(|challenge| challenge.state == ChallengeState::Processing);
+            let mut change = self.written(Change::new(Class::Normal), &postponed, &bytes)?;
+            if !is_under_way {
+                change = change.delete(Table::AcmeUnfinished, &Unfinished::Authorization(id).key());
+            }
+            match self.storage.commit(change).await {
+                Ok(_) => return Ok(()),
                 Err(CommitError::Conflict { .. }) => {}
                 Err(error) => return Err(AcmeError::Commit(error)),
             }

@@ -279,6 +279,10 @@ pub enum OrderFault {
     Caa(#[from] CaaFault),
     #[error("the CSR cannot be read again")]
     Record,
+    #[error("the account was deactivated, or the credential that it was bound to was revoked")]
+    AccountEnded,
+    #[error("an authorization of the order was given up, or the profile does not take it any more")]
+    NotAuthorized,
 }
 
 impl Thing {
@@ -410,6 +414,7 @@ impl From<&OrderFault> for StoredFault {
             ) => ErrorType::BadCsr,
             OrderFault::Profile(_) => ErrorType::InvalidProfile,
             OrderFault::Caa(fault) => fault.problem().into(),
+            OrderFault::AccountEnded | OrderFault::NotAuthorized => ErrorType::Unauthorized,
             OrderFault::Issue(
                 IssueError::NotStanding(_)
                 | IssueError::Serial(_)

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::CertificateSource;
 use super::account::Account;
-use super::authorization::Proof;
+use super::authorization::{Authorization, AuthorizationState, Proof};
 use super::error::{AcmeError, FinalizeFault, OrderFault, StoredFault};
 use super::identifier;
 use super::new_order::request;
@@ -26,7 +26,7 @@ use super::record::{OrderRecord, SourceRecord};
 use super::request::AccountRequest;
 use super::server::{AcmeServer, Stored};
 use super::sweep::Unfinished;
-use super::validation::{CaaQuestion, Identifier};
+use super::validation::{CaaFault, CaaQuestion, Identifier};
 use crate::access::Caller;
 use crate::api::acme as wire;
 use crate::audit::{Action, Field};
@@ -70,7 +70,8 @@ impl AcmeServer {
                 let authorization = &found.value;
                 let is_for_it =
                     shown.order.identifiers.get(place) == Some(&authorization.identifier) && authorization.account == account.id;
-                let counts = authorization.proof(now).is_some_and(|proof| profile.accepts(authorization, proof, account));
+                let counts =
+                    authorization.proof(now).is_some_and(|proof| profile.accepts(authorization, proof, request.credential.as_deref()));
                 is_for_it && counts
             });
             let Some(Stored { value, bytes }) = still else { return Err(AcmeError::OrderNotReady(OrderStatus::Invalid.name())) };
@@ -136,6 +137,7 @@ impl AcmeServer {
         let OrderState::Processing { csr, certificate } = order.state.clone() else { return Ok(()) };
         let account = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?.value;
         let profile = self.profile_of(account.organization, &order.role)?;
+        self.check_right(&order, &account, &profile)?;
         let csr = self.read_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
         self.check_caa(&order, &account, &profile).await?;
         let approved = self.approve(&csr, &order, &profile)?;
@@ -219,6 +221,23 @@ impl AcmeServer {
         approved.within(order.not_before, order.not_after).map_err(FinalizeFault::Policy)
     }
 
+    /// What was seen when the client asked is looked at again, for it may have been long ago: that the account goes on, and that its names count
+    /// as its own. That an authorization has ended by time meanwhile is not the client's doing.
+    fn check_right(&self, order: &Order, account: &Account, profile: &Profile) -> Result<(), OrderFault> {
+        let credential = self.standing(account).map_err(|_| OrderFault::AccountEnded)?;
+        let found = self.authorizations_of(order).map_err(|_| OrderFault::Record)?;
+        let counts = |(place, found): (usize, Option<Stored<Authorization>>)| {
+            let Some(Stored { value, .. }) = found else { return false };
+            let is_for_it = order.identifiers.get(place) == Some(&value.identifier) && value.account == account.id;
+            let is_accepted = match value.state {
+                AuthorizationState::Valid(proof) => profile.accepts(&value, proof, credential.as_deref()),
+                AuthorizationState::Pending | AuthorizationState::Invalid | AuthorizationState::Deactivated => false,
+            };
+            is_for_it && is_accepted
+        };
+        if found.into_iter().enumerate().all(counts) { Ok(()) } else { Err(OrderFault::NotAuthorized) }
+    }
+
     /// RFC 8659: each name, each time.
     async fn check_caa(&self, order: &Order, account: &Account, profile: &Profile) -> Result<(), OrderFault> {
         if !profile.opening.caa {
@@ -227,9 +246,12 @@ impl AcmeServer {
         let found = self.authorizations_of(order).map_err(|_| OrderFault::Record)?;
         for (place, identifier) in order.identifiers.iter().enumerate() {
             let authorization = found.get(place).and_then(Option::as_ref).map(|found| &found.value);
-            let kind = authorization.and_then(|authorization| match authorization.proof(self.clock.now()) {
-                Some(Proof::Challenge(kind)) => Some(kind),
-                Some(Proof::PreAuthorized) | None => None,
+            let kind = authorization.and_then(|authorization| match authorization.state {
+                AuthorizationState::Valid(Proof::Challenge(kind)) => Some(kind),
+                AuthorizationState::Valid(Proof::PreAuthorized)
+                | AuthorizationState::Pending
+                | AuthorizationState::Invalid
+                | AuthorizationState::Deactivated => None,
             });
             let question = CaaQuestion { identifier, account_url: &account.url, kind, issuer_domains: &self.settings.caa_identities };
             self.validator.caa(question).await?;
@@ -265,7 +287,7 @@ pub fn check_names(csr: &CertificateRequest, ordered: &[Identifier]) -> Result<(
     if differing.is_empty() { Ok(()) } else { Err(FinalizeFault::Names(differing)) }
 }
 
-/// What another attempt may mend: the token is away or has too much to do, or there is no room.
+/// What another attempt may mend: the token is away or has too much to do, too much is looked at, or there is no room.
 fn may_succeed_later(fault: &OrderFault) -> bool {
     matches!(
         fault,
@@ -273,6 +295,6 @@ fn may_succeed_later(fault: &OrderFault) -> bool {
             IssueError::Token(
                 TokenError::Busy { .. } | TokenError::Unavailable(_) | TokenError::RateLimited { .. } | TokenError::BadSignature
             ) | IssueError::Commit(CommitError::Full)
-        )
+        ) | OrderFault::Caa(CaaFault::Busy)
     )
 }

@@ -25,7 +25,7 @@ pub struct Allowances {
     pub accounts_of_credential: Allowance,
     pub orders_of_account: Allowance,
     pub orders_of_credential: Allowance,
-    /// Orders for the very same names, whoever asks.
+    /// Of one account, for the very same names.
     pub orders_of_name: Allowance,
     /// Of one name and account.
     pub failures_of_name: Allowance,
@@ -52,12 +52,27 @@ impl Allowances {
 /// The budgets.
 pub(super) struct Limits {
     allowances: Mutex<Allowances>,
-    buckets: Mutex<Recent<(Limited, [u8; 32]), Bucket>>,
+    // One for each kind, so that many parties of one kind do not make it forget those of another.
+    accounts_of_credential: Parties,
+    orders_of_account: Parties,
+    orders_of_credential: Parties,
+    orders_of_name: Parties,
+    failures_of_name: Parties,
 }
+
+type Parties = Mutex<Recent<[u8; 32], Bucket>>;
 
 impl Limits {
     pub fn new(allowances: Allowances) -> Self {
-        Self { allowances: Mutex::new(allowances), buckets: Mutex::new(Recent::new(PARTIES, KEPT, Instant::now())) }
+        let parties = || Mutex::new(Recent::new(PARTIES, KEPT, Instant::now()));
+        Self {
+            allowances: Mutex::new(allowances),
+            accounts_of_credential: parties(),
+            orders_of_account: parties(),
+            orders_of_credential: parties(),
+            orders_of_name: parties(),
+            failures_of_name: parties(),
+        }
     }
 
     /// Others from now on. What was used up stays used up.
@@ -74,20 +89,56 @@ impl Limits {
     pub fn look(&self, what: Limited, party: &[u8]) -> Result<(), AcmeError> {
         let Allowance { burst, each } = self.allowance(what);
         let now = Instant::now();
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut bucket = *buckets.of((what, super::identifier::sha256(party)), now, || Bucket::full(now));
+        let buckets = self.parties(what).lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bucket = buckets.get(&super::identifier::sha256(party)).copied().unwrap_or_else(|| Bucket::full(now));
         bucket.take_at(each, burst, 1, now).map_err(|wait| AcmeError::Limited(what, wait))
     }
 
-    fn spend(&self, what: Limited, party: &[u8], cost: u32) -> Result<(), AcmeError> {
+    /// So much more. What costs more than there ever is takes all there is.
+    pub fn spend(&self, what: Limited, party: &[u8], cost: u32) -> Result<(), AcmeError> {
         let Allowance { burst, each } = self.allowance(what);
         let now = Instant::now();
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.of((what, super::identifier::sha256(party)), now, || Bucket::full(now));
-        bucket.take_at(each, burst, cost, now).map_err(|wait| AcmeError::Limited(what, wait))
+        let mut buckets = self.parties(what).lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.of(super::identifier::sha256(party), now, || Bucket::full(now));
+        bucket.take_at(each, burst, cost.min(burst), now).map_err(|wait| AcmeError::Limited(what, wait))
+    }
+
+    fn parties(&self, what: Limited) -> &Parties {
+        match what {
+            Limited::AccountsOfCredential => &self.accounts_of_credential,
+            Limited::OrdersOfAccount => &self.orders_of_account,
+            Limited::OrdersOfCredential => &self.orders_of_credential,
+            Limited::OrdersOfName => &self.orders_of_name,
+            Limited::FailuresOfName => &self.failures_of_name,
+        }
     }
 
     fn allowance(&self, what: Limited) -> Allowance {
         self.allowances.lock().unwrap_or_else(PoisonError::into_inner).of(what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_remembered_apart_and_looking_leaves_nothing() {
+        let one = Allowance { burst: 2, each: KEPT };
+        let limits = Limits::new(Allowances {
+            accounts_of_credential: one,
+            orders_of_account: one,
+            orders_of_credential: one,
+            orders_of_name: one,
+            failures_of_name: one,
+        });
+        limits.look(Limited::FailuresOfName, b"a").unwrap();
+        assert!(limits.failures_of_name.lock().unwrap().is_empty());
+        limits.spend(Limited::OrdersOfAccount, b"a", 2).unwrap();
+        assert!(limits.take(Limited::OrdersOfAccount, b"a").is_err());
+        assert!(limits.look(Limited::OrdersOfAccount, b"a").is_err());
+        limits.take(Limited::OrdersOfCredential, b"a").unwrap();
+        limits.spend(Limited::OrdersOfAccount, b"b", 100).unwrap();
+        assert!(limits.take(Limited::OrdersOfAccount, b"b").is_err());
     }
 }

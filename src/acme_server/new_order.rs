@@ -40,7 +40,7 @@ impl AcmeServer {
         let wire::NewOrder { identifiers, not_before, not_after, replaces, profile } = request.payload.read()?;
         let (account, credential) = (&request.account, request.credential.as_deref());
         let profile = self.profile(account, credential, profile.as_deref())?;
-        let identifiers = judged(&identifiers, &profile, account, credential, self.now())?;
+        let identifiers = judged(&identifiers, &profile, credential, self.now())?;
         let (not_before, not_after) = self.dates(&profile, not_before.as_deref(), not_after.as_deref())?;
         let replaces = replaces.map(|text| self.replaced(account, &text, &identifiers)).transpose()?;
         let now = self.now();
@@ -57,19 +57,24 @@ impl AcmeServer {
             expires: later(now, self.settings.order_life),
             state: OrderState::Open,
         };
-        self.limits.take(Limited::OrdersOfAccount, account.id.as_bytes())?;
+        // What an order costs the server goes by its names.
+        let cost = u32::try_from(wanted.identifiers.len()).unwrap_or(u32::MAX);
+        self.limits.spend(Limited::OrdersOfAccount, account.id.as_bytes(), cost)?;
         if let Some(credential) = credential {
-            self.limits.take(Limited::OrdersOfCredential, credential.id.as_bytes())?;
+            self.limits.spend(Limited::OrdersOfCredential, credential.id.as_bytes(), cost)?;
         }
         let mut is_counted = false;
         for _ in 0..TRIES {
             let place = content_key(&wanted);
             let before = self.storage.get(Table::AcmeOrdersByContent, &place)?;
-            if let Some(open) = self.open_order(before.as_deref())? {
+            if let Some(open) = self.open_order(before.as_deref(), &profile, credential)? {
                 return Ok(open);
             }
             if !is_counted {
-                self.limits.take(Limited::OrdersOfName, &fingerprint(wanted.identifiers.iter()))?;
+                // Of the account: nobody uses up what others may have of their names.
+                let names = fingerprint(wanted.identifiers.iter());
+                let party = [account.organization.as_bytes().as_slice(), account.id.as_bytes(), &names].concat();
+                self.limits.take(Limited::OrdersOfName, &party)?;
                 is_counted = true;
             }
             match self.make_order(request, &profile, wanted.clone(), before.as_deref()).await? {
@@ -82,11 +87,15 @@ impl AcmeServer {
     }
 
     /// The order under an id, when another request for the same may have it.
-    fn open_order(&self, id: Option<&[u8]>) -> Result<Option<ShownOrder>, AcmeError> {
+    fn open_order(&self, id: Option<&[u8]>, profile: &Profile, credential: Option<&Credential>) -> Result<Option<ShownOrder>, AcmeError> {
         let Some(id) = id.and_then(AcmeOrderId::from_slice) else { return Ok(None) };
         let Some(found) = self.order(id)? else { return Ok(None) };
         let shown = self.shown(found.value)?;
         let is_open = matches!(shown.status, OrderStatus::Pending | OrderStatus::Ready);
+        // The role may have changed since, and then this one could never be issued.
+        let authorizations = if is_open { self.authorizations_of(&shown.order)? } else { Vec::new() };
+        let fit = authorizations.iter().all(|found| found.as_ref().is_some_and(|found| fits(&found.value, profile, credential)));
+        let is_open = is_open && fit;
         Ok(Some(shown).filter(|shown| is_open && shown.order.expires > later(self.now(), SHARED_FOR)))
     }
 
@@ -98,16 +107,16 @@ impl AcmeServer {
         mut order: Order,
         before: Option<&[u8]>,
     ) -> Result<Option<Order>, AcmeError> {
-        let (account, now) = (&request.account, order.created_at);
+        let (account, credential, now) = (&request.account, request.credential.as_deref(), order.created_at);
         let mut change = Change::new(Class::Normal);
         for identifier in &order.identifiers {
             let name_key = name_key(account.id, identifier);
             let known = self.storage.get(Table::AcmeAuthorizationsByName, &name_key)?;
-            let shared = self.shared(known.as_deref(), profile, account, now)?;
+            let shared = self.shared(known.as_deref(), profile, credential, now)?;
             let authorization = match shared {
                 Some(shared) => shared,
                 None => {
-                    let made = self.make_authorization(account, identifier, profile, now)?;
+                    let made = self.make_authorization(request, identifier, profile, now)?;
                     let record = AuthorizationRecord::encode(&made).map_err(|_| AcmeError::Record)?;
                     change = change
                         .expect(Table::AcmeAuthorizationsByName, &name_key, known.as_deref())
@@ -147,34 +156,34 @@ impl AcmeServer {
     }
 
     /// An authorization of this account and name that this order can share.
-    fn shared(&self, id: Option<&[u8]>, profile: &Profile, account: &Account, now: Timestamp) -> Result<Option<Authorization>, AcmeError> {
+    fn shared(
+        &self,
+        id: Option<&[u8]>,
+        profile: &Profile,
+        credential: Option<&Credential>,
+        now: Timestamp,
+    ) -> Result<Option<Authorization>, AcmeError> {
         let Some(id) = id.and_then(AcmeAuthorizationId::from_slice) else { return Ok(None) };
         let Some(found) = self.authorization(id)?.map(|found| found.value) else { return Ok(None) };
         let lasts = found.expires > later(now, SHARED_FOR);
-        let fits = match found.state {
-            AuthorizationState::Valid(proof) => profile.accepts(&found, proof, account),
-            // What is not decided yet is met by this profile's own challenges, unless it needs none.
-            AuthorizationState::Pending => found.role == profile.role.name && !profile.pre_authorizes(&found.identifier, account),
-            AuthorizationState::Invalid | AuthorizationState::Deactivated => false,
-        };
-        Ok(Some(found).filter(|_| lasts && fits))
+        Ok(Some(found).filter(|found| lasts && fits(found, profile, credential)))
     }
 
     fn make_authorization(
         &self,
-        account: &Account,
+        request: &AccountRequest,
         identifier: &Identifier,
         profile: &Profile,
         now: Timestamp,
     ) -> Result<Authorization, AcmeError> {
-        let is_pre_authorized = profile.pre_authorizes(identifier, account);
+        let is_pre_authorized = profile.pre_authorizes(identifier, request.credential.as_deref());
         let kinds = if is_pre_authorized { Vec::new() } else { profile.challenges(identifier) };
         let challenges = kinds.into_iter().map(|kind| Ok(Challenge { kind, token: token()?, state: ChallengeState::Pending }));
         let state = if is_pre_authorized { AuthorizationState::Valid(Proof::PreAuthorized) } else { AuthorizationState::Pending };
         let life = if is_pre_authorized { self.settings.authorization_life } else { self.settings.order_life };
         Ok(Authorization {
             id: AcmeAuthorizationId::new(),
-            account: account.id,
+            account: request.account.id,
             identifier: identifier.clone(),
             role: profile.role.name.clone(),
             created_at: now,
@@ -223,6 +232,20 @@ impl AcmeServer {
     }
 }
 
+/// Whether an authorization is, or can become, one that this profile takes.
+fn fits(authorization: &Authorization, profile: &Profile, credential: Option<&Credential>) -> bool {
+    let Authorization { identifier, role, challenges, state, .. } = authorization;
+    match *state {
+        AuthorizationState::Valid(proof) => profile.accepts(authorization, proof, credential),
+        // What is not decided yet is met by this profile's own challenges, as they are now, unless it needs none.
+        AuthorizationState::Pending => {
+            let offered = challenges.iter().map(|challenge| challenge.kind);
+            *role == profile.role.name && !profile.pre_authorizes(identifier, credential) && offered.eq(profile.challenges(identifier))
+        }
+        AuthorizationState::Invalid | AuthorizationState::Deactivated => false,
+    }
+}
+
 /// The key of [`Table::AcmeOrdersByContent`], where an order for the same is found again: of the account, and of everything that the order says.
 pub(super) fn content_key(order: &Order) -> Vec<u8> {
     let seconds = |time: Option<Timestamp>| time.map_or(i64::MIN, |time| time.as_second()).to_be_bytes();
@@ -246,7 +269,6 @@ pub(super) fn name_key(account: AcmeAccountId, identifier: &Identifier) -> Vec<u
 fn judged(
     asked: &[wire::Identifier],
     profile: &Profile,
-    account: &Account,
     credential: Option<&Credential>,
     now: Timestamp,
 ) -> Result<Vec<Identifier>, AcmeError> {
@@ -286,7 +308,7 @@ fn judged(
         };
         if !is_admitted {
             faults.push(of_name(found, NameFault::Credential));
-        } else if profile.challenges(found).is_empty() && !profile.pre_authorizes(found, account) {
+        } else if profile.challenges(found).is_empty() && !profile.pre_authorizes(found, credential) {
             let challenges: Vec<AcmeChallenge> = profile.opening.challenges.clone();
             faults.push(of_name(found, NameFault::NoChallenge(challenges)));
         }

@@ -2,7 +2,7 @@
 
 use super::authorization::{Authorization, AuthorizationStatus};
 use super::error::{AcmeError, Thing};
-use super::order::{Order, OrderStatus};
+use super::order::{Order, OrderState, OrderStatus};
 use super::request::AccountRequest;
 use super::server::{AcmeServer, Stored};
 use crate::base::id::{AcmeAccountId, AcmeAuthorizationId, AcmeOrderId, CertId};
@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// How many orders a page of the list has.
 const PAGE: usize = 100;
+/// How many are looked at for one; so a page may have fewer, and none, before the last.
+const MOST_SEEN: usize = 500;
 
 /// An order and what it is now.
 #[derive(Clone, Debug)]
@@ -25,7 +27,7 @@ pub struct ShownOrder {
 #[derive(Debug)]
 pub struct OrderPage {
     pub orders: Vec<AcmeOrderId>,
-    /// Behind which the next page begins.
+    /// Behind which the next page begins: the last that was looked at, which need not be on this one.
     pub next: Option<AcmeOrderId>,
 }
 
@@ -59,17 +61,18 @@ impl AcmeServer {
         let account = request.account.id;
         let after = after.map(|id| order_key(account, id));
         let mut orders = Vec::new();
-        for key in self.storage.scan_keys(Table::AcmeOrdersByAccount, account.as_bytes(), after.as_deref()) {
+        let mut last = None;
+        for (seen, key) in self.storage.scan_keys(Table::AcmeOrdersByAccount, account.as_bytes(), after.as_deref()).enumerate() {
+            if orders.len() == PAGE || seen == MOST_SEEN {
+                return Ok(OrderPage { orders, next: last });
+            }
             let id = key?.last_chunk::<16>().copied().map(AcmeOrderId::from_bytes).ok_or(AcmeError::Record)?;
+            last = Some(id);
             // One that is swept in this moment is not shown.
             let Some(found) = self.order(id)? else { continue };
-            if self.shown(found.value)?.status == OrderStatus::Invalid {
-                continue;
+            if self.shown(found.value)?.status != OrderStatus::Invalid {
+                orders.push(id);
             }
-            if orders.len() == PAGE {
-                return Ok(OrderPage { next: orders.last().copied(), orders });
-            }
-            orders.push(id);
         }
         Ok(OrderPage { orders, next: None })
     }
@@ -100,7 +103,8 @@ impl AcmeServer {
     /// An order with what it is now, which follows from its authorizations.
     pub(super) fn shown(&self, order: Order) -> Result<ShownOrder, AcmeError> {
         let now = self.clock.now();
-        let found = self.authorizations_of(&order)?;
+        // What is decided about does not depend on them any more.
+        let found = if order.state == OrderState::Open { self.authorizations_of(&order)? } else { Vec::new() };
         let statuses: Vec<_> = found.iter().map(|found| found.as_ref().map(|stored| stored.value.status(now))).collect();
         let status = order.status(&statuses, now);
         Ok(ShownOrder { order, status })

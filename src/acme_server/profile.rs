@@ -34,22 +34,22 @@ impl Profile {
         self.opening.challenges.iter().map(|challenge| challenge_kind(*challenge)).filter(|kind| kind.suits(identifier)).collect()
     }
 
-    /// Whether an account need not show that this name is its own: one that was bound to a credential, and a name that the operator vouches for.
-    pub fn pre_authorizes(&self, identifier: &Identifier, account: &Account) -> bool {
-        let Identifier::Dns { .. } = identifier else { return false };
-        let name = DnsName::parse(&super::identifier::shown(identifier).1);
-        let is_vouched_for = |name: &DnsName| {
-            let subdomains = self.role.policy.allow_subdomains;
-            self.opening.pre_authorized.iter().any(|pattern| pattern.admits(name, subdomains))
-        };
-        account.credential.is_some() && name.is_ok_and(|name| is_vouched_for(&name))
+    /// Whether an account need not show that this name is its own: a name that the operator vouches for, and an account that was bound to a
+    /// credential which is for this very profile or for this very name. One that is for another profile is vouched for there.
+    pub fn pre_authorizes(&self, identifier: &Identifier, credential: Option<&Credential>) -> bool {
+        let (Identifier::Dns { .. }, Some(credential)) = (identifier, credential) else { return false };
+        let Ok(name) = DnsName::parse(&super::identifier::shown(identifier).1) else { return false };
+        let is_of_this = credential.role.as_ref() == Some(&self.role.name);
+        let is_for_it = is_of_this || (!credential.allowed_names.is_empty() && credential.admits(&name));
+        let subdomains = self.role.policy.allow_subdomains;
+        is_for_it && self.opening.pre_authorized.iter().any(|pattern| pattern.admits(&name, subdomains))
     }
 
     /// Whether what an authorization was given by counts for this profile as it is now.
-    pub fn accepts(&self, authorization: &Authorization, proof: Proof, account: &Account) -> bool {
+    pub fn accepts(&self, authorization: &Authorization, proof: Proof, credential: Option<&Credential>) -> bool {
         match proof {
             Proof::Challenge(kind) => self.challenges(&authorization.identifier).contains(&kind),
-            Proof::PreAuthorized => self.pre_authorizes(&authorization.identifier, account),
+            Proof::PreAuthorized => self.pre_authorizes(&authorization.identifier, credential),
         }
     }
 }

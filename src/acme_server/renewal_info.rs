@@ -85,18 +85,26 @@ fn window(not_before: i64, life: i64, serial: &[u8]) -> (i64, i64) {
     (start, start.saturating_add((life / 25).max(1)))
 }
 
-/// The names of a certificate, as orders have them.
+/// The names of a certificate, as orders have them, without those that no order can have.
 pub(super) fn names_of(certificate: &StoredCertificate) -> Vec<Identifier> {
     let Ok(read) = Certificate::from_der(&certificate.der) else { return Vec::new() };
-    let good = read.names().iter().filter_map(|name| match name {
+    read.names().iter().filter_map(name_of).collect()
+}
+
+/// The names of a certificate, when it has no others than orders can have.
+pub(super) fn all_names_of(certificate: &Certificate) -> Option<Vec<Identifier>> {
+    certificate.names().iter().map(name_of).collect()
+}
+
+fn name_of(name: &RequestedName) -> Option<Identifier> {
+    match name {
         RequestedName::Good(name) => identifier::of_alt_name(name),
         RequestedName::BadDns { .. }
         | RequestedName::BadIp { .. }
         | RequestedName::BadEmail { .. }
         | RequestedName::BadUri { .. }
         | RequestedName::Unsupported(_) => None,
-    });
-    good.collect()
+    }
 }
 
 #[cfg(test)]

@@ -127,6 +127,8 @@ impl AcmeServer {
             return Err(AcmeError::AccountEnded);
         }
         match account.credential {
+            // One of a time in which accounts need not be bound.
+            None if self.settings.external_account_required => Err(AcmeError::BindingRequired),
             None => Ok(None),
             Some(id) => match self.credentials.get(id).filter(|credential| credential.stands()) {
                 Some(credential) => Ok(Some(credential)),

@@ -4,11 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::account::Account;
-use super::authorization::AuthorizationStatus;
+use super::authorization::Proof;
 use super::error::{AcmeError, Thing};
 use super::new_order::name_key;
 use super::nonce::UsedNonce;
-use super::renewal_info::names_of;
+use super::renewal_info::all_names_of;
 use super::request::EitherRequest;
 use super::server::AcmeServer;
 use crate::access::Caller;
@@ -19,6 +19,15 @@ use crate::lifecycle::Target;
 use crate::storage::{Change, Class, CommitError, Table};
 use crate::x509::certificate::Certificate;
 use crate::x509::reason::RevocationReason;
+
+/// By what one may revoke a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Right {
+    Order,
+    Names,
+    /// Only who has the key says with effect that others have it too: the CSR of an order can be another's, shown again.
+    Key,
+}
 
 impl AcmeServer {
     /// Revokes a certificate.
@@ -33,21 +42,30 @@ impl AcmeServer {
         let found = self.certificates.of_any_organization_by_serial(read.serial())?;
         let stored =
             found.filter(|found| found.der == der && found.authority().is_some()).ok_or(AcmeError::NotFound(Thing::Certificate))?;
-        let caller = self.revoker_of(&request, &stored, &read)?;
+        let (caller, right) = self.revoker_of(&request, &stored, &read)?;
         let reason = read_reason(reason)?;
+        if reason == RevocationReason::KeyCompromise && right == Right::Names {
+            return Err(AcmeError::RevocationReason);
+        }
         self.use_up(nonce).await?;
-        self.revoker.certificate(&Target::Certificate(der.into(), *read.serial()), reason, None, &caller).await?;
+        let target = Target::Certificate(der.into(), *read.serial());
+        match right {
+            Right::Key => self.revoker.certificate(&target, reason, None, &caller).await?,
+            Right::Order | Right::Names => self.revoker.certificate_without_key(&target, reason, &caller).await?,
+        };
         Ok(())
     }
 
-    /// Who asks, when that one may revoke this certificate.
-    fn revoker_of(&self, request: &EitherRequest, stored: &StoredCertificate, read: &Certificate) -> Result<Caller, AcmeError> {
+    /// Who asks and by what right, when that one may revoke this certificate.
+    fn revoker_of(&self, request: &EitherRequest, stored: &StoredCertificate, read: &Certificate) -> Result<(Caller, Right), AcmeError> {
         match request {
             EitherRequest::Account(request) => {
                 let is_own = self.source(stored.id)?.is_some_and(|source| source.account == request.account.id);
                 let is_of_same = stored.organization == request.account.organization;
-                if is_own || (is_of_same && self.holds_all_names(&request.account, stored)?) {
-                    Ok(request.caller.clone())
+                if is_own {
+                    Ok((request.caller.clone(), Right::Order))
+                } else if is_of_same && self.holds_all_names(&request.account, read)? {
+                    Ok((request.caller.clone(), Right::Names))
                 } else {
                     Err(AcmeError::MayNotRevoke)
                 }
@@ -55,7 +73,7 @@ impl AcmeServer {
             EitherRequest::Key(request) => {
                 let key = request.key.public_key().ok().flatten();
                 if key.is_some_and(|key| key.spki_der() == read.spki_der()) {
-                    Ok(request.stranger.within(stored.organization))
+                    Ok((request.stranger.within(stored.organization), Right::Key))
                 } else {
                     Err(AcmeError::OtherKey)
                 }
@@ -63,13 +81,14 @@ impl AcmeServer {
         }
     }
 
-    fn holds_all_names(&self, account: &Account, certificate: &StoredCertificate) -> Result<bool, AcmeError> {
-        let names = names_of(certificate);
+    /// Whether the account has shown all names to be its own. What the operator vouches for it has not shown, and others have it vouched for as well.
+    fn holds_all_names(&self, account: &Account, certificate: &Certificate) -> Result<bool, AcmeError> {
+        let Some(names) = all_names_of(certificate) else { return Ok(false) };
         for name in &names {
             let id = self.storage.get(Table::AcmeAuthorizationsByName, &name_key(account.id, name))?;
             let Some(id) = id.and_then(|id| AcmeAuthorizationId::from_slice(&id)) else { return Ok(false) };
-            let is_valid = self.authorization(id)?.is_some_and(|found| found.value.status(self.clock.now()) == AuthorizationStatus::Valid);
-            if !is_valid {
+            let proof = self.authorization(id)?.and_then(|found| found.value.proof(self.clock.now()));
+            if !matches!(proof, Some(Proof::Challenge(_))) {
                 return Ok(false);
             }
         }

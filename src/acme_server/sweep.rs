@@ -79,12 +79,18 @@ impl AcmeServer {
     pub fn resume(&self) -> Result<usize, AcmeError> {
         let mut resumed = 0;
         for key in self.storage.scan_keys(Table::AcmeUnfinished, &[], None) {
-            match Unfinished::read(&key?) {
-                Some(Unfinished::Order(id)) => self.resume_order(id)?,
-                Some(Unfinished::Authorization(id)) => self.resume_authorization(id)?,
-                None => continue,
+            let Some(unfinished) = Unfinished::read(&key?) else { continue };
+            let outcome = match unfinished {
+                Unfinished::Order(id) => self.resume_order(id),
+                Unfinished::Authorization(id) => self.resume_authorization(id),
+            };
+            match outcome {
+                Ok(()) => resumed += 1,
+                Err(AcmeError::Record) => {
+                    tracing::error!(record = ?unfinished, "a record of the ACME server that was under way cannot be read");
+                }
+                Err(error) => return Err(error),
             }
-            resumed += 1;
         }
         Ok(resumed)
     }
@@ -131,8 +137,16 @@ impl AcmeServer {
                 }
                 let change = Change::new(Class::Essential).delete(Table::AcmeEnds, &key);
                 let change = match end {
-                    End::Order(id) => self.forget_order(change, id, now)?,
-                    End::Authorization(id) => self.forget_authorization(change, id, now)?,
+                    End::Order(id) => self.forget_order(change, id, now),
+                    End::Authorization(id) => self.forget_authorization(change, id, now),
+                };
+                let change = match change {
+                    // One that cannot be read does not hold up all that end after it.
+                    Err(AcmeError::Record) => {
+                        tracing::error!(record = ?end, "a record of the ACME server whose time is over cannot be read");
+                        continue;
+                    }
+                    outcome => outcome?,
                 };
                 match self.storage.commit(change).await {
                     Ok(_) => swept += 1,

@@ -34,6 +34,11 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_else(fresh))
     }
 
+    /// What is known of a key, which is not touched by that.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
     /// Whether none are known.
     pub fn is_empty(&self) -> bool {
         self.young.is_empty() && self.old.is_empty()

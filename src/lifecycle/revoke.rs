@@ -106,9 +106,30 @@ impl Revoker {
         invalidity_date: Option<Timestamp>,
         caller: &Caller,
     ) -> Result<Revoked, RevokeError> {
+        self.end_certificate(target, reason, invalidity_date, caller, true).await
+    }
+
+    /// The same for somebody whose word is not enough to have the key certified no more: a CSR of another's key can be shown again.
+    pub async fn certificate_without_key(
+        &self,
+        target: &Target,
+        reason: RevocationReason,
+        caller: &Caller,
+    ) -> Result<Revoked, RevokeError> {
+        self.end_certificate(target, reason, None, caller, false).await
+    }
+
+    async fn end_certificate(
+        &self,
+        target: &Target,
+        reason: RevocationReason,
+        invalidity_date: Option<Timestamp>,
+        caller: &Caller,
+        may_block_key: bool,
+    ) -> Result<Revoked, RevokeError> {
         let (certificate, read) = self.end_entity(target, caller)?;
         let part = self.part(&certificate, read.as_ref(), caller)?;
-        let spki = read.and_then(|read| read.public_key().ok().map(|key| key.spki_sha256()));
+        let spki = read.filter(|_| may_block_key).and_then(|read| read.public_key().ok().map(|key| key.spki_sha256()));
         let now = from_seconds(self.clock.now().as_second());
         let key = revocation_key(certificate.ca, &certificate.serial);
         for _ in 0..TRIES {

@@ -126,6 +126,9 @@ pub enum PersistentFault {
 pub enum CaaFault {
     #[error("this server opens no connections, so it cannot look at CAA records: outbound.enabled is false")]
     Disabled,
+    /// It can be tried again later.
+    #[error("too much is looked at already; try again later")]
+    Busy,
     /// RFC 8659, 3: who cannot read them does not issue.
     #[error("the CAA records of {name} cannot be read: {fault}")]
     Unreadable { name: String, fault: DnsFault },
@@ -211,6 +214,7 @@ impl CaaFault {
     pub const fn problem(&self) -> Problem {
         match self {
             Self::Disabled => Problem::ServerInternal,
+            Self::Busy => Problem::RateLimited,
             // RFC 8659, 5.2 and RFC 8555, 6.7: that they could not be read is a matter of DNS.
             Self::Unreadable { .. } => Problem::Dns,
             Self::Forbidden { .. } | Self::OtherParameters { .. } | Self::Critical { .. } => Problem::Caa,

@@ -112,9 +112,9 @@ impl Gates {
             .all(|gate| gate.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty())
     }
 
-    /// Waits for a place among all that look, for what takes little time.
-    pub async fn place(&self) -> Result<OwnedSemaphorePermit, ValidationFault> {
-        self.of_all.clone().acquire_owned().await.map_err(|_| ValidationFault::Busy)
+    /// Waits for a place among all that look, for what takes little time; none when there is none for too long.
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::time::timeout(TURN_WITHIN, self.of_all.clone().acquire_owned()).await.ok()?.ok()
     }
 
     /// What somebody else has just found there.

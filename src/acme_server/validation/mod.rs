@@ -147,11 +147,13 @@ impl Validator {
     /// Whether the CAA records of an identifier let one of the issuer domains issue. They say nothing of addresses (RFC 8659, 1 speaks of
     /// domain names alone).
     pub async fn caa(&self, question: CaaQuestion<'_>) -> Result<(), CaaFault> {
-        let Shared { outbound, settings, .. } = &*self.0;
+        let Shared { outbound, settings, gates, .. } = &*self.0;
         let Identifier::Dns { name, .. } = question.identifier else { return Ok(()) };
         if !outbound.is_enabled() {
             return Err(CaaFault::Disabled);
         }
+        // Waiting for it is none of the time in which DNS has to answer.
+        let _place = gates.place().await.ok_or(CaaFault::Busy)?;
         let mut asked = name.as_str();
         let climbing = async {
             for above in caa::climb(name) {
@@ -169,10 +171,8 @@ impl Validator {
 
     /// RFC 8659, 3: a name that is not there has no records, and whatever cannot be read forbids.
     async fn properties(&self, name: &str) -> Result<Vec<crate::outbound::CaaProperty>, CaaFault> {
-        let Shared { outbound, gates, .. } = &*self.0;
         let unreadable = |fault| CaaFault::Unreadable { name: name.to_owned(), fault };
-        let _place = gates.place().await.map_err(|_| unreadable(DnsFault::NoAnswer))?;
-        match outbound.properties(name).await {
+        match self.0.outbound.properties(name).await {
             Ok(properties) => Ok(properties),
             Err(OutboundError::Resolve(ResolveError::NoSuchName)) => Ok(Vec::new()),
             Err(OutboundError::Resolve(error)) => Err(unreadable(http::dns_fault(&error))),

@@ -18,11 +18,27 @@ fn credentials_and_names_have_their_limits() {
     assert_refused(&answer, 429, "rateLimited");
     assert!(answer.header("retry-after").is_some());
     one.certify(&["a.internal.example.com"]);
-    // The very same names once more, by whomever.
-    assert_refused(&two.post("new-order", &order_of(&["a.internal.example.com"], json!({}))), 429, "rateLimited");
-    two.order(&["b.internal.example.com"]);
+    // The very same names once more, by the same account; another's are its own.
+    assert_refused(&one.post("new-order", &order_of(&["a.internal.example.com"], json!({}))), 429, "rateLimited");
+    two.order(&["a.internal.example.com"]);
     // Three of the credential, with the one that was refused.
     assert_refused(&one.post("new-order", &order_of(&["c.internal.example.com"], json!({}))), 429, "rateLimited");
     let other = Credential::create(&appliance, json!({"default_template_id": "web"}));
     Client::register(&appliance, &other).order(&["c.internal.example.com"]);
+}
+
+/// An order counts by its names, and one with more than there ever are takes all.
+#[test]
+fn orders_count_by_their_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let appliance = with_acme(dir.path(), "[acme.limits.orders_per_account]\nburst = 3\nper_hour = 1");
+    let credential = furnish(&appliance, json!({}));
+    let (one, two) = (Client::register(&appliance, &credential), Client::register(&appliance, &credential));
+    let names = ["a", "b", "c", "d"].map(|label| format!("{label}.internal.example.com"));
+    let names = names.each_ref().map(String::as_str);
+    two.order(&names);
+    assert_refused(&two.post("new-order", &order_of(&["e.internal.example.com"], json!({}))), 429, "rateLimited");
+    one.order(&names[..2]);
+    assert_refused(&one.post("new-order", &order_of(&names[2..], json!({}))), 429, "rateLimited");
+    one.order(&names[3..]);
 }

@@ -202,3 +202,28 @@ fn a_revoked_credential_stops_its_accounts() {
     assert_eq!(status, [(json!("revoked"), json!(1)), (json!("used_up"), json!(1))]);
     assert!(!listed.to_string().contains("hmac"), "the key is shown once");
 }
+
+/// 7.3.4: an account of a time in which none need be bound goes no further once all need to be.
+#[test]
+fn an_unbound_account_is_stopped_once_accounts_are_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = "url = \"https://acme.test\"\nexternal_account_required = false";
+    let mut appliance = with_acme(dir.path(), lines);
+    furnish(&appliance, json!({}));
+    let mut client = Client::stranger(&appliance, "ES256");
+    let answer = client.post_with_key("new-account", &json!({"termsOfServiceAgreed": true}));
+    answer.expect(201);
+    client.account = answer.header("location").unwrap().to_owned();
+    client.order(&["www.example.com"]);
+    let (key, account) = (client.key, client.account);
+    assert!(appliance.stop());
+    let path = dir.path().join("chancery.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("external_account_required = false", "")).unwrap();
+    let appliance = crate::appliance::Appliance::start_in(dir.path());
+    let mut client = Client::stranger(&appliance, "ES256");
+    (client.key, client.account) = (key, account);
+    let order = crate::acme::client::order_of(&["www.example.com"], json!({}));
+    assert_refused(&client.post("new-order", &order), 403, "externalAccountRequired");
+    assert_refused(&client.get(&client.account.clone()), 403, "externalAccountRequired");
+}

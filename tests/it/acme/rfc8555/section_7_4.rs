@@ -206,7 +206,7 @@ fn a_certificate_comes_with_its_chain() {
     let body = json!({"name": "issuing", "common_name": "Issuing", "ca_type": "intermediate", "parent_ca_id": root, "key_type": "ec"});
     let issuing = appliance.call("POST", "/v1/pki/ca", Some(body)).expect(201)["id"].as_str().unwrap().to_owned();
     appliance.role("web", &issuing, json!({"acme": {"pre_authorized": ["internal.example.com"]}}));
-    let credential = crate::acme::client::Credential::create(&appliance, json!({}));
+    let credential = crate::acme::client::Credential::create(&appliance, json!({"default_template_id": "web"}));
     let client = Client::register(&appliance, &credential);
     let (_, order) = client.order(&["a.internal.example.com"]);
     let order = client.finalize(&order, &csr(&["a.internal.example.com"])).expect(200);
@@ -254,7 +254,12 @@ fn a_profile_is_one_of_the_directory() {
     let directory = appliance.call_as(None, "GET", "/api/acme/directory", None).expect(200);
     let profiles: Vec<_> = directory["meta"]["profiles"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(profiles, ["short", "web"]);
+    // What this one's operator vouches for is what a credential for that profile, or for those names, is given for.
     let client = Client::register(&appliance, &credential);
+    let answer = client.post("new-order", &order_of(&["a.internal.example.com"], json!({"profile": "short"})));
+    assert_refused(&answer, 400, "rejectedIdentifier");
+    let fields = json!({"default_template_id": "web", "allowed_names": ["*.internal.example.com", "www.example.com"]});
+    let client = Client::register(&appliance, &crate::acme::client::Credential::create(&appliance, fields));
     for profile in ["closed", "unknown", "", "a b"] {
         let answer = client.post("new-order", &order_of(&["a.internal.example.com"], json!({"profile": profile})));
         assert_refused(&answer, 400, "invalidProfile");

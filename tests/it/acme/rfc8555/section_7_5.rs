@@ -134,4 +134,14 @@ fn what_is_vouched_for_no_more_is_not_issued() {
     assert_refused(&client.finalize(&order, &csr(&["a.internal.example.com"])), 403, "orderNotReady");
     let (_, next) = client.order(&["b.internal.example.com"]);
     assert_eq!(next["status"], "pending");
+    // The order that can never be issued is not found again.
+    let (_, again) = client.order(&["a.internal.example.com"]);
+    assert_ne!(again["finalize"], order["finalize"]);
+    assert_eq!(again["status"], "pending");
+    // Neither is one whose challenges are not those of the profile any more.
+    appliance.call("PATCH", "/v1/pki/roles/web", Some(json!({"acme": {"challenges": ["dns-01"]}}))).expect(200);
+    let (_, last) = client.order(&["a.internal.example.com"]);
+    assert_ne!(last["finalize"], again["finalize"]);
+    let challenges = client.get(last["authorizations"][0].as_str().unwrap()).expect(200)["challenges"].clone();
+    assert_eq!(challenges.as_array().unwrap().len(), 1, "{challenges}");
 }

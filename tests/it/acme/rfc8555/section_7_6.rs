@@ -1,9 +1,14 @@
 //! Section 7.6: revocation.
 
-use serde_json::json;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 use crate::acme::client::{Client, Credential, Key, assert_refused, b64, csr, csr_in};
 use crate::acme::open;
+use crate::name_server::own_address;
 use crate::requester::Requester;
 
 const EC: [&str; 6] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "key.pem"];
@@ -34,19 +39,79 @@ fn the_account_that_ordered_it_revokes_it() {
     assert_refused(&client.post("revoke-cert", &payload), 400, "alreadyRevoked");
 }
 
-/// By an account that holds authorizations for all of its names, and by no other.
+/// By an account that has shown all of its names to be its own, and by no other; not for the sake of a key that it need not have.
 #[test]
 fn an_account_with_all_names_revokes_it() {
     let (appliance, credential) = open();
     let (owner, other) = (Client::register(&appliance, &credential), Client::register(&appliance, &credential));
-    let (chain, order) = owner.certify(&["a.internal.example.com", "b.internal.example.com"]);
-    let payload = json!({"certificate": der(&chain)});
+    let address = own_address();
+    let name = address.to_string();
+    let order = shown(&owner, address);
+    let order = owner.finalize(&order, &csr(&[&name])).expect(200);
+    let payload = json!({"certificate": der(&owner.get(order["certificate"].as_str().unwrap()).text())});
     assert_refused(&other.post("revoke-cert", &payload), 403, "unauthorized");
-    other.order(&["a.internal.example.com"]);
-    assert_refused(&other.post("revoke-cert", &payload), 403, "unauthorized");
-    other.order(&["b.internal.example.com"]);
+    shown(&other, address);
+    let compromised = json!({"certificate": payload["certificate"], "reason": 1});
+    assert_refused(&other.post("revoke-cert", &compromised), 400, "badRevocationReason");
     other.post("revoke-cert", &payload).expect_any(200);
     assert_eq!(is_revoked(&owner, &order), (true, json!("unspecified")));
+}
+
+/// What is vouched for to everybody with such a credential gives nobody a right over others' certificates.
+#[test]
+fn names_that_are_vouched_for_are_no_right_to_revoke() {
+    let (appliance, credential) = open();
+    let (owner, other) = (Client::register(&appliance, &credential), Client::register(&appliance, &credential));
+    let (chain, order) = owner.certify(&["a.internal.example.com"]);
+    other.certify(&["a.internal.example.com"]);
+    assert_refused(&other.post("revoke-cert", &json!({"certificate": der(&chain)})), 403, "unauthorized");
+    assert!(!is_revoked(&owner, &order).0);
+}
+
+/// Whoever shows a CSR again need not have its key: an account's word does not have a key certified no more.
+#[test]
+fn an_account_does_not_block_a_key() {
+    let (appliance, credential) = open();
+    let (owner, other) = (Client::register(&appliance, &credential), Client::register(&appliance, &credential));
+    let request = csr(&["a.internal.example.com"]);
+    let (_, order) = other.order(&["a.internal.example.com"]);
+    let order = other.finalize(&order, &request).expect(200);
+    let chain = other.get(order["certificate"].as_str().unwrap()).text();
+    other.post("revoke-cert", &json!({"certificate": der(&chain), "reason": 1})).expect_any(200);
+    assert_eq!(is_revoked(&other, &order), (true, json!("key_compromise")));
+    let (_, order) = owner.order(&["a.internal.example.com"]);
+    owner.finalize(&order, &request).expect(200);
+}
+
+/// An order for an address, which the client shows to be its own by http-01.
+fn shown(client: &Client<'_>, address: Ipv4Addr) -> Value {
+    let listener = TcpListener::bind((address, 80)).expect("port 80 of an address of the test's own");
+    let (place, order) = client.order(&[&address.to_string()]);
+    let found = client.get(order["authorizations"][0].as_str().unwrap()).expect(200);
+    let challenge = found["challenges"].as_array().unwrap().iter().find(|one| one["type"] == "http-01").unwrap().clone();
+    // RFC 7638, 3.
+    let jwk = client.key.jwk();
+    let canonical = format!(r#"{{"crv":{},"kty":{},"x":{},"y":{}}}"#, jwk["crv"], jwk["kty"], jwk["x"], jwk["y"]);
+    let thumbprint = b64(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, canonical.as_bytes()));
+    let page = format!("{}.{thumbprint}", challenge["token"].as_str().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len()).unwrap();
+    });
+    client.post(challenge["url"].as_str().unwrap(), &json!({})).expect(200);
+    let begun = Instant::now();
+    loop {
+        let order = client.get(&place).expect(200);
+        if order["status"] != "pending" {
+            assert_eq!(order["status"], "ready", "{order}");
+            server.join().unwrap();
+            return order;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{order}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// By the certificate's own key, without an account.
