@@ -56,7 +56,7 @@ deps-test: deps ## install what the tests need and the machine has not
 	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace systemd-analyze:systemd unshare:util-linux \
 		/usr/include/p11-kit-1/p11-kit/pkcs11.h:libp11-kit-dev certutil:libnss3-tools module=ensurepip:python3-venv \
 		ocsptool:gnutls-bin /usr/sbin/nginx:nginx-light /usr/sbin/named:bind9 nsupdate:bind9-dnsutils \
-		lego dehydrated uacme acme-tiny caddy
+		lego dehydrated uacme acme-tiny caddy /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1:libfaketime
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked $(NEXTEST)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked $(FUZZ)
 	@$(MAKE) --silent --no-print-directory target/venv/installed

@@ -33,6 +33,7 @@ mod name_server;
 mod names;
 mod ocsp;
 mod openapi;
+mod past;
 mod pkits;
 mod portability;
 mod requester;
