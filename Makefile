@@ -16,6 +16,8 @@ FAULT_SECONDS ?= 10
 FAULT_ISSUES ?= 5000
 # How often `make powercut-test` cuts the power.
 ROUNDS ?= 10
+# Which of README's two commands `make newcomer-test` tries.
+COMMANDS ?= run test
 # A snapshot of the RustSec advisories as a .tar.gz; without one `make check` leaves the advisories out.
 ADVISORY_DB ?=
 
@@ -35,7 +37,7 @@ AUDITABLE := cargo-auditable@0.7.7
 DEB := cargo-deb@3.8.0
 
 .PHONY: help run deps test deps-test lint fuzz crash faults portability slow-attacks testssl bench check deps-check dependencies \
-	deb deps-deb lintian piuparts install-test install-test-dev powercut-test newer reproduce
+	deb deps-deb lintian piuparts install-test install-test-dev powercut-test newer reproduce newcomer-test
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -148,3 +150,7 @@ powercut-test: deb ## cut the power of a virtual machine that issues, ROUNDS tim
 
 reproduce: deb ## build the packages once more, elsewhere, and compare
 	packaging/reproduce.sh target/debian
+
+newcomer-test: ## README's two commands on a bare Debian 12: COMMANDS, for hours; takes root
+	@packaging/install-missing.sh git mmdebstrap unshare:util-linux
+	packaging/newcomer-test.sh $(COMMANDS)
