@@ -13,8 +13,6 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::appliance::{Appliance, run};
 
 /// Wide, for the machine may do other things.
@@ -70,10 +68,6 @@ pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(begun.elapsed() < 2 * PATIENCE, "waited in vain for: {what}");
         std::thread::sleep(Duration::from_millis(200));
     }
-}
-
-pub fn audit(appliance: &Appliance) -> Vec<Value> {
-    appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200)["data"].as_array().unwrap().clone()
 }
 
 /// One TLS connection, held open by openssl, over which requests go one after the other.
