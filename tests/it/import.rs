@@ -364,7 +364,7 @@ fn killed_at_any_moment_key_and_certificate_are_both_there_or_neither_is() {
         };
         here.sort();
         // What the worker of the daemon before was in the middle of is destroyed a little later.
-        crate::listener::wait_for(&format!("the keys of {here:?}, round {round}"), || owners() == here);
+        crate::waiting::wait_for(&format!("the keys of {here:?}, round {round}"), || owners() == here);
     }
     println!("{rounds} kills: {} imports answered", answered.lock().unwrap().len());
     assert!(!answered.lock().unwrap().is_empty(), "there was load");

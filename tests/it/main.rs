@@ -54,5 +54,6 @@ mod tokens;
 mod trail;
 mod units;
 mod validation;
+mod waiting;
 mod weak_keys;
 mod webhooks;

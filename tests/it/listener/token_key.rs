@@ -127,5 +127,7 @@ fn a_token_that_is_away_fails_the_handshake_and_nothing_else() {
     run(Command::new("curl").args(["--silent", "--max-time", "10", &format!("http://{plain}/ca/none")]));
     std::fs::remove_dir(dir.path().join("tokens")).unwrap();
     std::fs::rename(dir.path().join("away"), dir.path().join("tokens")).unwrap();
-    super::wait_for("handshakes again", || appliance.curl("GET", "/healthz", None, None, &[]).is_some_and(|answer| answer.status == 200));
+    crate::waiting::wait_for("handshakes again", || {
+        appliance.curl("GET", "/healthz", None, None, &[]).is_some_and(|answer| answer.status == 200)
+    });
 }
