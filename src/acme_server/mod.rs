@@ -17,6 +17,7 @@ mod challenges;
 mod credential;
 mod error;
 mod finalize;
+mod hosts;
 mod identifier;
 mod jws;
 mod key_change;
@@ -32,6 +33,7 @@ mod request;
 mod revocation;
 mod server;
 mod sweep;
+mod unfinished;
 mod urls;
 pub mod validation;
 

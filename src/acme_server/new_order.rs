@@ -17,7 +17,7 @@ use super::profile::Profile;
 use super::record::{AuthorizationRecord, OrderRecord};
 use super::request::AccountRequest;
 use super::server::{AcmeServer, later};
-use super::sweep::{End, end_key};
+use super::sweep::{End, end_key, unused_key};
 use super::validation::Identifier;
 use crate::api::acme as wire;
 use crate::audit::{Action, Entry, Field};
@@ -145,6 +145,9 @@ impl AcmeServer {
                 replaced.as_bytes(),
                 order.id.as_bytes(),
             );
+        }
+        if account.credential.is_none() {
+            change = change.delete(Table::AcmeUnusedAccounts, &unused_key(account));
         }
         let entry = told(request.caller.origin().entry(Action::AcmeOrderCreate, now), &order);
         match self.commit(request.nonce.written(change), entry).await {

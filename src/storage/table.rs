@@ -66,6 +66,8 @@ pub enum Table {
     AcmeUnfinished,
     AcmeCertificates,
     AcmeReplacements,
+    AcmeUnusedAccounts,
+    AcmeIncidents,
 }
 
 /// Where the values of a table are kept.
@@ -79,7 +81,7 @@ pub enum Placement {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 63] = [
+    pub const ALL: [Self; 65] = [
         Self::Meta,
         Self::Counters,
         Self::Authorities,
@@ -143,6 +145,8 @@ impl Table {
         Self::AcmeUnfinished,
         Self::AcmeCertificates,
         Self::AcmeReplacements,
+        Self::AcmeUnusedAccounts,
+        Self::AcmeIncidents,
     ];
 
     /// The number that stands for it on disk. A number is never used again for something else.
@@ -211,6 +215,8 @@ impl Table {
             Self::AcmeUnfinished => 151,
             Self::AcmeCertificates => 152,
             Self::AcmeReplacements => 153,
+            Self::AcmeUnusedAccounts => 165,
+            Self::AcmeIncidents => 166,
         }
     }
 
@@ -280,6 +286,8 @@ impl Table {
             Self::AcmeUnfinished => "acme-unfinished",
             Self::AcmeCertificates => "acme-certificates",
             Self::AcmeReplacements => "acme-replacements",
+            Self::AcmeUnusedAccounts => "acme-unused-accounts",
+            Self::AcmeIncidents => "acme-incidents",
         }
     }
 
@@ -346,6 +354,8 @@ impl Table {
             | Self::AcmeUnfinished
             | Self::AcmeCertificates
             | Self::AcmeReplacements
+            | Self::AcmeUnusedAccounts
+            | Self::AcmeIncidents
             | Self::ImportedSerials => Placement::Index,
         }
     }
