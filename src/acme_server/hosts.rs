@@ -73,7 +73,8 @@ mod tests {
     #[test]
     fn hosts_of_the_certificate_are_admitted_and_no_others() {
         let hosts = hosts();
-        for host in ["ca.example.com", "CA.example.com:8443", "x.acme.example.com", "192.0.2.1:443", "[2001:db8::1]", "[2001:DB8::1]:8443"] {
+        for host in ["ca.example.com", "CA.example.com:8443", "x.acme.example.com", "192.0.2.1:443", "[2001:db8::1]", "[2001:DB8::1]:8443"]
+        {
             assert!(hosts.admits(host), "{host}");
         }
         for host in [

@@ -12,6 +12,7 @@
 
 mod account;
 mod accounts;
+mod administration;
 mod authorization;
 mod challenges;
 mod credential;
@@ -19,6 +20,7 @@ mod error;
 mod finalize;
 mod hosts;
 mod identifier;
+mod incident;
 mod jws;
 mod key_change;
 mod limits;
@@ -47,6 +49,7 @@ pub use error::{
 };
 pub use finalize::check_names;
 pub use identifier::{alt_name, read as read_identifier, shown, shown_base};
+pub use incident::{Affected, Incident};
 pub use jws::{Algorithm, Jwk, JwkFault, JwsFault, Payload, Signed};
 pub use limits::{Allowance, Allowances};
 pub use order::{Order, OrderState, OrderStatus};

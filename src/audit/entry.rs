@@ -363,5 +363,6 @@ numbered! {
         Contact = 195 "contact",
         KeyThumbprint = 196 "key_thumbprint",
         Label = 197 "label",
+        ExplanationUrl = 210 "explanation_url",
     }
 }

@@ -170,7 +170,9 @@ fn tell(app: &App, shown: &Shown) {
     let Some(server) = &app.acme else { return };
     match Certificate::from_der(&shown.certificate) {
         Ok(certificate) => server.is_shown(&certificate),
-        Err(error) => tracing::warn!(%error, "the listener's certificate cannot be read, and ACME clients are refused unless acme.url is given"),
+        Err(error) => {
+            tracing::warn!(%error, "the listener's certificate cannot be read, and ACME clients are refused unless acme.url is given")
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Desk`] has verified and with nothing else.
 
 pub mod accounts;
+pub mod administration;
 pub mod authorizations;
 pub mod certificates;
 pub mod credentials;

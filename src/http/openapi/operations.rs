@@ -207,6 +207,27 @@ pub static OPERATIONS: &[Operation] = &[
         .problems(&[409]),
     Operation::delete("/api/v1/organizations/{id}/acme-credentials/{cred_id}", "Revokes an ACME credential, and stops its accounts")
         .problems(&[409]),
+    Operation::get("/api/v1/organizations/{id}/acme-accounts", "Lists the ACME accounts of an organization", json!(200 acme::ManagedAccounts))
+        .query(PAGES)
+        .problems(&[409]),
+    Operation::get("/api/v1/organizations/{id}/acme-accounts/{account_id}", "Shows an ACME account", json!(200 acme::ManagedAccount))
+        .problems(&[409]),
+    Operation::delete("/api/v1/organizations/{id}/acme-accounts/{account_id}", "Deactivates an ACME account, for good").problems(&[409]),
+    Operation::get("/api/v1/organizations/{id}/acme-incidents", "Lists what ACME clients are told to replace now", json!(200 acme::Incidents))
+        .query(PAGES)
+        .problems(&[409]),
+    Operation::put(
+        "/api/v1/organizations/{id}/acme-incidents/{affected_id}",
+        "Has ACME clients told to replace a certificate now, or all that an authority has issued until now (RFC 9773, 4.2)",
+        json!(200 acme::Incident),
+    )
+    .body::<acme::DeclareIncident>()
+    .problems(&[409]),
+    Operation::delete(
+        "/api/v1/organizations/{id}/acme-incidents/{affected_id}",
+        "Has ACME clients told no more to replace what was affected",
+    )
+    .problems(&[409]),
     Operation::get("/api/acme/directory", "Gives the directory of the ACME server (RFC 8555, 7.1.1)", json!(200 acme::Directory))
         .problems(&[404, 421]),
     Operation::head("/api/acme/new-nonce", "Gives a nonce (RFC 8555, 7.2)", &[Answer { status: 200, contents: &[] }]).problems(&[404, 421]),

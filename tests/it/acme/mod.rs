@@ -1,6 +1,6 @@
 //! The ACME server, driven by a client of our own that can be wrong in every respect.
 
-mod client;
+pub mod client;
 mod clients;
 mod command_line;
 mod crash;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::http::Method;
 use chancery::access::Permission;
-use chancery::api::acme::CreateCredential;
+use chancery::api::acme::{CreateCredential, DeclareIncident};
 use chancery::api::admin::{CreateOrganization, CreateProject, CreateToken, CreateUser, UpdateOrganization, UpdateProject, UpdateUser};
 use chancery::api::body::{Body, FieldSpec, Kind};
 use chancery::api::crl::{RegenerateCrl, UpdateAuthority};
@@ -59,6 +59,7 @@ fn fields(route: &Route) -> &'static [FieldSpec] {
         ("POST", "/v1/admin/users") => CreateUser::FIELDS,
         ("PATCH", "/v1/admin/users/{id}") => UpdateUser::FIELDS,
         ("POST", "/api/v1/organizations/{id}/acme-credentials") => CreateCredential::FIELDS,
+        ("PUT", "/api/v1/organizations/{id}/acme-incidents/{affected_id}") => DeclareIncident::FIELDS,
         ("POST", "/v1/webhooks") => CreateWebhook::FIELDS,
         ("PATCH", "/v1/webhooks/{id}") => UpdateWebhook::FIELDS,
         (method, path) => panic!("teach this test the body of {method} {path}"),
