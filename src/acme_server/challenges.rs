@@ -44,10 +44,12 @@ impl AcmeServer {
         self.limits.look(Limited::FailuresOfName, &name_key(request.account.id, &answered.identifier))?;
         let change = Change::new(Class::Normal).put(Table::AcmeUnfinished, &Unfinished::Authorization(id).key(), &[]);
         let entry = told(request.caller.origin().entry(Action::AcmeChallengeAnswer, now), &answered).detail(Field::Challenge, kind.name());
+        let change = change.expect(Table::AcmeAccounts, request.account.id.as_bytes(), Some(&request.stored));
         let change = request.nonce.written(self.written(change, &answered, &found.bytes)?);
         match self.commit(change, entry).await {
             Ok(()) => {}
             Err(CommitError::Conflict { table: Table::AcmeUsedNonces, .. }) => return Err(AcmeError::BadNonce),
+            Err(CommitError::Conflict { table: Table::AcmeAccounts, .. }) => return Err(AcmeError::Changed),
             // Answered or given up at the same time: as it is by now.
             Err(CommitError::Conflict { .. }) => {
                 return self.own_authorization(request.account.id, id, Thing::Challenge).map(|found| found.value);

@@ -147,12 +147,14 @@ impl AcmeServer {
         let csr = self.read_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
         self.check_caa(&order, &account, &self.profile_of(account.organization, &order.role)?).await?;
         // DNS may have taken its time: what the account and the profile are now is what counts.
-        let account = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?.value;
+        let by_now = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?;
+        let Stored { value: account, bytes: account_bytes } = by_now;
         let profile = self.profile_of(account.organization, &order.role)?;
         self.check_right(&order, &account, &profile)?;
         let approved = self.approve(&csr, &order, &profile)?;
         let authority = self.authorities.get(account.organization, profile.role.ca).ok_or(OrderFault::Record)?;
         let change = self.issued(order.clone(), &bytes, certificate)?;
+        let change = change.expect(Table::AcmeAccounts, account.id.as_bytes(), Some(&account_bytes));
         let details = vec![(Field::AcmeAccount, account.id.to_string()), (Field::AcmeOrder, id.to_string())];
         let asked = ca::Order::new(authority, approved, csr.public_key().clone(), profile.role.name.as_str(), caller);
         match self.issuer.issue(ca::Order { id: certificate, change, details, ..asked }).await {
@@ -297,14 +299,15 @@ pub fn check_names(csr: &CertificateRequest, ordered: &[Identifier]) -> Result<(
     if differing.is_empty() { Ok(()) } else { Err(FinalizeFault::Names(differing)) }
 }
 
-/// What another attempt may mend: the token is away or has too much to do, too much is looked at, or there is no room.
+/// What another attempt may mend: the token is away or has too much to do, too much is looked at, there is no room, or the account has changed
+/// meanwhile and is looked at again.
 fn may_succeed_later(fault: &OrderFault) -> bool {
     matches!(
         fault,
         OrderFault::Issue(
             IssueError::Token(
                 TokenError::Busy { .. } | TokenError::Unavailable(_) | TokenError::RateLimited { .. } | TokenError::BadSignature
-            ) | IssueError::Commit(CommitError::Full)
+            ) | IssueError::Commit(CommitError::Full | CommitError::Conflict { table: Table::AcmeAccounts, .. })
         ) | OrderFault::Caa(CaaFault::Busy)
     )
 }

@@ -146,6 +146,8 @@ impl AcmeServer {
                 order.id.as_bytes(),
             );
         }
+        // Neither one that is ended in this moment, nor one that is forgotten.
+        change = change.expect(Table::AcmeAccounts, account.id.as_bytes(), Some(&request.stored));
         if account.credential.is_none() {
             change = change.delete(Table::AcmeUnusedAccounts, &unused_key(account));
         }
@@ -153,6 +155,7 @@ impl AcmeServer {
         match self.commit(request.nonce.written(change), entry).await {
             Ok(()) => Ok(Some(order)),
             Err(CommitError::Conflict { table: Table::AcmeUsedNonces, .. }) => Err(AcmeError::BadNonce),
+            Err(CommitError::Conflict { table: Table::AcmeAccounts, .. }) => Err(AcmeError::Changed),
             Err(CommitError::Conflict { .. }) => Ok(None),
             Err(error) => Err(AcmeError::Commit(error)),
         }

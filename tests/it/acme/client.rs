@@ -77,6 +77,14 @@ impl Key {
         }
     }
 
+    /// RFC 8555, 8.1: what a challenge with this token shows; RFC 7638 for a key of ES256.
+    pub fn authorization(&self, token: &str) -> String {
+        let jwk = self.jwk();
+        let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, canonical.as_bytes());
+        format!("{token}.{}", b64(hash))
+    }
+
     /// The JWS of a header and a payload.
     pub fn jws(&self, header: &Value, payload: &[u8]) -> Value {
         let (protected, payload) = (b64(header.to_string()), b64(payload));
@@ -227,6 +235,27 @@ impl<'a> Client<'a> {
         let order = self.finalize(&order, &csr(names)).expect(200);
         assert_eq!(order["status"], "valid", "{order}");
         (self.get(order["certificate"].as_str().unwrap()).text(), order)
+    }
+
+    /// The challenge of this kind of an order's only authorization, whose URL goes before it.
+    pub fn challenge(&self, order: &Value, kind: &str) -> (String, Value) {
+        let url = order["authorizations"][0].as_str().unwrap().to_owned();
+        let found = self.get(&url).expect(200);
+        let challenge = found["challenges"].as_array().unwrap().iter().find(|one| one["type"] == kind);
+        (url, challenge.unwrap_or_else(|| panic!("{found}")).clone())
+    }
+
+    /// An authorization, once it is decided.
+    pub fn decided(&self, url: &str) -> Value {
+        let begun = std::time::Instant::now();
+        loop {
+            let found = self.get(url).expect(200);
+            if found["status"] != "pending" {
+                return found;
+            }
+            assert!(begun.elapsed() < std::time::Duration::from_secs(120), "{found}");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
     }
 
     pub fn finalize(&self, order: &Value, csr: &[u8]) -> Answer {

@@ -5,11 +5,13 @@ mod clients;
 mod command_line;
 mod crash;
 mod every_route;
+mod interrupted;
 mod issuing;
 mod limits;
 mod renewal_info;
 mod rfc8555;
 mod storm;
+mod sweep;
 
 use std::path::Path;
 

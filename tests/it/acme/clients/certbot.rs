@@ -48,7 +48,15 @@ fn certbot_registers_issues_renews_by_ari_and_revokes() {
     let body = json!({"certificate_id": id, "reason": "superseded"});
     ground.appliance.call("POST", "/v1/pki/revoke", Some(body)).expect(200);
     let told = run(&mut certbot(&ground, &renew));
-    assert_ne!(std::fs::read(&chain).unwrap(), first, "{told}");
+    let second = std::fs::read(&chain).unwrap();
+    assert_ne!(second, first, "{told}");
+    ground.is_good(&chain, &["www.example.com", "shop.example.com"]);
+    // So is one that an incident was declared for, while it is good.
+    let id = ground.status(&chain)["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/organizations/org_00000000000000000000000000000001/acme-incidents/{id}");
+    ground.appliance.call("PUT", &path, None).expect(200);
+    let told = run(&mut certbot(&ground, &renew));
+    assert_ne!(std::fs::read(&chain).unwrap(), second, "{told}");
     ground.is_good(&chain, &["www.example.com", "shop.example.com"]);
     let chain_text = chain.display().to_string();
     run(&mut certbot(&ground, &["revoke", "--cert-path", &chain_text, "--reason", "keycompromise", "--no-delete-after-revoke"]));
