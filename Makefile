@@ -24,6 +24,7 @@ export PATH := $(CURDIR)/target/venv/bin:$(PATH):$(HOME)/.cargo/bin
 
 ifdef CI
 export CARGO_TERM_COLOR := never
+export NEXTEST_PROFILE := ci
 endif
 
 # The versions of the tools that are installed when they are missing.
