@@ -78,7 +78,7 @@ impl Unfinished {
 impl UnderWay {
     /// Begins with it; none when somebody has.
     pub fn begin(&self, work: Work) -> Option<AtWork<'_>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(work).then_some(AtWork(self, work))
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(work).then(|| AtWork(self, work))
     }
 
     pub fn has(&self, work: Work) -> bool {

@@ -108,7 +108,8 @@ fn it_is_now_for_a_certificate_of_an_incident_and_its_replacement_is_good() {
     appliance.call("DELETE", &path, None).expect(204);
     assert!(!is_now(info(&appliance, &one)));
     // All of an authority, and nothing that it issues from the next second on.
-    let ca = appliance.call("GET", &format!("/v1/pki/certificates/{one_id}"), None).expect(200)["ca_id"].as_str().unwrap().to_owned();
+    let ca =
+        appliance.call("GET", &format!("/v1/pki/certificates/{one_id}"), None).expect(200)["issuer_ca_id"].as_str().unwrap().to_owned();
     let path = format!("{ORGANIZATION}/acme-incidents/{ca}");
     let declared = appliance.call("PUT", &path, None).expect(200)["declared_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     assert!(is_now(info(&appliance, &one)) && is_now(info(&appliance, &other)));
