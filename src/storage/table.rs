@@ -1,78 +1,5 @@
 //! The closed list of tables.
 
-<<<<<<< HEAD
-/// A table: a set of keys in byte order, each with a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Table {
-    Meta,
-    Counters,
-    Authorities,
-    AuthorityNames,
-    AuthorityState,
-    Roles,
-    RoleNames,
-    Tokens,
-    TokenHashes,
-    Certificates,
-    CertificateState,
-    SerialIndex,
-    CertificatesByCa,
-    CertificatesByExpiry,
-    Revocations,
-    RevocationsByCa,
-    BlockedKeys,
-    CrlState,
-    TrustAnchors,
-    Organizations,
-    OrganizationEnds,
-    Projects,
-    Users,
-    CertificatesByCaExpiry,
-    ExpiryNotices,
-    KeptKeys,
-    TokenKeys,
-    ImportedCertificates,
-    ImportedSerials,
-    ImportedChains,
-    Requests,
-    RequestState,
-    RequestsByStatus,
-    RequestsByOrganization,
-    Predecessors,
-    Successors,
-    Webhooks,
-    WebhookProgress,
-    WebhookDeliveries,
-    Secrets,
-    SecretValues,
-    IdempotencyKeys,
-    IdempotencyAnswers,
-    SharedKeys,
-    OcspResponders,
-    OcspSettings,
-    CrlSettings,
-    RevocationLog,
-    CertificateParts,
-    AcmeSecrets,
-    AcmeCredentials,
-    AcmeAccounts,
-    AcmeAccountKeys,
-    AcmeOrders,
-    AcmeOrdersByAccount,
-    AcmeOrdersByContent,
-    AcmeAuthorizations,
-    AcmeAuthorizationsByName,
-    AcmeUsedNonces,
-    AcmeEnds,
-    AcmeUnfinished,
-    AcmeCertificates,
-    AcmeReplacements,
-    AcmeUnusedAccounts,
-    AcmeIncidents,
-}
-
-=======
->>>>>>> main
 /// Where the values of a table are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -82,231 +9,17 @@ pub enum Placement {
     Journal,
 }
 
-<<<<<<< HEAD
-impl Table {
-    /// All tables.
-    pub const ALL: [Self; 65] = [
-        Self::Meta,
-        Self::Counters,
-        Self::Authorities,
-        Self::AuthorityNames,
-        Self::AuthorityState,
-        Self::Roles,
-        Self::RoleNames,
-        Self::Tokens,
-        Self::TokenHashes,
-        Self::Certificates,
-        Self::CertificateState,
-        Self::SerialIndex,
-        Self::CertificatesByCa,
-        Self::CertificatesByExpiry,
-        Self::Revocations,
-        Self::RevocationsByCa,
-        Self::BlockedKeys,
-        Self::CrlState,
-        Self::TrustAnchors,
-        Self::Organizations,
-        Self::OrganizationEnds,
-        Self::Projects,
-        Self::Users,
-        Self::CertificatesByCaExpiry,
-        Self::ExpiryNotices,
-        Self::KeptKeys,
-        Self::TokenKeys,
-        Self::ImportedCertificates,
-        Self::ImportedSerials,
-        Self::ImportedChains,
-        Self::Requests,
-        Self::RequestState,
-        Self::RequestsByStatus,
-        Self::RequestsByOrganization,
-        Self::Predecessors,
-        Self::Successors,
-        Self::Webhooks,
-        Self::WebhookProgress,
-        Self::WebhookDeliveries,
-        Self::Secrets,
-        Self::SecretValues,
-        Self::IdempotencyKeys,
-        Self::IdempotencyAnswers,
-        Self::SharedKeys,
-        Self::OcspResponders,
-        Self::OcspSettings,
-        Self::CrlSettings,
-        Self::RevocationLog,
-        Self::CertificateParts,
-        Self::AcmeSecrets,
-        Self::AcmeCredentials,
-        Self::AcmeAccounts,
-        Self::AcmeAccountKeys,
-        Self::AcmeOrders,
-        Self::AcmeOrdersByAccount,
-        Self::AcmeOrdersByContent,
-        Self::AcmeAuthorizations,
-        Self::AcmeAuthorizationsByName,
-        Self::AcmeUsedNonces,
-        Self::AcmeEnds,
-        Self::AcmeUnfinished,
-        Self::AcmeCertificates,
-        Self::AcmeReplacements,
-        Self::AcmeUnusedAccounts,
-        Self::AcmeIncidents,
-    ];
-
-    /// The number that stands for it on disk. A number is never used again for something else.
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Meta => 1,
-            Self::Counters => 2,
-            Self::Authorities => 3,
-            Self::AuthorityNames => 4,
-            Self::AuthorityState => 5,
-            Self::Roles => 6,
-            Self::RoleNames => 7,
-            Self::Tokens => 8,
-            Self::TokenHashes => 9,
-            Self::Certificates => 10,
-            Self::CertificateState => 11,
-            Self::SerialIndex => 12,
-            Self::CertificatesByCa => 13,
-            Self::CertificatesByExpiry => 14,
-            Self::Revocations => 15,
-            Self::RevocationsByCa => 16,
-            Self::BlockedKeys => 17,
-            Self::CrlState => 18,
-            Self::TrustAnchors => 19,
-            Self::Organizations => 30,
-            Self::OrganizationEnds => 31,
-            Self::Projects => 32,
-            Self::Users => 33,
-            Self::CertificatesByCaExpiry => 34,
-            Self::ExpiryNotices => 60,
-            Self::KeptKeys => 50,
-            Self::TokenKeys => 51,
-            Self::ImportedCertificates => 90,
-            Self::ImportedSerials => 91,
-            Self::ImportedChains => 92,
-            Self::Requests => 40,
-            Self::RequestState => 41,
-            Self::RequestsByStatus => 42,
-            Self::RequestsByOrganization => 45,
-            Self::Predecessors => 43,
-            Self::Successors => 44,
-            Self::Webhooks => 100,
-            Self::WebhookProgress => 101,
-            Self::WebhookDeliveries => 102,
-            Self::Secrets => 80,
-            Self::SecretValues => 81,
-            Self::IdempotencyKeys => 82,
-            Self::IdempotencyAnswers => 83,
-            Self::SharedKeys => 130,
-            Self::OcspResponders => 120,
-            Self::OcspSettings => 121,
-            Self::CrlSettings => 110,
-            Self::RevocationLog => 111,
-            Self::CertificateParts => 112,
-            Self::AcmeSecrets => 140,
-            Self::AcmeCredentials => 141,
-            Self::AcmeAccounts => 142,
-            Self::AcmeAccountKeys => 143,
-            Self::AcmeOrders => 144,
-            Self::AcmeOrdersByAccount => 145,
-            Self::AcmeOrdersByContent => 146,
-            Self::AcmeAuthorizations => 147,
-            Self::AcmeAuthorizationsByName => 148,
-            Self::AcmeUsedNonces => 149,
-            Self::AcmeEnds => 150,
-            Self::AcmeUnfinished => 151,
-            Self::AcmeCertificates => 152,
-            Self::AcmeReplacements => 153,
-            Self::AcmeUnusedAccounts => 165,
-            Self::AcmeIncidents => 166,
-=======
 macro_rules! tables {
     ($($number:literal $table:ident $name:literal $placement:ident;)*) => {
         /// A table: a set of keys in byte order, each with a value.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Table {
             $($table,)*
->>>>>>> main
         }
 
-<<<<<<< HEAD
-    /// What it is called in messages.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Meta => "meta",
-            Self::Counters => "counters",
-            Self::Authorities => "authorities",
-            Self::AuthorityNames => "authority-names",
-            Self::AuthorityState => "authority-state",
-            Self::Roles => "roles",
-            Self::RoleNames => "role-names",
-            Self::Tokens => "tokens",
-            Self::TokenHashes => "token-hashes",
-            Self::Certificates => "certificates",
-            Self::CertificateState => "certificate-state",
-            Self::SerialIndex => "serial-index",
-            Self::CertificatesByCa => "certificates-by-ca",
-            Self::CertificatesByExpiry => "certificates-by-expiry",
-            Self::Revocations => "revocations",
-            Self::RevocationsByCa => "revocations-by-ca",
-            Self::BlockedKeys => "blocked-keys",
-            Self::CrlState => "crl-state",
-            Self::TrustAnchors => "trust-anchors",
-            Self::Organizations => "organizations",
-            Self::OrganizationEnds => "organization-ends",
-            Self::Projects => "projects",
-            Self::Users => "users",
-            Self::CertificatesByCaExpiry => "certificates-by-ca-expiry",
-            Self::ExpiryNotices => "expiry-notices",
-            Self::KeptKeys => "kept-keys",
-            Self::TokenKeys => "token-keys",
-            Self::ImportedCertificates => "imported-certificates",
-            Self::ImportedSerials => "imported-serials",
-            Self::ImportedChains => "imported-chains",
-            Self::Requests => "requests",
-            Self::RequestState => "request-state",
-            Self::RequestsByStatus => "requests-by-status",
-            Self::RequestsByOrganization => "requests-by-organization",
-            Self::Predecessors => "predecessors",
-            Self::Successors => "successors",
-            Self::Webhooks => "webhooks",
-            Self::WebhookProgress => "webhook-progress",
-            Self::WebhookDeliveries => "webhook-deliveries",
-            Self::Secrets => "secrets",
-            Self::SecretValues => "secret-values",
-            Self::IdempotencyKeys => "idempotency-keys",
-            Self::IdempotencyAnswers => "idempotency-answers",
-            Self::SharedKeys => "shared-keys",
-            Self::OcspResponders => "ocsp-responders",
-            Self::OcspSettings => "ocsp-settings",
-            Self::CrlSettings => "crl-settings",
-            Self::RevocationLog => "revocation-log",
-            Self::CertificateParts => "certificate-parts",
-            Self::AcmeSecrets => "acme-secrets",
-            Self::AcmeCredentials => "acme-credentials",
-            Self::AcmeAccounts => "acme-accounts",
-            Self::AcmeAccountKeys => "acme-account-keys",
-            Self::AcmeOrders => "acme-orders",
-            Self::AcmeOrdersByAccount => "acme-orders-by-account",
-            Self::AcmeOrdersByContent => "acme-orders-by-content",
-            Self::AcmeAuthorizations => "acme-authorizations",
-            Self::AcmeAuthorizationsByName => "acme-authorizations-by-name",
-            Self::AcmeUsedNonces => "acme-used-nonces",
-            Self::AcmeEnds => "acme-ends",
-            Self::AcmeUnfinished => "acme-unfinished",
-            Self::AcmeCertificates => "acme-certificates",
-            Self::AcmeReplacements => "acme-replacements",
-            Self::AcmeUnusedAccounts => "acme-unused-accounts",
-            Self::AcmeIncidents => "acme-incidents",
-        }
-    }
-=======
         impl Table {
             /// All tables.
             pub const ALL: [Self; [$($number),*].len()] = [$(Self::$table),*];
->>>>>>> main
 
             /// The number that stands for it on disk.
             pub const fn number(self) -> u8 {
@@ -336,69 +49,6 @@ macro_rules! tables {
                     $(Self::$table => Placement::$placement,)*
                 }
             }
-<<<<<<< HEAD
-            Self::Meta
-            | Self::Counters
-            | Self::Authorities
-            | Self::AuthorityNames
-            | Self::AuthorityState
-            | Self::Roles
-            | Self::RoleNames
-            | Self::Tokens
-            | Self::TokenHashes
-            | Self::CertificateState
-            | Self::SerialIndex
-            | Self::CertificatesByCa
-            | Self::CertificatesByExpiry
-            | Self::Revocations
-            | Self::RevocationsByCa
-            | Self::BlockedKeys
-            | Self::CrlState
-            | Self::TrustAnchors
-            | Self::Organizations
-            | Self::OrganizationEnds
-            | Self::Projects
-            | Self::Users
-            | Self::CertificatesByCaExpiry
-            | Self::ExpiryNotices
-            | Self::KeptKeys
-            | Self::TokenKeys
-            | Self::RequestState
-            | Self::RequestsByStatus
-            | Self::RequestsByOrganization
-            | Self::Predecessors
-            | Self::Successors
-            | Self::Webhooks
-            | Self::WebhookProgress
-            | Self::WebhookDeliveries
-            | Self::Secrets
-            | Self::IdempotencyKeys
-            | Self::SharedKeys
-            | Self::OcspResponders
-            | Self::OcspSettings
-            | Self::ImportedCertificates
-            | Self::CrlSettings
-            | Self::RevocationLog
-            | Self::CertificateParts
-            | Self::AcmeSecrets
-            | Self::AcmeCredentials
-            | Self::AcmeAccounts
-            | Self::AcmeAccountKeys
-            | Self::AcmeOrders
-            | Self::AcmeOrdersByAccount
-            | Self::AcmeOrdersByContent
-            | Self::AcmeAuthorizations
-            | Self::AcmeAuthorizationsByName
-            | Self::AcmeUsedNonces
-            | Self::AcmeEnds
-            | Self::AcmeUnfinished
-            | Self::AcmeCertificates
-            | Self::AcmeReplacements
-            | Self::AcmeUnusedAccounts
-            | Self::AcmeIncidents
-            | Self::ImportedSerials => Placement::Index,
-=======
->>>>>>> main
         }
     };
 }
@@ -468,6 +118,8 @@ tables! {
     151 AcmeUnfinished           "acme-unfinished"             Index;
     152 AcmeCertificates         "acme-certificates"           Index;
     153 AcmeReplacements         "acme-replacements"           Index;
+    165 AcmeUnusedAccounts       "acme-unused-accounts"        Index;
+    166 AcmeIncidents            "acme-incidents"              Index;
 }
 
 impl Table {
