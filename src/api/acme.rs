@@ -335,12 +335,3 @@ pub struct Pagination {
     pub per_page: u32,
     pub total: u32,
 }
-
-impl Pagination {
-    /// A page of all there is.
-    pub fn cut<T, W>(all: &[T], page: u32, per_page: u32, view: impl Fn(&T) -> W) -> (Vec<W>, Self) {
-        let first = (page.max(1) as usize - 1).saturating_mul(per_page as usize);
-        let data = all.iter().skip(first).take(per_page as usize).map(view).collect();
-        (data, Self { page, per_page, total: u32::try_from(all.len()).unwrap_or(u32::MAX) })
-    }
-}

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
-use super::credentials::{organization, pages, plain, server};
+use super::credentials::{cut, organization, pages, plain, server};
 use crate::acme_server::{Account, AcmeServer, Affected, Incident};
 use crate::api::acme as wire;
 use crate::base::clock::rfc3339;
@@ -19,7 +19,7 @@ pub async fn accounts(call: Call) -> Result<Response<Body>, Problem> {
     let (page, per_page) = pages(&call)?;
     let server = server(&call)?;
     let all = server.accounts_of(organization).map_err(plain)?;
-    let (data, pagination) = wire::Pagination::cut(&all, page, per_page, |account| account_view(&server, account));
+    let (data, pagination) = cut(&all, page, per_page, |account| account_view(&server, account));
     present::json(StatusCode::OK, &wire::ManagedAccounts { data, pagination })
 }
 
@@ -41,7 +41,7 @@ pub async fn incidents(call: Call) -> Result<Response<Body>, Problem> {
     let organization = organization(&call)?;
     let (page, per_page) = pages(&call)?;
     let all = server(&call)?.incidents(organization).map_err(plain)?;
-    let (data, pagination) = wire::Pagination::cut(&all, page, per_page, incident_view);
+    let (data, pagination) = cut(&all, page, per_page, incident_view);
     present::json(StatusCode::OK, &wire::Incidents { data, pagination })
 }
 

@@ -50,7 +50,7 @@ pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     let (page, per_page) = pages(&call)?;
     let all = server(&call)?.credentials().all(organization);
     let now = call.app.clock.now();
-    let (data, pagination) = wire::Pagination::cut(&all, page, per_page, |credential| view(credential, now));
+    let (data, pagination) = cut(&all, page, per_page, |credential| view(credential, now));
     present::json(StatusCode::OK, &wire::Credentials { data, pagination })
 }
 
@@ -70,6 +70,13 @@ pub async fn revoke(call: Call) -> Result<Response<Body>, Problem> {
         true => Ok(present::no_content()),
         false => Err(not_found()),
     }
+}
+
+/// A page of all there is.
+pub(super) fn cut<T, W>(all: &[T], page: u32, per_page: u32, view: impl Fn(&T) -> W) -> (Vec<W>, wire::Pagination) {
+    let first = (page as usize - 1).saturating_mul(per_page as usize);
+    let data = all.iter().skip(first).take(per_page as usize).map(view).collect();
+    (data, wire::Pagination { page, per_page, total: u32::try_from(all.len()).unwrap_or(u32::MAX) })
 }
 
 /// The organisation of the path, when the caller may know of it.
