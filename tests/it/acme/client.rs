@@ -12,6 +12,7 @@ use chancery::x509::tlv;
 use serde_json::{Value, json};
 
 use crate::appliance::{Answer, Appliance};
+use crate::waiting::found;
 
 pub const JOSE: &str = "Content-Type: application/jose+json";
 
@@ -247,15 +248,7 @@ impl<'a> Client<'a> {
 
     /// An authorization, once it is decided.
     pub fn decided(&self, url: &str) -> Value {
-        let begun = std::time::Instant::now();
-        loop {
-            let found = self.get(url).expect(200);
-            if found["status"] != "pending" {
-                return found;
-            }
-            assert!(begun.elapsed() < std::time::Duration::from_secs(120), "{found}");
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
+        found("a decision", || Some(self.get(url).expect(200)).filter(|found| found["status"] != "pending"))
     }
 
     pub fn finalize(&self, order: &Value, csr: &[u8]) -> Answer {

@@ -16,6 +16,7 @@ use crate::appliance::Appliance;
 use crate::disk::Disk;
 use crate::listener::configured;
 use crate::name_server::own_address;
+use crate::waiting::wait_for;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const MIB: u64 = 1 << 20;
@@ -41,7 +42,7 @@ impl Hesitant {
     }
 
     fn await_asked(&self) {
-        within("the web server is asked", || self.was_asked.load(Ordering::SeqCst));
+        wait_for("the web server is asked", || self.was_asked.load(Ordering::SeqCst));
     }
 
     fn answer(&self) {
@@ -57,15 +58,6 @@ fn serve(mut stream: TcpStream, page: &str, asked: &AtomicBool, answer: &AtomicB
         std::thread::sleep(Duration::from_millis(10));
     }
     let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len());
-}
-
-#[track_caller]
-fn within(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// An order for an address of this machine, and its challenge http-01 with the authorization's URL.
@@ -112,12 +104,12 @@ fn a_result_that_there_is_no_room_for_is_found_again_when_there_is() {
     // Less than twice the reserve, so that nothing new is taken; the daemon believes a look at the disk for a moment.
     disk.fill(2 * 4 * MIB - MIB);
     let mut number = 0;
-    within("the disk is full", || {
+    wait_for("the disk is full", || {
         number += 1;
         client.post("new-order", &order_of(&[&format!("n{number}.example.com")], json!({}))).status == 507
     });
     server.answer();
-    within("the result cannot be kept", || appliance.log().contains("the result of a validation cannot be kept"));
+    wait_for("the result cannot be kept", || appliance.log().contains("the result of a validation cannot be kept"));
     assert_eq!(client.get(&url).expect(200)["status"], "pending");
     disk.clear();
     assert_eq!(client.decided(&url)["status"], "valid");
@@ -170,7 +162,7 @@ fn an_account_that_is_ended_while_dns_is_asked_gets_nothing() {
             let payload = json!({"csr": super::client::b64(&request)}).to_string();
             other.send(url, client.key.jws(&header, payload.as_bytes()).to_string().as_bytes(), &[super::client::JOSE])
         });
-        within("DNS is asked", || was_asked.load(Ordering::SeqCst));
+        wait_for("DNS is asked", || was_asked.load(Ordering::SeqCst));
         let id = client.account.rsplit('/').next().unwrap();
         let path = format!("/api/v1/organizations/org_00000000000000000000000000000001/acme-accounts/{id}");
         appliance.call("DELETE", &path, None).expect(204);
@@ -180,7 +172,7 @@ fn an_account_that_is_ended_while_dns_is_asked_gets_nothing() {
     super::client::assert_refused(&client.get(&place), 401, "unauthorized");
     let listed = appliance.call("GET", "/v1/pki/certificates", None).expect(200);
     assert_eq!(listed["data"], json!([]));
-    within("the order has come to nothing", || appliance.log().contains("an ACME order comes to nothing"));
+    wait_for("the order has come to nothing", || appliance.log().contains("an ACME order comes to nothing"));
     let trail = appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
     assert!(trail.to_string().contains("acme_order.fail"), "{trail}");
 }

@@ -1,7 +1,6 @@
 //! What has ended is gone from the store, and an account that does nothing costs its own record.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use chancery::storage::{Change, Class, Options, Storage, Table};
 use serde_json::json;
@@ -10,8 +9,8 @@ use super::client::{Client, assert_refused, csr, order_of};
 use super::{furnish, with_acme};
 use crate::appliance::Appliance;
 use crate::listener::reconfigure;
+use crate::waiting::found;
 
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Time enough for one order, on any machine.
 const FIRST: &str = "url = \"https://acme.test\"\norder_life = \"15s\"\norders_kept = \"1s\"";
 const THEN: &str =
@@ -24,15 +23,8 @@ fn count(data: &Path, table: Table) -> usize {
 
 /// Asks until what has this URL is there no more.
 fn is_gone(client: &Client<'_>, url: &str) {
-    let begun = Instant::now();
-    loop {
-        let answer = client.get(url);
-        if answer.status == 404 {
-            return assert_refused(&answer, 404, "malformed");
-        }
-        assert!(begun.elapsed() < PATIENCE, "{url}: {}", answer.text());
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    let answer = found("its end", || Some(client.get(url)).filter(|answer| answer.status == 404));
+    assert_refused(&answer, 404, "malformed");
 }
 
 #[test]
@@ -112,15 +104,11 @@ fn accounts_that_nobody_uses_are_forgotten_where_anybody_gets_one() {
         }
     };
     let (idle, bound) = (open(), Client::register(&appliance, &credential));
-    let begun = Instant::now();
-    loop {
+    let answer = found("the account's end", || {
         let answer = idle.post("new-order", &json!({}));
-        if answer.status == 400 && answer.json()["type"] == "urn:ietf:params:acme:error:accountDoesNotExist" {
-            break;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{}", answer.text());
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        (answer.json()["type"] == "urn:ietf:params:acme:error:accountDoesNotExist").then_some(answer)
+    });
+    assert_refused(&answer, 400, "accountDoesNotExist");
     let listed = appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
     assert!(listed.to_string().contains("acme_account.forget"), "{listed}");
     used.get(&used.account).expect(200);

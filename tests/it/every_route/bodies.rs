@@ -25,8 +25,13 @@ use crate::appliance::Answer;
 const JSON: &[&str] = &["Content-Type: application/json"];
 
 /// Where an empty body is a body without fields.
-const BODY_MAY_BE_EMPTY: [&str; 4] =
-    ["/v1/pki/ca/{id}/revoke", "/v1/pki/certificates/{id}/private-key", "/v1/pki/csr/{id}/approve", "/v1/pki/certificates/{id}/renew"];
+const BODY_MAY_BE_EMPTY: [&str; 5] = [
+    "/v1/pki/ca/{id}/revoke",
+    "/v1/pki/certificates/{id}/private-key",
+    "/v1/pki/csr/{id}/approve",
+    "/v1/pki/certificates/{id}/renew",
+    "/api/v1/organizations/{id}/acme-incidents/{affected_id}",
+];
 
 fn fields(route: &Route) -> &'static [FieldSpec] {
     match (route.method.as_str(), route.path) {

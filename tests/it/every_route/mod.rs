@@ -125,6 +125,8 @@ impl Names {
             "/v1/pki/csr/{id}/reject" => &self.refused,
             path if path.starts_with("/v1/pki/csr/") => &self.request,
             path if path.starts_with("/v1/admin/tokens/") => &self.token,
+            // What they name is the default organization's.
+            path if path.ends_with("/{account_id}") || path.ends_with("/{affected_id}") => DEFAULT_ORGANIZATION,
             path if path.starts_with("/v1/admin/organizations/") || path.starts_with("/api/v1/organizations/") => &self.organization,
             path if path.starts_with("/v1/admin/projects/") => &self.project,
             path if path.starts_with("/v1/admin/users/") => &self.user,
