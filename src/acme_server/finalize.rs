@@ -61,7 +61,8 @@ impl AcmeServer {
         }
         let profile = self.profile_of(account.organization, &found.value.role)?;
         let csr = URL_SAFE_NO_PAD.decode(csr).map_err(|_| FinalizeFault::Base64)?;
-        let read = self.read_csr(&csr, &found.value, account)?;
+        let read = CertificateRequest::from_der(&csr).map_err(FinalizeFault::Csr)?;
+        self.check_csr(&read, &found.value, account)?;
         self.approve(&read, &found.value, &profile)?;
         let mut change = Change::new(Class::Normal);
         let now = self.clock.now();
@@ -95,7 +96,7 @@ impl AcmeServer {
         }
         let (server, caller) = (self.clone(), request.caller.clone());
         // By itself, so that it goes on when the client does not wait for it.
-        let issuing = tokio::spawn(async move { server.issue(id, &caller).await });
+        let issuing = tokio::spawn(async move { server.issue(id, &caller, Some(read)).await });
         let _ = tokio::time::timeout(ANSWER_WITHIN, issuing).await;
         self.own_order(account.id, id).and_then(|found| self.shown(found.value))
     }
@@ -106,15 +107,15 @@ impl AcmeServer {
         let Some(account) = self.account(order.value.account)? else { return Ok(()) };
         let caller = Caller::acme_account(account.value.id, account.value.organization, account.value.project);
         let server = self.clone();
-        tokio::spawn(async move { server.issue(id, &caller).await });
+        tokio::spawn(async move { server.issue(id, &caller, None).await });
         Ok(())
     }
 
-    /// Issues an order that is being processed, as often as it takes.
-    async fn issue(&self, id: AcmeOrderId, caller: &Caller) {
+    /// Issues an order that is being processed, as often as it takes. Its CSR need not be read again where it has been just now.
+    async fn issue(&self, id: AcmeOrderId, caller: &Caller, read: Option<CertificateRequest>) {
         let (mut pause, mut waited) = (FIRST_PAUSE, Duration::ZERO);
         loop {
-            let fault = match self.try_issue(id, caller).await {
+            let fault = match self.try_issue(id, caller, read.as_ref()).await {
                 Ok(()) => return,
                 Err(fault) => fault,
             };
@@ -131,14 +132,17 @@ impl AcmeServer {
         }
     }
 
-    async fn try_issue(&self, id: AcmeOrderId, caller: &Caller) -> Result<(), OrderFault> {
-        let read = || self.order(id).map_err(|_| OrderFault::Record);
-        let Some(Stored { value: order, bytes }) = read()? else { return Ok(()) };
+    async fn try_issue(&self, id: AcmeOrderId, caller: &Caller, read: Option<&CertificateRequest>) -> Result<(), OrderFault> {
+        let Some(Stored { value: order, bytes }) = self.order(id).map_err(|_| OrderFault::Record)? else { return Ok(()) };
         let OrderState::Processing { csr, certificate } = order.state.clone() else { return Ok(()) };
         let account = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?.value;
         let profile = self.profile_of(account.organization, &order.role)?;
         self.check_right(&order, &account, &profile)?;
-        let csr = self.read_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
+        let csr = match read.filter(|read| read.der() == csr) {
+            Some(read) => Cow::Borrowed(read),
+            None => Cow::Owned(CertificateRequest::from_der(&csr).map_err(|_| OrderFault::Record)?),
+        };
+        self.check_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
         self.check_caa(&order, &account, &profile).await?;
         let approved = self.approve(&csr, &order, &profile)?;
         let authority = self.authorities.get(account.organization, profile.role.ca).ok_or(OrderFault::Record)?;
@@ -185,13 +189,12 @@ impl AcmeServer {
         }
     }
 
-    /// The CSR, when it is for these very names and for a key that may be certified.
-    fn read_csr(&self, der: &[u8], order: &Order, account: &Account) -> Result<CertificateRequest, AcmeError> {
-        let csr = CertificateRequest::from_der(der).map_err(FinalizeFault::Csr)?;
+    /// That a CSR is for these very names and for a key that may be certified.
+    fn check_csr(&self, csr: &CertificateRequest, order: &Order, account: &Account) -> Result<(), AcmeError> {
         if csr.asks_for_ca() {
             return Err(FinalizeFault::AsksForCa.into());
         }
-        check_names(&csr, &order.identifiers)?;
+        check_names(csr, &order.identifiers)?;
         let key = csr.public_key();
         // RFC 8555, 11.1: who has the certificate's key must not have the account with it.
         if account.key.public_key().ok().flatten().as_ref() == Some(key) {
@@ -201,7 +204,7 @@ impl AcmeServer {
         if is_blocked || self.authorities.holds_key(key) || !key.weaknesses().is_empty() {
             return Err(FinalizeFault::UnfitKey.into());
         }
-        Ok(csr)
+        Ok(())
     }
 
     /// What the profile makes of it now.

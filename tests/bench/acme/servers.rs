@@ -112,7 +112,7 @@ pub fn caddy(answers: Answers) -> Result<(Subject, Program), String> {
     let (certificate, key) = certificate(dir.path());
     let path = dir.path().display();
     let config = format!(
-        "{{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n\tskip_install_trust\n\tlog {{\n\t\tlevel ERROR\n\t}}\n\
+        "{{\n\tadmin off\n\tauto_https off\n\tskip_install_trust\n\tlog {{\n\t\tlevel ERROR\n\t}}\n\
          \tstorage file_system {{\n\t\troot {path}/storage\n\t}}\n}}\n\
          https://{address} {{\n\tbind 127.0.0.1\n\ttls {certificate} {key}\n\tacme_server\n}}\n",
         certificate = certificate.display(),
