@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -34,6 +35,7 @@ use crate::base::id::{AcmeOrderId, CertId};
 use crate::ca::{self, IssueError};
 use crate::inventory;
 use crate::policy::{self, Approved};
+use crate::profiles::Role;
 use crate::storage::{Change, Class, CommitError, Table};
 use crate::token::TokenError;
 use crate::x509::csr::CertificateRequest;
@@ -49,6 +51,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// The longest common name (RFC 5280, A.1: ub-common-name).
 const LONGEST_COMMON_NAME: usize = 64;
 
+/// A CSR that was found good for an order by a role.
+struct Judged {
+    csr: CertificateRequest,
+    approved: Approved,
+    role: Arc<Role>,
+}
+
 impl AcmeServer {
     /// Has an order issued for a CSR. The order is valid then, or is being issued still.
     pub async fn finalize(&self, request: &AccountRequest, id: AcmeOrderId) -> Result<ShownOrder, AcmeError> {
@@ -63,7 +72,8 @@ impl AcmeServer {
         let csr = URL_SAFE_NO_PAD.decode(csr).map_err(|_| FinalizeFault::Base64)?;
         let read = CertificateRequest::from_der(&csr).map_err(FinalizeFault::Csr)?;
         self.check_csr(&read, &found.value, account)?;
-        self.approve(&read, &found.value, &profile)?;
+        let approved = self.approve(&read, &found.value, &profile)?;
+        let judged = Judged { csr: read, approved, role: profile.role.clone() };
         let mut change = Change::new(Class::Normal);
         let now = self.clock.now();
         for (place, found) in self.authorizations_of(&shown.order)?.into_iter().enumerate() {
@@ -96,7 +106,7 @@ impl AcmeServer {
         }
         let (server, caller) = (self.clone(), request.caller.clone());
         // By itself, so that it goes on when the client does not wait for it.
-        let issuing = tokio::spawn(async move { server.issue(id, &caller, Some(read)).await });
+        let issuing = tokio::spawn(async move { server.issue(id, &caller, Some(judged)).await });
         let _ = tokio::time::timeout(ANSWER_WITHIN, issuing).await;
         self.own_order(account.id, id).and_then(|found| self.shown(found.value))
     }
@@ -111,11 +121,11 @@ impl AcmeServer {
         Ok(())
     }
 
-    /// Issues an order that is being processed, as often as it takes. Its CSR need not be read again where it has been just now.
-    async fn issue(&self, id: AcmeOrderId, caller: &Caller, read: Option<CertificateRequest>) {
+    /// Issues an order that is being processed, as often as it takes. What was just judged need not be judged again the first time.
+    async fn issue(&self, id: AcmeOrderId, caller: &Caller, mut judged: Option<Judged>) {
         let (mut pause, mut waited) = (FIRST_PAUSE, Duration::ZERO);
         loop {
-            let fault = match self.try_issue(id, caller, read.as_ref()).await {
+            let fault = match self.try_issue(id, caller, judged.take()).await {
                 Ok(()) => return,
                 Err(fault) => fault,
             };
@@ -132,19 +142,23 @@ impl AcmeServer {
         }
     }
 
-    async fn try_issue(&self, id: AcmeOrderId, caller: &Caller, read: Option<&CertificateRequest>) -> Result<(), OrderFault> {
+    async fn try_issue(&self, id: AcmeOrderId, caller: &Caller, judged: Option<Judged>) -> Result<(), OrderFault> {
         let Some(Stored { value: order, bytes }) = self.order(id).map_err(|_| OrderFault::Record)? else { return Ok(()) };
         let OrderState::Processing { csr, certificate } = order.state.clone() else { return Ok(()) };
         let account = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?.value;
         let profile = self.profile_of(account.organization, &order.role)?;
         self.check_right(&order, &account, &profile)?;
-        let csr = match read.filter(|read| read.der() == csr) {
-            Some(read) => Cow::Borrowed(read),
-            None => Cow::Owned(CertificateRequest::from_der(&csr).map_err(|_| OrderFault::Record)?),
-        };
-        self.check_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
         self.check_caa(&order, &account, &profile).await?;
-        let approved = self.approve(&csr, &order, &profile)?;
+        // By the role as it is now. Whether the key may be certified at all is looked at by who issues, each time.
+        let (csr, approved) = match judged.filter(|judged| judged.csr.der() == csr && Arc::ptr_eq(&judged.role, &profile.role)) {
+            Some(Judged { csr, approved, role: _ }) => (csr, approved),
+            None => {
+                let csr = CertificateRequest::from_der(&csr).map_err(|_| OrderFault::Record)?;
+                self.check_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
+                let approved = self.approve(&csr, &order, &profile)?;
+                (csr, approved)
+            }
+        };
         let authority = self.authorities.get(account.organization, profile.role.ca).ok_or(OrderFault::Record)?;
         let change = self.issued(order.clone(), &bytes, certificate)?;
         let details = vec![(Field::AcmeAccount, account.id.to_string()), (Field::AcmeOrder, id.to_string())];
@@ -197,7 +211,7 @@ impl AcmeServer {
         check_names(csr, &order.identifiers)?;
         let key = csr.public_key();
         // RFC 8555, 11.1: who has the certificate's key must not have the account with it.
-        if account.key.public_key().ok().flatten().as_ref() == Some(key) {
+        if account.key.is(key) {
             return Err(FinalizeFault::AccountKey.into());
         }
         let is_blocked = self.storage.contains(Table::BlockedKeys, &key.spki_sha256())?;
