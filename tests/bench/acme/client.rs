@@ -69,6 +69,12 @@ pub struct Client {
     pub requests: u64,
 }
 
+/// An order that was made.
+pub struct Begun {
+    order: Value,
+    place: String,
+}
+
 /// What was answered.
 struct Answered {
     status: u16,
@@ -116,15 +122,30 @@ impl Client {
 
     /// A full order, until its certificates are in the client's hands.
     pub async fn order(&mut self, wanted: &Wanted) -> Vec<u8> {
+        let begun = self.begin(wanted).await;
+        self.validate(&begun).await;
+        self.complete(wanted, begun).await
+    }
+
+    /// A new order.
+    pub async fn begin(&mut self, wanted: &Wanted) -> Begun {
         let answered = self.post(&self.endpoint("newOrder"), &wanted.order).await;
-        let (mut order, place) = (json(&answered.body), answered.location.expect("the order's URL"));
-        if order["status"] == "pending" {
-            for url in order["authorizations"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        Begun { order: json(&answered.body), place: answered.location.expect("the order's URL") }
+    }
+
+    /// Has its names validated, unless they are. Who has seen all authorizations be valid knows that the order is ready.
+    pub async fn validate(&mut self, begun: &Begun) {
+        if begun.order["status"] == "pending" {
+            for url in begun.order["authorizations"].as_array().into_iter().flatten().filter_map(Value::as_str) {
                 self.authorize(url).await;
             }
         }
-        // Who has seen all its authorizations be valid knows that the order is ready.
-        order = json(&self.post(&text(&order, "finalize"), &wanted.finalize).await.body);
+    }
+
+    /// From an order that is ready to its certificates.
+    pub async fn complete(&mut self, wanted: &Wanted, begun: Begun) -> Vec<u8> {
+        let Begun { order, place } = begun;
+        let mut order = json(&self.post(&text(&order, "finalize"), &wanted.finalize).await.body);
         let mut pause = PAUSE;
         while order["status"] != "valid" {
             assert_eq!(order["status"], "processing", "{order}");

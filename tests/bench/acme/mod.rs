@@ -1,18 +1,21 @@
 //! Full ACME orders a second, of names that need no proof any more: newOrder, finalize, and the certificate fetched; a request in between for
 //! what a server wants besides. Pebble and Caddy's `acme_server` are measured in the same run, in turns, by the same client.
+//!
+//! Caddy validates the names of each order anew. Its orders are therefore made, validated while the clock stands, and then completed; and once
+//! more with the clock running all the time.
 
 mod client;
 mod jose;
 mod responder;
 mod servers;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 
-use self::client::{Answers, Client, Wanted};
-use self::servers::{DOMAIN, Subject};
+use self::client::{Answers, Begun, Client, Wanted};
+use self::servers::{DOMAIN, Names, OWN_NAME, Subject};
 use crate::keys::Keys;
 use crate::process::Shares;
 use crate::raw::Signatures;
@@ -21,12 +24,14 @@ use crate::{daemon, process, table};
 
 /// All are measured in turns, because a machine changes from one second to the next.
 const SLICES: u32 = 5;
+/// How many orders a client has open at once where they are validated in between.
+const OPEN: usize = 8;
 
 /// One of them, its clients, and what was found.
 struct Found {
     subject: Subject,
     /// Each with an account of its own, and the names it orders.
-    clients: Vec<(Client, Arc<[Wanted]>)>,
+    clients: Vec<(Client, Vec<Wanted>)>,
     raw: Signatures,
     elapsed: Duration,
     /// From the first byte sent to the last received, in ascending order.
@@ -38,6 +43,15 @@ struct Found {
     stolen: f64,
 }
 
+/// Where the clocks stood.
+struct Mark {
+    begun: Instant,
+    shares: Shares,
+    requests: u64,
+    server: Duration,
+    client: Duration,
+}
+
 pub fn measure(settings: &Settings, keys: &Keys) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let dir = daemon::directory();
@@ -45,22 +59,25 @@ pub fn measure(settings: &Settings, keys: &Keys) {
     let mut subjects = runtime.block_on(servers::ours(settings, &daemon, dir.path()));
     let answers = Answers::default();
     // Under a profiler it is ours that is looked at.
-    let mut others = Vec::new();
-    if settings.under.is_empty() {
-        let responding = runtime.block_on(responder::start(answers.clone()));
-        others.push(servers::pebble());
-        others.push(
-            responding.map_err(|error| format!("caddy: it asks port 80 of 127.0.0.1: {error}")).and_then(|()| servers::caddy(answers)),
-        );
-    }
     let mut programs = Vec::new();
-    for other in others {
-        match other {
+    if settings.under.is_empty() {
+        match servers::pebble() {
             Ok((subject, program)) => {
                 subjects.push(subject);
                 programs.push(program);
             }
-            Err(fault) => println!("\nnot measured: {fault}"),
+            Err(fault) => println!("\nPebble is not measured: {fault}"),
+        }
+        match runtime
+            .block_on(responder::start(answers.clone()))
+            .map_err(|error| format!("port 80: {error}"))
+            .and_then(|()| servers::caddy(answers))
+        {
+            Ok((both, program)) => {
+                subjects.extend(both);
+                programs.push(program);
+            }
+            Err(fault) => println!("\nCaddy is not measured: {fault}"),
         }
     }
     let mut found: Vec<_> = subjects.into_iter().map(|subject| prepare(settings, &runtime, subject)).collect();
@@ -78,11 +95,17 @@ pub fn measure(settings: &Settings, keys: &Keys) {
 
 /// Accounts, and one order for each name, whose authorization is reused from then on.
 fn prepare(settings: &Settings, runtime: &Runtime, subject: Subject) -> Found {
-    let each = (settings.requests / settings.connections).max(1);
+    let names = match subject.names {
+        Names::Known => (settings.requests / settings.connections).max(1),
+        Names::ValidatedBetween | Names::ValidatedWithin => 1,
+    };
     let mut clients = Vec::new();
     for number in 0..settings.connections {
-        let name = |of: usize| subject.looked_at.map_or_else(|| format!("host-{of}-{number}.{DOMAIN}"), str::to_owned);
-        let wanted: Arc<[Wanted]> = (0..each).map(|of| Wanted::new(&name(of))).collect();
+        let name = |of: usize| match subject.names {
+            Names::Known => format!("host-{of}-{number}.{DOMAIN}"),
+            Names::ValidatedBetween | Names::ValidatedWithin => OWN_NAME.to_owned(),
+        };
+        let wanted = (0..names).map(|of| Wanted::new(&name(of))).collect();
         clients.push((runtime.block_on(Client::register(subject.site.clone())), wanted));
     }
     let mut found = Found {
@@ -96,15 +119,12 @@ fn prepare(settings: &Settings, runtime: &Runtime, subject: Subject) -> Found {
         client: Duration::ZERO,
         stolen: 0.0,
     };
-    runtime.block_on(async {
-        for (client, wanted) in &mut found.clients {
-            let names = if found.subject.looked_at.is_some() { 1 } else { wanted.len() };
-            for wanted in &wanted[..names] {
-                wanted.check(&client.order(wanted).await);
-            }
+    runtime.block_on(join_all(found.clients.iter_mut().map(|(client, wanted)| async {
+        for wanted in wanted {
+            wanted.check(&client.order(wanted).await);
         }
-    });
-    runtime.block_on(found.load(settings.warm));
+    })));
+    runtime.block_on(join_all(found.clients.iter_mut().map(|client| order_until(client, Instant::now() + settings.warm))));
     found
 }
 
@@ -117,35 +137,54 @@ impl Found {
             for (client, _) in &mut self.clients {
                 client.connect().await;
             }
+            match self.subject.names {
+                Names::Known | Names::ValidatedWithin => {
+                    let mark = self.mark();
+                    let latencies =
+                        join_all(self.clients.iter_mut().map(|client| order_until(client, mark.begun + settings.time / SLICES))).await;
+                    self.add(mark);
+                    self.latencies.extend(latencies.into_iter().flatten());
+                }
+                Names::ValidatedBetween => self.in_steps().await,
+            }
         });
-        let requests = self.requests();
-        let (server, client) = (process::processor_time_of_all(self.subject.process), process::processor_time(std::process::id()));
-        let shares = Shares::now();
-        let (elapsed, latencies) = runtime.block_on(self.load(settings.time / SLICES));
-        self.server += process::processor_time_of_all(self.subject.process) - server;
-        self.client += process::processor_time(std::process::id()) - client;
-        self.stolen += shares.stolen_since() * elapsed.as_secs_f64();
-        self.requests += self.requests() - requests;
-        self.elapsed += elapsed;
-        self.latencies.extend(latencies);
     }
 
-    fn requests(&self) -> u64 {
-        self.clients.iter().map(|(client, _)| client.requests).sum()
+    /// All clients make orders; then they have them validated, which is not measured; then they complete them.
+    async fn in_steps(&mut self) {
+        let mark = self.mark();
+        let begun = join_all(self.clients.iter_mut().map(begin)).await;
+        self.add(mark);
+        join_all(self.clients.iter_mut().zip(&begun).map(|((client, _), begun)| async {
+            for (begun, _) in begun {
+                client.validate(begun).await;
+            }
+        }))
+        .await;
+        let mark = self.mark();
+        let latencies = join_all(self.clients.iter_mut().zip(begun).map(complete)).await;
+        self.add(mark);
+        self.latencies.extend(latencies.into_iter().flatten());
     }
 
-    /// Keeps every client busy for so long.
-    async fn load(&mut self, time: Duration) -> (Duration, Vec<Duration>) {
-        let begun = Instant::now();
-        let clients = std::mem::take(&mut self.clients);
-        let tasks: Vec<_> = clients.into_iter().map(|(client, wanted)| tokio::spawn(order_until(client, wanted, begun + time))).collect();
-        let mut all = Vec::new();
-        for task in tasks {
-            let (client, wanted, latencies) = task.await.expect("a task of the client");
-            self.clients.push((client, wanted));
-            all.extend(latencies);
+    fn mark(&self) -> Mark {
+        Mark {
+            requests: self.clients.iter().map(|(client, _)| client.requests).sum(),
+            server: process::processor_time_of_all(self.subject.process),
+            client: process::processor_time(std::process::id()),
+            shares: Shares::now(),
+            begun: Instant::now(),
         }
-        (begun.elapsed(), all)
+    }
+
+    fn add(&mut self, since: Mark) {
+        let elapsed = since.begun.elapsed();
+        let now = self.mark();
+        self.elapsed += elapsed;
+        self.requests += now.requests - since.requests;
+        self.server += now.server - since.server;
+        self.client += now.client - since.client;
+        self.stolen += since.shares.stolen_since() * elapsed.as_secs_f64();
     }
 
     fn per_second(&self) -> f64 {
@@ -153,7 +192,8 @@ impl Found {
     }
 }
 
-async fn order_until(mut client: Client, wanted: Arc<[Wanted]>, end: Instant) -> (Client, Arc<[Wanted]>, Vec<Duration>) {
+/// Orders one name after the other until then; how long each order took.
+async fn order_until((client, wanted): &mut (Client, Vec<Wanted>), end: Instant) -> Vec<Duration> {
     let mut latencies = Vec::with_capacity(1024);
     let mut now = Instant::now();
     for wanted in wanted.iter().cycle() {
@@ -165,7 +205,27 @@ async fn order_until(mut client: Client, wanted: Arc<[Wanted]>, end: Instant) ->
         latencies.push(done - now);
         now = done;
     }
-    (client, wanted, latencies)
+    latencies
+}
+
+async fn begin((client, wanted): &mut (Client, Vec<Wanted>)) -> Vec<(Begun, Duration)> {
+    let mut all = Vec::with_capacity(OPEN);
+    for wanted in wanted.iter().cycle().take(OPEN) {
+        let begun = Instant::now();
+        all.push((client.begin(wanted).await, begun.elapsed()));
+    }
+    all
+}
+
+/// How long each order took, together with its beginning.
+async fn complete(((client, wanted), all): (&mut (Client, Vec<Wanted>), Vec<(Begun, Duration)>)) -> Vec<Duration> {
+    let mut latencies = Vec::with_capacity(OPEN);
+    for (wanted, (begun, took)) in wanted.iter().cycle().zip(all) {
+        let now = Instant::now();
+        client.complete(wanted, begun).await;
+        latencies.push(took + now.elapsed());
+    }
+    latencies
 }
 
 fn print(all: &[Found]) {
@@ -192,11 +252,10 @@ fn print(all: &[Found]) {
     let columns = ["server", "a second", "p50", "p99", "requests each", "server's processor time", "client's", "stolen"];
     table::print("Full ACME orders, the authorizations valid before", &columns, &rows);
     for found in all {
-        if let Some(name) = found.subject.looked_at {
-            println!(
-                "{}: it knows no name as valid; it asked for {name} by http-01 in each order, and was answered at once",
-                found.subject.name
-            );
+        match found.subject.names {
+            Names::Known => {}
+            Names::ValidatedBetween => println!("{}: the clock stood while it asked for {OWN_NAME} by http-01", found.subject.name),
+            Names::ValidatedWithin => println!("{}: it asked for {OWN_NAME} by http-01, and was answered at once", found.subject.name),
         }
     }
     let (ours, others): (Vec<_>, Vec<_>) = all.iter().partition(|found| found.subject.ours.is_some());
@@ -215,7 +274,7 @@ fn print(all: &[Found]) {
         })
         .collect();
     let mut columns = vec!["server", "token raw", "of the token", "a raw signature"];
-    let names: Vec<_> = others.iter().map(|other| format!("{}'s rate", other.subject.name.split(',').next().unwrap_or_default())).collect();
+    let names: Vec<_> = others.iter().map(|other| format!("rate of {}", other.subject.name)).collect();
     columns.extend(names.iter().map(String::as_str));
     table::print("Beside the token, and beside the others", &columns, &rows);
 }

@@ -27,8 +27,18 @@ pub struct Subject {
     pub process: u32,
     /// The kind of key that our token signs with.
     pub ours: Option<KeyType>,
-    /// The one name of all orders, where the server looks for itself each time whose a name is.
-    pub looked_at: Option<&'static str>,
+    pub names: Names,
+}
+
+/// What it knows of the names that are ordered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// They are valid from the first order on.
+    Known,
+    /// Each order's are validated, while the clock stands.
+    ValidatedBetween,
+    /// Each order's are validated, while the clock runs.
+    ValidatedWithin,
 }
 
 /// A server of others; it is ended when dropped.
@@ -68,7 +78,7 @@ pub async fn ours(settings: &Settings, daemon: &Daemon, dir: &Path) -> Vec<Subje
             },
             process: daemon.process(),
             ours: Some(kind),
-            looked_at: None,
+            names: Names::Known,
         });
     }
     subjects
@@ -103,11 +113,14 @@ pub fn pebble() -> Result<(Subject, Program), String> {
     ]);
     let (program, site) = start(command, dir, &address, "/dir", Answers::default())?;
     let name = "Pebble, RSA-2048 in memory".to_owned();
-    Ok((Subject { name, site, process: program.child.id(), ours: None, looked_at: None }, program))
+    Ok((Subject { name, site, process: program.child.id(), ours: None, names: Names::Known }, program))
 }
 
+/// The one name that Caddy is asked for: the one that every machine's resolver knows as its own.
+pub const OWN_NAME: &str = "localhost";
+
 /// Caddy's `acme_server` with the authority it makes for itself. It knows no name as valid before it has looked, for each order anew.
-pub fn caddy(answers: Answers) -> Result<(Subject, Program), String> {
+pub fn caddy(answers: Answers) -> Result<([Subject; 2], Program), String> {
     let (dir, address) = (daemon::directory(), free_address());
     let (certificate, key) = certificate(dir.path());
     let path = dir.path().display();
@@ -123,8 +136,9 @@ pub fn caddy(answers: Answers) -> Result<(Subject, Program), String> {
     command.args(["run", "--adapter", "caddyfile", "--config"]).arg(dir.path().join("Caddyfile"));
     command.env("HOME", dir.path()).env("XDG_DATA_HOME", dir.path().join("data")).env("XDG_CONFIG_HOME", dir.path().join("config"));
     let (program, site) = start(command, dir, &address, "/acme/local/directory", answers)?;
-    let name = "Caddy, P-256 in memory".to_owned();
-    Ok((Subject { name, site, process: program.child.id(), ours: None, looked_at: Some("localhost") }, program))
+    let subject = |name: &str, names| Subject { name: name.to_owned(), site: site.clone(), process: program.child.id(), ours: None, names };
+    let subjects = [subject("Caddy, P-256 in memory", Names::ValidatedBetween), subject("Caddy, validating each", Names::ValidatedWithin)];
+    Ok((subjects, program))
 }
 
 /// Starts it and waits until its directory can be had.
