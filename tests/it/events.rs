@@ -38,9 +38,8 @@ fn every_deed_is_told_once_in_its_order_and_in_the_form_of_cloudevents() {
     assert_eq!(event["data"]["common_name"], "www.example.com");
     assert_eq!(event["data"]["not_after"], issued["not_after"]);
     assert!(event["source"].as_str().unwrap().starts_with("/organizations/org_"), "{event}");
-    let audit = appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
-    let entry = audit["data"].as_array().unwrap().iter().find(|entry| entry["action"] == "certificate.issue").unwrap();
-    assert_eq!(event["id"], entry["sequence"].to_string(), "the deed and its event are one change");
+    let entries = appliance.told("certificate.issue");
+    assert_eq!(event["id"], entries[0]["sequence"].to_string(), "the deed and its event are one change");
 }
 
 #[test]
@@ -248,7 +247,7 @@ fn a_certificate_that_is_about_to_end_is_told_of_once() {
             let told = page["data"].as_array().unwrap().iter();
             told.map(|event| (event["subject"].clone(), event["data"]["days"].as_str().unwrap().to_owned())).collect::<Vec<_>>()
         };
-        crate::listener::wait_for(&format!("what start {start} has to tell"), || told().len() >= wanted.len());
+        crate::waiting::wait_for(&format!("what start {start} has to tell"), || told().len() >= wanted.len());
         assert_eq!(told(), wanted, "start {start}");
         // For the next start, which tells of this one and not of the first again.
         let body = json!({"common_name": "late.example.com", "ttl": "720h"});

@@ -1,6 +1,5 @@
 //! Chains that are made to keep validation busy, and a certificate no record tells of: thousands of CAs that signed one another. The answer comes all the same, and little memory goes.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -16,7 +15,8 @@ use chancery::x509::serial::Serial;
 use chancery::x509::signed;
 use serde_json::json;
 
-use crate::appliance::{Appliance, run};
+use crate::appliance::Appliance;
+use crate::token_tool::token_tool;
 
 /// What a question may take on a machine that does other things; the number that counts is printed.
 const WHEN_BUSY: Duration = Duration::from_secs(20);
@@ -107,13 +107,7 @@ fn thousands_of_cross_signed_cas_are_answered_soon_and_in_little_memory() {
 fn a_serial_number_of_another_authority_is_not_known_to_be_good() {
     let appliance = Appliance::start();
     let one = appliance.root("one", "ec", 256);
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let tool = |arguments: &[&str]| {
-        let mut command = Command::new("pkcs11-tool");
-        command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf"));
-        command.args(["--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "chancery-dev", "--login", "--pin", pin.trim()]);
-        run(command.args(arguments))
-    };
+    let tool = |arguments: &[&str]| token_tool(appliance.dir(), arguments);
     let listed = tool(&["--list-objects", "--type", "privkey"]);
     let key = listed.lines().find_map(|line| line.trim().strip_prefix("ID:")).expect("the authority's key").trim().to_owned();
     let other = appliance.root("other", "ec", 256);

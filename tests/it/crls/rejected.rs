@@ -7,10 +7,11 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::filled::fill;
-use super::{World, listed, wait_until};
+use super::{World, listed};
 use crate::appliance::Appliance;
 use crate::faults::shim::Shim;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 /// Enough entries that they wait for their signature in a file.
 const MANY: u32 = 20_000;
@@ -49,7 +50,7 @@ fn a_crl_that_is_not_what_the_store_says_is_not_published_and_the_alarm_is_raise
     let answer = std::thread::scope(|scope| {
         let signed = shim.hits("C_SignInit");
         let publishing = scope.spawn(|| world.appliance.call("POST", &path, Some(json!({"type": "full"}))));
-        wait_until("the signature", || shim.hits("C_SignInit") > signed);
+        wait_for("the signature", || shim.hits("C_SignInit") > signed);
         let file = File::options().read(true).write(true).open(&entries).expect("the entries wait in their file");
         let mut octet = [0];
         // In the serial number of the first entry: SEQUENCE, INTEGER, and sixteen octets.
@@ -61,11 +62,10 @@ fn a_crl_that_is_not_what_the_store_says_is_not_published_and_the_alarm_is_raise
     shim.set("");
     assert!(world.crl("") == before, "the old one is served on");
     assert_eq!((crls(&world).as_str(), has_metric(&world, "chancery_crls_rejected 1")), ("rejected", true));
-    let trail = world.appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
-    let told: Vec<_> = trail["data"].as_array().unwrap().iter().filter(|entry| entry["action"] == "crl.reject").collect();
-    assert_eq!(told.len(), 1, "{trail}");
-    assert_eq!((&told[0]["object"], &told[0]["details"]["crl"]), (&json!(world.root), &json!(world.root)), "{trail}");
-    assert!(told[0]["details"]["fault"].as_str().unwrap().contains("not what was meant"), "{trail}");
+    let told = world.appliance.told("crl.reject");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["object"], &told[0]["details"]["crl"]), (&json!(world.root), &json!(world.root)), "{told:?}");
+    assert!(told[0]["details"]["fault"].as_str().unwrap().contains("not what was meant"), "{told:?}");
     let events = world.appliance.call("GET", "/v1/events?type=crl.rejected", None).expect(200);
     assert_eq!(events["data"].as_array().unwrap().len(), 1, "{events}");
     assert!(world.appliance.log().contains("is not what the store says and is not published"));
@@ -100,7 +100,7 @@ fn a_crl_whose_file_was_damaged_is_not_served_after_a_start() {
     world.appliance = Appliance::start_in(dir.path());
     let current = || world.appliance.call_raw(None, "GET", &format!("/crl/{}.crl", world.root), None, &[]);
     // Nothing, or the one that is made in its place.
-    wait_until("another CRL", || {
+    wait_for("another CRL", || {
         let answer = current();
         assert!(matches!(answer.status, 200 | 503), "{}", answer.status);
         answer.status == 200

@@ -1,13 +1,13 @@
 //! Keys that are made while the token fails are made wholly or not at all.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::books;
 use super::shim::Shim;
-use crate::appliance::{Appliance, run};
+use crate::appliance::Appliance;
+use crate::token_tool::token_tool;
 
 /// What fails while an authority is made: the rules, and whether the token can still be cleaned of what was made.
 const FAULTS: [(&str, bool); 10] = [
@@ -67,9 +67,5 @@ fn a_key_pair_that_failed_after_it_was_made_leaves_nothing_behind() {
 
 /// How many private keys the token holds, asked past the shim.
 fn private_keys(appliance: &Appliance) -> usize {
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let mut command = Command::new("pkcs11-tool");
-    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).arg("--module").arg(Shim::real_module());
-    command.args(["--login", "--pin", pin.trim(), "--list-objects", "--type", "privkey"]);
-    run(&mut command).matches("Private Key Object").count()
+    token_tool(appliance.dir(), &["--list-objects", "--type", "privkey"]).matches("Private Key Object").count()
 }

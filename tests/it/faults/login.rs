@@ -1,6 +1,5 @@
 //! A PIN that the token refuses is sent once: hardware counts, and locks itself.
 
-use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -8,7 +7,8 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use super::shim::Shim;
-use crate::appliance::{Appliance, run};
+use crate::appliance::Appliance;
+use crate::token_tool::token_tool;
 
 #[test]
 fn a_refused_pin_is_sent_once_and_the_appliance_says_so() {
@@ -71,11 +71,7 @@ fn a_worker_that_comes_after_a_refused_pin_does_not_send_it_again() {
     assert_eq!(shim.calls("C_Login") - tried, 1, "{}", shim.last_calls(30));
 
     // Another PIN is another matter: the administrator's, who has mended the file.
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let mut change = Command::new("pkcs11-tool");
-    change.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).arg("--module").arg(Shim::real_module());
-    change.args(["--login", "--pin", pin.trim(), "--change-pin", "--new-pin", "another-pin"]);
-    run(&mut change);
+    token_tool(appliance.dir(), &["--change-pin", "--new-pin", "another-pin"]);
     std::fs::write(appliance.path("token.pin"), "another-pin\n").unwrap();
     shim.set("");
     end_worker();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::own_authority::prepared;
 use super::{PATIENCE, address, configured, inspect, shown, with_tls};
 use crate::appliance::{Appliance, run};
+use crate::token_tool;
 
 fn with_key(dir: &Path, key_type: &str) -> Appliance {
     let names = "ca = \"Listeners\"\nnames = [\"127.0.0.1\"]\nkey_in_token = true";
@@ -18,13 +19,7 @@ fn with_key(dir: &Path, key_type: &str) -> Appliance {
 /// Whether the token's public key of the listener's id is the one in this certificate, by a tool that is not ours.
 fn token_has_key_of(appliance: &Appliance, pem: &str) -> bool {
     let id = std::fs::read_to_string(appliance.path("data/tls/listener.key-id")).unwrap();
-    let modules = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
-    let module = modules.into_iter().find(|path| Path::new(path).exists()).unwrap();
-    let tool = |arguments: &[&str]| {
-        let mut command = Command::new("pkcs11-tool");
-        command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).args(["--module", module, "--token-label", "chancery-dev"]);
-        run(command.args(arguments))
-    };
+    let tool = |arguments: &[&str]| run(token_tool::without_login(appliance.dir()).args(arguments));
     let directory = tempfile::tempdir().unwrap();
     let wanted = directory.path().join("shown.pub");
     std::fs::write(&wanted, format!("{}\n", inspect(pem, &["-pubkey"]))).unwrap();
@@ -132,5 +127,7 @@ fn a_token_that_is_away_fails_the_handshake_and_nothing_else() {
     run(Command::new("curl").args(["--silent", "--max-time", "10", &format!("http://{plain}/ca/none")]));
     std::fs::remove_dir(dir.path().join("tokens")).unwrap();
     std::fs::rename(dir.path().join("away"), dir.path().join("tokens")).unwrap();
-    super::wait_for("handshakes again", || appliance.curl("GET", "/healthz", None, None, &[]).is_some_and(|answer| answer.status == 200));
+    crate::waiting::wait_for("handshakes again", || {
+        appliance.curl("GET", "/healthz", None, None, &[]).is_some_and(|answer| answer.status == 200)
+    });
 }
