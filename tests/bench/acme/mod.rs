@@ -155,14 +155,14 @@ impl Found {
         let mark = self.mark();
         let begun = join_all(self.clients.iter_mut().map(begin)).await;
         self.add(mark);
-        join_all(self.clients.iter_mut().zip(&begun).map(|((client, _), begun)| async {
+        join_all(self.clients.iter_mut().zip(&begun).map(|((client, _), begun)| async move {
             for (begun, _) in begun {
                 client.validate(begun).await;
             }
         }))
         .await;
         let mark = self.mark();
-        let latencies = join_all(self.clients.iter_mut().zip(begun).map(complete)).await;
+        let latencies = join_all(self.clients.iter_mut().zip(begun).map(|(client, begun)| complete(client, begun))).await;
         self.add(mark);
         self.latencies.extend(latencies.into_iter().flatten());
     }
@@ -218,7 +218,7 @@ async fn begin((client, wanted): &mut (Client, Vec<Wanted>)) -> Vec<(Begun, Dura
 }
 
 /// How long each order took, together with its beginning.
-async fn complete(((client, wanted), all): (&mut (Client, Vec<Wanted>), Vec<(Begun, Duration)>)) -> Vec<Duration> {
+async fn complete((client, wanted): &mut (Client, Vec<Wanted>), all: Vec<(Begun, Duration)>) -> Vec<Duration> {
     let mut latencies = Vec::with_capacity(OPEN);
     for (wanted, (begun, took)) in wanted.iter().cycle().zip(all) {
         let now = Instant::now();
