@@ -99,7 +99,8 @@ testssl: deps ## have testssl.sh look at an appliance's TLS; nothing at medium o
 	cargo build --release --locked --bins
 	python3 tests/attacks/testssl.py
 
-bench: deps ## measure the token, the journal and signing over the API
+bench: deps ## measure the token, the journal, signing over the API, and ACME beside other servers
+	@packaging/install-missing.sh pebble caddy
 	cargo bench --locked --bench '*'
 
 check: deps deps-check lint ## lints, and what may enter the dependency tree: licences, sources, bans, advisories

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -34,6 +35,7 @@ use crate::base::id::{AcmeOrderId, CertId};
 use crate::ca::{self, IssueError};
 use crate::inventory;
 use crate::policy::{self, Approved};
+use crate::profiles::Role;
 use crate::storage::{Change, Class, CommitError, Table};
 use crate::token::TokenError;
 use crate::x509::csr::CertificateRequest;
@@ -49,6 +51,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// The longest common name (RFC 5280, A.1: ub-common-name).
 const LONGEST_COMMON_NAME: usize = 64;
 
+/// A CSR that was found good for an order by a role.
+struct Judged {
+    csr: CertificateRequest,
+    approved: Approved,
+    role: Arc<Role>,
+}
+
 impl AcmeServer {
     /// Has an order issued for a CSR. The order is valid then, or is being issued still.
     pub async fn finalize(&self, request: &AccountRequest, id: AcmeOrderId) -> Result<ShownOrder, AcmeError> {
@@ -61,8 +70,10 @@ impl AcmeServer {
         }
         let profile = self.profile_of(account.organization, &found.value.role)?;
         let csr = URL_SAFE_NO_PAD.decode(csr).map_err(|_| FinalizeFault::Base64)?;
-        let read = self.read_csr(&csr, &found.value, account)?;
-        self.approve(&read, &found.value, &profile)?;
+        let read = CertificateRequest::from_der(&csr).map_err(FinalizeFault::Csr)?;
+        self.check_csr(&read, &found.value, account)?;
+        let approved = self.approve(&read, &found.value, &profile)?;
+        let judged = Judged { csr: read, approved, role: profile.role.clone() };
         let mut change = Change::new(Class::Normal);
         let now = self.clock.now();
         for (place, found) in self.authorizations_of(&shown.order)?.into_iter().enumerate() {
@@ -95,7 +106,7 @@ impl AcmeServer {
         }
         let (server, caller) = (self.clone(), request.caller.clone());
         // By itself, so that it goes on when the client does not wait for it.
-        let issuing = tokio::spawn(async move { server.issue(id, &caller).await });
+        let issuing = tokio::spawn(async move { server.issue(id, &caller, Some(judged)).await });
         let _ = tokio::time::timeout(ANSWER_WITHIN, issuing).await;
         self.own_order(account.id, id).and_then(|found| self.shown(found.value))
     }
@@ -113,16 +124,16 @@ impl AcmeServer {
         let Some(account) = self.account(order.account)? else { return Ok(TakenUp::Over(Some(bytes))) };
         let caller = Caller::acme_account(account.value.id, account.value.organization, account.value.project);
         let server = self.clone();
-        tokio::spawn(async move { server.issue(id, &caller).await });
+        tokio::spawn(async move { server.issue(id, &caller, None).await });
         Ok(TakenUp::Now)
     }
 
-    /// Issues an order that is being processed, as often as it takes.
-    async fn issue(&self, id: AcmeOrderId, caller: &Caller) {
+    /// Issues an order that is being processed, as often as it takes. What was just judged need not be judged again the first time.
+    async fn issue(&self, id: AcmeOrderId, caller: &Caller, mut judged: Option<Judged>) {
         let Some(_at_work) = self.under_way.begin(Work::Issue(id)) else { return };
         let (mut pause, mut waited) = (FIRST_PAUSE, Duration::ZERO);
         loop {
-            let fault = match self.try_issue(id, caller).await {
+            let fault = match self.try_issue(id, caller, judged.take()).await {
                 Ok(()) => return,
                 Err(fault) => fault,
             };
@@ -139,19 +150,29 @@ impl AcmeServer {
         }
     }
 
-    async fn try_issue(&self, id: AcmeOrderId, caller: &Caller) -> Result<(), OrderFault> {
-        let read = || self.order(id).map_err(|_| OrderFault::Record);
-        let Some(Stored { value: order, bytes }) = read()? else { return Ok(()) };
+    async fn try_issue(&self, id: AcmeOrderId, caller: &Caller, judged: Option<Judged>) -> Result<(), OrderFault> {
+        let Some(Stored { value: order, bytes }) = self.order(id).map_err(|_| OrderFault::Record)? else { return Ok(()) };
         let OrderState::Processing { csr, certificate } = order.state.clone() else { return Ok(()) };
         let account = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?.value;
-        let csr = self.read_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
+        let (csr, judged) = match judged.filter(|judged| judged.csr.der() == csr) {
+            Some(Judged { csr, approved, role }) => (csr, Some((approved, role))),
+            None => {
+                let csr = CertificateRequest::from_der(&csr).map_err(|_| OrderFault::Record)?;
+                self.check_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
+                (csr, None)
+            }
+        };
         self.check_caa(&order, &account, &self.profile_of(account.organization, &order.role)?).await?;
         // DNS may have taken its time: what the account and the profile are now is what counts.
         let by_now = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?;
         let Stored { value: account, bytes: account_bytes } = by_now;
         let profile = self.profile_of(account.organization, &order.role)?;
         self.check_right(&order, &account, &profile)?;
-        let approved = self.approve(&csr, &order, &profile)?;
+        // By the role as it is now. Whether the key may be certified at all is looked at by who issues, each time.
+        let approved = match judged.filter(|(_, role)| Arc::ptr_eq(role, &profile.role)) {
+            Some((approved, _)) => approved,
+            None => self.approve(&csr, &order, &profile)?,
+        };
         let authority = self.authorities.get(account.organization, profile.role.ca).ok_or(OrderFault::Record)?;
         let change = self.issued(order.clone(), &bytes, certificate)?;
         let change = change.expect(Table::AcmeAccounts, account.id.as_bytes(), Some(&account_bytes));
@@ -197,23 +218,22 @@ impl AcmeServer {
         }
     }
 
-    /// The CSR, when it is for these very names and for a key that may be certified.
-    fn read_csr(&self, der: &[u8], order: &Order, account: &Account) -> Result<CertificateRequest, AcmeError> {
-        let csr = CertificateRequest::from_der(der).map_err(FinalizeFault::Csr)?;
+    /// That a CSR is for these very names and for a key that may be certified.
+    fn check_csr(&self, csr: &CertificateRequest, order: &Order, account: &Account) -> Result<(), AcmeError> {
         if csr.asks_for_ca() {
             return Err(FinalizeFault::AsksForCa.into());
         }
-        check_names(&csr, &order.identifiers)?;
+        check_names(csr, &order.identifiers)?;
         let key = csr.public_key();
         // RFC 8555, 11.1: who has the certificate's key must not have the account with it.
-        if account.key.public_key().ok().flatten().as_ref() == Some(key) {
+        if account.key.is(key) {
             return Err(FinalizeFault::AccountKey.into());
         }
         let is_blocked = self.storage.contains(Table::BlockedKeys, &key.spki_sha256())?;
         if is_blocked || self.authorities.holds_key(key) || !key.weaknesses().is_empty() {
             return Err(FinalizeFault::UnfitKey.into());
         }
-        Ok(csr)
+        Ok(())
     }
 
     /// What the profile makes of it now.

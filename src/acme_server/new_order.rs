@@ -1,5 +1,6 @@
 //! New orders (RFC 8555, 7.4): what can never be issued is refused here and not at the end.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use base64::Engine;
@@ -24,7 +25,7 @@ use crate::audit::{Action, Entry, Field};
 use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
 use crate::base::id::{AcmeAccountId, AcmeAuthorizationId, AcmeOrderId, CertId};
-use crate::policy::{self, MOST_NAMES, Policy, Request, Source};
+use crate::policy::{self, MOST_NAMES, Request, Source};
 use crate::profiles::AcmeChallenge;
 use crate::storage::{Change, Class, CommitError, Table};
 use crate::x509::san::{RequestedName, SubjectAltName};
@@ -295,7 +296,10 @@ fn judged(
     let names =
         read.iter().enumerate().filter_map(|(place, found)| Some((place.to_string(), RequestedName::Good(identifier::alt_name(found)?))));
     let request = request(names.collect(), Vec::new(), profile.role.policy.key_type);
-    let policy = Policy { require_cn: false, ..profile.role.policy.clone() };
+    let mut policy = Cow::Borrowed(&profile.role.policy);
+    if policy.require_cn {
+        policy.to_mut().require_cn = false;
+    }
     for violation in policy::decide(&policy, request, now).err().unwrap_or_default() {
         if let Some(found) = violation.field.parse::<usize>().ok().and_then(|place| read.get(place)) {
             faults.push(of_name(found, NameFault::Policy(violation.fault)));

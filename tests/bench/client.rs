@@ -1,5 +1,6 @@
 //! A load client that costs little: prepared bytes go out, and of the answer only the status and the length are read.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -57,6 +58,20 @@ impl Connection<TcpStream> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Sends one request and takes its answer: the status and the body.
     pub async fn ask(&mut self, request: &[u8]) -> io::Result<(u16, &[u8])> {
+        let whole = self.exchange(request).await?;
+        Ok((whole.status, &self.buffer[whole.body..whole.end]))
+    }
+
+    /// The same with the head of the answer, and its body in one piece however it came.
+    pub async fn ask_for_all(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+        let Whole { status, body, end, is_chunked } = self.exchange(request).await?;
+        let head = std::str::from_utf8(&self.buffer[..body]).map_err(|_| ErrorKind::InvalidData)?;
+        let body = &self.buffer[body..end];
+        let body = if is_chunked { chunks(body).ok_or(ErrorKind::InvalidData)?.0.into() } else { body.into() };
+        Ok(Answer { status, head, body })
+    }
+
+    async fn exchange(&mut self, request: &[u8]) -> io::Result<Whole> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
         loop {
@@ -65,10 +80,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 read => filled += read,
             }
-            if let Some((status, body)) = whole(&self.buffer[..filled]) {
-                return Ok((status, &self.buffer[body..filled]));
+            if let Some(whole) = whole(&self.buffer[..filled]) {
+                return Ok(whole);
             }
         }
+    }
+}
+
+/// An answer with its head.
+pub struct Answer<'a> {
+    pub status: u16,
+    head: &'a str,
+    pub body: Cow<'a, [u8]>,
+}
+
+impl Answer<'_> {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(self.head, name)
     }
 }
 
@@ -77,15 +105,47 @@ pub async fn is_healthy(connector: &Connector) -> bool {
     matches!(connection.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await, Ok((200, _)))
 }
 
-/// The status and where the body begins, when the whole answer is there.
-fn whole(bytes: &[u8]) -> Option<(u16, usize)> {
+/// Where the parts of an answer are.
+struct Whole {
+    status: u16,
+    body: usize,
+    end: usize,
+    is_chunked: bool,
+}
+
+/// The answer, when all of it is there.
+fn whole(bytes: &[u8]) -> Option<Whole> {
     let body = bytes.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..body]).ok()?;
     let status = head.get(9..12)?.parse().ok()?;
-    let length = |line: &str| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    let is_chunked = header(head, "transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+    let length = match header(head, "content-length") {
+        Some(length) => length.parse().ok()?,
+        None if is_chunked => chunks(&bytes[body..])?.1,
+        // RFC 9112, 6.3: it has no body.
+        None if status == 204 => 0,
+        None => return None,
     };
-    let length = head.split("\r\n").find_map(length)?;
-    (bytes.len() >= body + length).then_some((status, body))
+    (bytes.len() >= body + length).then_some(Whole { status, body, end: body + length, is_chunked })
+}
+
+fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    let line = |line: &'a str| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    head.split("\r\n").find_map(line).map(|(_, value)| value.trim())
+}
+
+/// The content of a chunked body (RFC 9112, 7.1) without trailers, and how long the body is.
+fn chunks(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let (mut content, mut at) = (Vec::new(), 0);
+    loop {
+        let rest = bytes.get(at..)?;
+        let line = rest.windows(2).position(|end| end == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?.trim(), 16).ok()?;
+        let begins = at + line + 2;
+        content.extend_from_slice(bytes.get(begins..begins + length)?);
+        at = begins + length + 2;
+        if length == 0 {
+            return (bytes.len() >= at).then_some((content, at));
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //!
 //! `CHANCERY_BENCH_SECONDS=2` makes it short; `settings.rs` names the other variables.
 
+mod acme;
 mod boundary;
 mod client;
 mod crl;
@@ -53,6 +54,9 @@ fn main() -> ExitCode {
     }
     if settings.wants(Part::Crl) {
         crl::measure(&settings);
+    }
+    if settings.wants(Part::Acme) {
+        acme::measure(&settings, &keys);
     }
     if settings.wants(Part::Waiting) {
         waiting::measure(&settings, &keys);

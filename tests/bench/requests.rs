@@ -10,17 +10,18 @@ use const_oid::db::{rfc4519, rfc5912};
 
 /// PEM certificate requests, each with a P-256 key and a host name of its own.
 pub fn csrs(count: usize) -> Vec<String> {
+    (0..count).map(|number| pem::encode(Label::CertificateRequest, &csr(&format!("host-{number}.example.com")))).collect()
+}
+
+/// A certificate request for this host name with a new P-256 key, DER.
+pub fn csr(name: &str) -> Vec<u8> {
     let random = SystemRandom::new();
-    let csr = |number| {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).expect("a key");
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).expect("the key again");
-        let key = PublicKey::from_parts(KeyType::P256, pair.public_key().as_ref()).expect("its public half");
-        let info = request_info(&format!("host-{number}.example.com"), &key);
-        let signature = pair.sign(&random, &info).expect("a signature");
-        let der = signed::assemble(&info, SignatureAlgorithm::Ecdsa(Hash::Sha256), signature.as_ref()).expect("a request");
-        pem::encode(Label::CertificateRequest, &der)
-    };
-    (0..count).map(csr).collect()
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).expect("a key");
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).expect("the key again");
+    let key = PublicKey::from_parts(KeyType::P256, pair.public_key().as_ref()).expect("its public half");
+    let info = request_info(name, &key);
+    let signature = pair.sign(&random, &info).expect("a signature");
+    signed::assemble(&info, SignatureAlgorithm::Ecdsa(Hash::Sha256), signature.as_ref()).expect("a request")
 }
 
 /// The bytes of `POST /v1/pki/sign/{role}` for each request.

@@ -14,6 +14,7 @@ pub enum Part {
     List,
     Ocsp,
     Crl,
+    Acme,
 }
 
 pub struct Settings {
@@ -35,7 +36,7 @@ pub struct Settings {
     pub revoked: usize,
     /// What the daemon is started under, such as `valgrind --tool=callgrind`: `CHANCERY_BENCH_UNDER`.
     pub under: Vec<String>,
-    /// One of `sign`, `boundary`, `waiting`, `start`, `list`, `ocsp`, `crl`; all when absent: `CHANCERY_BENCH_ONLY`.
+    /// One of `sign`, `boundary`, `waiting`, `start`, `list`, `ocsp`, `crl`, `acme`; all when absent: `CHANCERY_BENCH_ONLY`.
     only: Option<String>,
     /// One of `rsa-2048`, `ec-256`; all when absent: `CHANCERY_BENCH_KEY`.
     key: Option<String>,
@@ -68,6 +69,7 @@ impl Settings {
             Part::List => "list",
             Part::Ocsp => "ocsp",
             Part::Crl => "crl",
+            Part::Acme => "acme",
         };
         self.only.as_deref().is_none_or(|only| only == name)
     }

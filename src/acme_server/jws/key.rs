@@ -1,5 +1,6 @@
 //! Public keys of accounts (RFC 7517, RFC 7518, 6, RFC 8037), read, compared and verified with.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -91,24 +92,20 @@ impl Curve {
 impl Jwk {
     /// Reads a key. Members that say nothing of the key itself are ignored (RFC 7517, 4).
     pub fn read(value: &Value) -> Result<Self, JwkFault> {
-        let key = Self::form(value)?;
+        let key = Self::recorded(value)?;
         key.check()?;
         Ok(key)
     }
 
-    /// The same of a key that was read and checked before it was kept.
-    pub fn kept(text: &str) -> Option<Self> {
-        Self::form(&serde_json::from_str(text).ok()?).ok()
-    }
-
-    fn form(value: &Value) -> Result<Self, JwkFault> {
+    /// Reads a key that was looked at when it was taken, and has been kept since.
+    pub fn recorded(value: &Value) -> Result<Self, JwkFault> {
         let members = value.as_object().ok_or(JwkFault::NoObject)?;
         if members.contains_key("d") {
             return Err(JwkFault::Private);
         }
         let text = |name| members.get(name).and_then(Value::as_str);
-        Ok(match text("kty") {
-            Some("RSA") => rsa(members)?,
+        match text("kty") {
+            Some("RSA") => rsa(members),
             Some("EC") => {
                 let curve = Curve::ALL.into_iter().find(|curve| text("crv") == Some(curve.name())).ok_or(JwkFault::Curve)?;
                 let (x, y) = (bytes(members, "x")?, bytes(members, "y")?);
@@ -116,15 +113,16 @@ impl Jwk {
                 if x.len() != curve.width() || y.len() != curve.width() {
                     return Err(JwkFault::Point(KeyFault::Length));
                 }
-                Self::Ec { curve, point: [[4].as_slice(), &x, &y].concat().into() }
+                Ok(Self::Ec { curve, point: [[4].as_slice(), &x, &y].concat().into() })
             }
             Some("OKP") if text("crv") == Some("Ed25519") => {
-                Self::Ed25519(bytes(members, "x")?.try_into().map_err(|_| JwkFault::Point(KeyFault::Length))?)
+                let key = bytes(members, "x")?.try_into().map_err(|_| JwkFault::Point(KeyFault::Length))?;
+                Ok(Self::Ed25519(key))
             }
-            Some("OKP") => return Err(JwkFault::Curve),
-            Some(_) => return Err(JwkFault::Type),
-            None => return Err(JwkFault::Member("kty")),
-        })
+            Some("OKP") => Err(JwkFault::Curve),
+            Some(_) => Err(JwkFault::Type),
+            None => Err(JwkFault::Member("kty")),
+        }
     }
 
     fn check(&self) -> Result<(), JwkFault> {
@@ -139,9 +137,27 @@ impl Jwk {
 
     /// The same as a key that could be certified, when it is of such a type.
     pub fn public_key(&self) -> Result<Option<PublicKey>, KeyFault> {
+        self.key_type().map(|key_type| PublicKey::from_parts(key_type, &self.bits())).transpose()
+    }
+
+    /// Whether it is this key.
+    pub fn is(&self, key: &PublicKey) -> bool {
+        self.key_type() == Some(key.key_type()) && *self.bits() == *key.bits()
+    }
+
+    /// None of an RSA key of a size that is not certified.
+    fn key_type(&self) -> Option<KeyType> {
+        match self {
+            Self::Rsa { modulus, .. } => KeyType::from_parts("rsa", bit_length(modulus)),
+            Self::Ec { curve, .. } => Some(curve.key_type()),
+            Self::Ed25519(_) => Some(KeyType::Ed25519),
+        }
+    }
+
+    /// What a certificate has as the key's bits.
+    fn bits(&self) -> Cow<'_, [u8]> {
         match self {
             Self::Rsa { modulus, exponent } => {
-                let Some(key_type) = KeyType::from_parts("rsa", bit_length(modulus)) else { return Ok(None) };
                 let mut bits = Vec::with_capacity(modulus.len() + 16);
                 tlv::write(&mut bits, tlv::SEQUENCE, |out| {
                     for number in [modulus, exponent] {
@@ -149,10 +165,10 @@ impl Jwk {
                         tlv::write_value(out, tlv::INTEGER, &[sign, number].concat());
                     }
                 });
-                PublicKey::from_parts(key_type, &bits).map(Some)
+                bits.into()
             }
-            Self::Ec { curve, point } => PublicKey::from_parts(curve.key_type(), point).map(Some),
-            Self::Ed25519(key) => PublicKey::from_parts(KeyType::Ed25519, key).map(Some),
+            Self::Ec { point, .. } => (&**point).into(),
+            Self::Ed25519(key) => key.as_slice().into(),
         }
     }
 

@@ -49,6 +49,39 @@ fn keys_that_are_none_are_refused() {
     assert_eq!(read(json!({"kty": "RSA", "n": modulus(256), "e": "AQAC"})), JwkFault::RsaExponent);
 }
 
+#[test]
+fn a_key_is_the_same_key_in_a_certificate_and_no_other() {
+    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let modulus = |first: u8| text(&[&[first], [0x55; 255].as_slice()].concat());
+    let ec = |curve: &str, algorithm, width| {
+        let pair = aws_lc_rs::signature::EcdsaKeyPair::generate(algorithm).unwrap();
+        let (x, y) = aws_lc_rs::signature::KeyPair::public_key(&pair).as_ref()[1..].split_at(width);
+        json!({"kty": "EC", "crv": curve, "x": text(x), "y": text(y)})
+    };
+    let (p256, p384) = (&aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING, &aws_lc_rs::signature::ECDSA_P384_SHA384_FIXED_SIGNING);
+    let keys = [
+        // What begins with a high bit has a sign before it in DER.
+        json!({"kty": "RSA", "n": modulus(0xC5), "e": "AQAB"}),
+        json!({"kty": "RSA", "n": modulus(0xC7), "e": "AQAB"}),
+        json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}),
+        ec("P-256", p256, 32),
+        ec("P-256", p256, 32),
+        ec("P-384", p384, 48),
+    ];
+    // None of them need be good ones.
+    let keys = keys.map(|key| Jwk::recorded(&key).unwrap());
+    let public = keys.clone().map(|key| key.public_key().unwrap().unwrap());
+    for (place, key) in keys.iter().enumerate() {
+        for (other, public) in public.iter().enumerate() {
+            assert_eq!(key.is(public), place == other, "{place} {other}");
+        }
+    }
+    // One of a size that is not certified is none of them.
+    let odd = Jwk::recorded(&json!({"kty": "RSA", "n": text(&[0xC5; 257]), "e": "AQAB"})).unwrap();
+    assert!(odd.public_key().unwrap().is_none());
+    assert!(!public.iter().any(|public| odd.is(public)));
+}
+
 fn encoded(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
