@@ -154,24 +154,25 @@ impl AcmeServer {
         let Some(Stored { value: order, bytes }) = self.order(id).map_err(|_| OrderFault::Record)? else { return Ok(()) };
         let OrderState::Processing { csr, certificate } = order.state.clone() else { return Ok(()) };
         let account = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?.value;
-        let (csr, judged) = match judged.filter(|judged| judged.csr.der() == csr) {
-            Some(Judged { csr, approved, role }) => (csr, Some((approved, role))),
-            None => {
-                let csr = CertificateRequest::from_der(&csr).map_err(|_| OrderFault::Record)?;
-                self.check_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
-                (csr, None)
-            }
-        };
         self.check_caa(&order, &account, &self.profile_of(account.organization, &order.role)?).await?;
         // DNS may have taken its time: what the account and the profile are now is what counts.
         let by_now = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?;
         let Stored { value: account, bytes: account_bytes } = by_now;
         let profile = self.profile_of(account.organization, &order.role)?;
         self.check_right(&order, &account, &profile)?;
-        // By the role as it is now. Whether the key may be certified at all is looked at by who issues, each time.
-        let approved = match judged.filter(|(_, role)| Arc::ptr_eq(role, &profile.role)) {
-            Some((approved, _)) => approved,
-            None => self.approve(&csr, &order, &profile)?,
+        // By the role as it is now, and for an account that has not taken the certificate's key for its own meanwhile. Whether the key may be
+        // certified at all is looked at by who issues, each time.
+        let counts = |judged: &Judged| {
+            judged.csr.der() == csr && Arc::ptr_eq(&judged.role, &profile.role) && !account.key.is(judged.csr.public_key())
+        };
+        let (csr, approved) = match judged.filter(counts) {
+            Some(Judged { csr, approved, role: _ }) => (csr, approved),
+            None => {
+                let csr = CertificateRequest::from_der(&csr).map_err(|_| OrderFault::Record)?;
+                self.check_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
+                let approved = self.approve(&csr, &order, &profile)?;
+                (csr, approved)
+            }
         };
         let authority = self.authorities.get(account.organization, profile.role.ca).ok_or(OrderFault::Record)?;
         let change = self.issued(order.clone(), &bytes, certificate)?;

@@ -92,20 +92,24 @@ impl Curve {
 impl Jwk {
     /// Reads a key. Members that say nothing of the key itself are ignored (RFC 7517, 4).
     pub fn read(value: &Value) -> Result<Self, JwkFault> {
-        let key = Self::recorded(value)?;
+        let key = Self::form(value)?;
         key.check()?;
         Ok(key)
     }
 
-    /// Reads a key that was looked at when it was taken, and has been kept since.
-    pub fn recorded(value: &Value) -> Result<Self, JwkFault> {
+    /// The same of a key that was read and checked before it was kept.
+    pub fn kept(text: &str) -> Option<Self> {
+        Self::form(&serde_json::from_str(text).ok()?).ok()
+    }
+
+    fn form(value: &Value) -> Result<Self, JwkFault> {
         let members = value.as_object().ok_or(JwkFault::NoObject)?;
         if members.contains_key("d") {
             return Err(JwkFault::Private);
         }
         let text = |name| members.get(name).and_then(Value::as_str);
-        match text("kty") {
-            Some("RSA") => rsa(members),
+        Ok(match text("kty") {
+            Some("RSA") => rsa(members)?,
             Some("EC") => {
                 let curve = Curve::ALL.into_iter().find(|curve| text("crv") == Some(curve.name())).ok_or(JwkFault::Curve)?;
                 let (x, y) = (bytes(members, "x")?, bytes(members, "y")?);
@@ -113,16 +117,15 @@ impl Jwk {
                 if x.len() != curve.width() || y.len() != curve.width() {
                     return Err(JwkFault::Point(KeyFault::Length));
                 }
-                Ok(Self::Ec { curve, point: [[4].as_slice(), &x, &y].concat().into() })
+                Self::Ec { curve, point: [[4].as_slice(), &x, &y].concat().into() }
             }
             Some("OKP") if text("crv") == Some("Ed25519") => {
-                let key = bytes(members, "x")?.try_into().map_err(|_| JwkFault::Point(KeyFault::Length))?;
-                Ok(Self::Ed25519(key))
+                Self::Ed25519(bytes(members, "x")?.try_into().map_err(|_| JwkFault::Point(KeyFault::Length))?)
             }
-            Some("OKP") => Err(JwkFault::Curve),
-            Some(_) => Err(JwkFault::Type),
-            None => Err(JwkFault::Member("kty")),
-        }
+            Some("OKP") => return Err(JwkFault::Curve),
+            Some(_) => return Err(JwkFault::Type),
+            None => return Err(JwkFault::Member("kty")),
+        })
     }
 
     fn check(&self) -> Result<(), JwkFault> {
