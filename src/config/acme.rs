@@ -1,51 +1,62 @@
 //! `[acme]`: whether there is an ACME server, and what it tells and takes.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, span};
 use crate::acme_server::{Allowance, Allowances, Settings};
 use crate::x509::dns_name::DnsName;
 
 /// The section as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Acme {
+    /// Whether there is one.
     pub enabled: bool,
-    /// The scheme and host under which clients reach it; as each request says it, unless given.
+    /// The scheme and host under which clients reach it, such as `https://ca.example.com`, where it is not what their requests say.
     pub url: Option<String>,
-    /// Whether an account has to be bound to a credential.
+    /// Whether an account has to be bound to a credential of `chancery acme credential create`.
     pub external_account_required: bool,
+    /// The URL of terms that clients must agree to; none unless given.
     pub terms_of_service: Option<String>,
+    /// A URL about the authority; none unless given.
     pub website: Option<String>,
-    /// The names by which CAA records know the authority.
+    /// The names by which CAA records know the authority, such as `["ca.example.com"]`, at most 16; needed where roles have CAA looked at.
+    /// None unless given.
     pub caa_identities: Vec<String>,
     /// How long an order may take.
     pub order_life: String,
-    /// How long a validated name counts.
+    /// How long a name that an account has validated counts as its own.
     pub authorization_life: String,
-    /// How long orders are shown after they were made.
+    /// How long an order is shown after it was made; its certificate stays.
     pub orders_kept: String,
+    /// How much is taken of whom.
     pub limits: Limits,
 }
 
 /// How much is taken of whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
+    /// New accounts of one credential.
     pub accounts_per_credential: PerHour,
+    /// Orders of one account; each counts once for each of its names.
     pub orders_per_account: PerHour,
+    /// Orders of all accounts of one credential; each counts once for each of its names.
     pub orders_per_credential: PerHour,
-    /// Orders for the very same names.
+    /// Orders of one account for the very same names; one that is still open is found again and does not count.
     pub orders_per_names: PerHour,
     /// Failed validations of one name by one account.
     pub failures_per_name: PerHour,
 }
 
 /// So many at once, and so many more in each hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerHour {
+    /// How many at once, 1 to 100000000.
     pub burst: u32,
+    /// How many more in each hour, 1 to 100000000.
     pub per_hour: u32,
 }
 
