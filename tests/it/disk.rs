@@ -233,7 +233,8 @@ fn a_disk_filled_by_somebody_else_leaves_the_reserve_to_revocation_and_crls() {
         story.revoke(place);
     }
     story.appliance.kill();
-    story.appliance = serve(&disk.appliance());
+    let elsewhere = tempfile::NamedTempFile::new().unwrap();
+    story.appliance = serve(&disk.appliance(), elsewhere.path());
     story.client = load::client(&story.appliance);
     assert_eq!(story.sign_until_refused(|| {}), (507, "storage_full".to_owned()));
     for place in 350..400 {
@@ -249,8 +250,9 @@ fn a_disk_filled_by_somebody_else_leaves_the_reserve_to_revocation_and_crls() {
     chancery::audit::verify(&disk.appliance().join("data")).unwrap();
 }
 
-/// Starts it as in production: `chanceryd serve` writes no files beside the data directory, which a full disk would not take.
-fn serve(dir: &Path) -> Appliance {
+/// Starts it as in production: `chanceryd serve` writes no files beside the data directory, which a full disk would not take. Its address
+/// is kept in the other file, for which there is room.
+fn serve(dir: &Path, elsewhere: &Path) -> Appliance {
     let config = dir.join("chancery.toml");
     let text = fs::read_to_string(&config).unwrap();
     let address = text.lines().find_map(|line| line.strip_prefix("listen = ")).unwrap().trim_matches('"').to_owned();
@@ -259,8 +261,9 @@ fn serve(dir: &Path) -> Appliance {
         serving.args(["serve", "--config"]).arg(&config);
         serving.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         *command = serving;
-        // It stands where the file was that is removed before each start, so there is room for it.
-        fs::write(dir.join("listen.addr"), &address).unwrap();
+        // A full disk takes no file, be it one of a line, but still a link to where there is room.
+        fs::write(elsewhere, &address).unwrap();
+        std::os::unix::fs::symlink(elsewhere, dir.join("listen.addr")).unwrap();
     })
 }
 

@@ -273,10 +273,13 @@ impl Worker {
                     let _running = self.thread.enter(self.calls.timeouts.initialise);
                     self.link.recover(epoch, class)
                 };
-                match recovered {
-                    Ok(()) => {}
-                    Err(TokenError::Unavailable(None)) => return Err(TokenError::Unavailable(Some(FailedCall::from(error)))),
-                    Err(other) => return Err(other),
+                if let Err(why) = recovered {
+                    // Also when nothing was tried, because the last login was a moment ago: the token did not answer.
+                    self.link.counters.set_reachable(false);
+                    return Err(match why {
+                        TokenError::Unavailable(None) => TokenError::Unavailable(Some(FailedCall::from(error))),
+                        other => other,
+                    });
                 }
             }
         }
