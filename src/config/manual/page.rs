@@ -53,13 +53,9 @@ impl Source<'_> {
             let path = format!("{}{name}", table.prefix);
             let mut headings = [format!("[{path}]\n"), format!("[[{path}]]\n")].into_iter();
             match headings.find(|heading| self.known(heading).is_some()) {
-                Some(heading) => tables.push(Table {
-                    heading,
-                    prefix: format!("{path}."),
-                    text: text(key),
-                    schema: self.table_of(key),
-                    unless_given,
-                }),
+                Some(heading) => {
+                    tables.push(Table { heading, prefix: format!("{path}."), text: text(key), schema: self.table_of(key), unless_given })
+                }
                 None => self.value(&mut values, name, key, is_required, unless_given),
             }
         }

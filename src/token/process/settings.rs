@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use crate::base::duration::{DurationFault, Span};
 use crate::base::toml_fault;
-use crate::token::engine::{DEFAULT_QUEUE, EngineConfig};
 use crate::token::engine::calls::Timeouts;
 use crate::token::engine::limits::{Budget, LARGEST_BUDGET, LimitConfig};
 use crate::token::engine::pin::{PinFault, PinFile};
+use crate::token::engine::{DEFAULT_QUEUE, EngineConfig};
 
 /// What a worker is to do.
 #[derive(Clone, Debug)]
