@@ -74,11 +74,6 @@ impl World {
         shown["has_private_key"].as_bool().unwrap()
     }
 
-    fn told(&self, action: &str) -> Vec<Value> {
-        let trail = self.appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
-        trail["data"].as_array().unwrap().iter().filter(|entry| entry["action"] == action).cloned().collect()
-    }
-
     fn on_crl(&self, ca: &str, certificate: &Value) -> bool {
         let published = self.appliance.call("POST", &format!("/v1/pki/ca/{ca}/crl"), None).expect(200);
         let serial = certificate["serial_number"].as_str().unwrap().replace(':', "");
@@ -92,11 +87,7 @@ fn id(value: &Value) -> &str {
 
 /// How many keys of subjects a tool we did not write finds in the token.
 fn keys_in_token(appliance: &Appliance) -> usize {
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let mut command = Command::new("pkcs11-tool");
-    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf"));
-    command.args(["--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "chancery-dev", "--login", "--pin", pin.trim()]);
-    let objects = run(command.args(["--list-objects", "--type", "privkey"]));
+    let objects = token_tool(appliance.dir(), &["--list-objects", "--type", "privkey"]);
     objects.lines().filter(|line| line.trim().starts_with("label:      subject:")).count()
 }
 
@@ -141,10 +132,10 @@ fn a_revoked_one_goes_with_its_key_and_stays_on_the_crl() {
         assert!(world.on_crl(&world.ca, &gone), "a revocation is never undone");
         let again = json!({"serial_number": gone["serial_number"]});
         assert_eq!(world.appliance.call("POST", "/v1/pki/revoke", Some(again)).refused(404).0, "not_found");
-        let entry = &world.told("certificate.delete")[0];
+        let entry = &world.appliance.told("certificate.delete")[0];
         assert_eq!((&entry["object"], &entry["severity"], &entry["details"]["reason"]), (&gone["id"], &json!("high"), &json!("revoked")));
         assert_eq!(entry["details"]["key_storage"], role);
-        assert_eq!(world.told("key.destroy").len(), usize::from(role == "token"), "{role}");
+        assert_eq!(world.appliance.told("key.destroy").len(), usize::from(role == "token"), "{role}");
         let events = world.appliance.call("GET", "/v1/events?type=certificate.deleted", None).expect(200);
         assert_eq!((&events["data"][0]["subject"], events["data"].as_array().unwrap().len()), (&gone["id"], 1));
         assert_eq!(world.key(&other), other["private_key"].as_str().unwrap(), "another's key is untouched");
@@ -169,7 +160,7 @@ fn an_expired_one_and_one_from_elsewhere_go_and_come_again() {
     let again = import().expect(201);
     assert_ne!(again["id"], imported["id"]);
     crate::listener::wait_for("the certificate to expire", || world.delete(&brief).status == 204);
-    assert_eq!(world.told("certificate.delete").last().unwrap()["details"]["reason"], "expired");
+    assert_eq!(world.appliance.told("certificate.delete").last().unwrap()["details"]["reason"], "expired");
     assert_eq!(keys_in_token(&world.appliance), 1, "that of the import");
 }
 
@@ -208,7 +199,7 @@ fn deletions_under_a_revoked_authority_neither_fail_its_crl_nor_raise_the_alarm(
         }
         done.store(true, Ordering::Relaxed);
     });
-    assert_eq!(world.told("crl.reject"), Vec::<Value>::new());
+    assert_eq!(world.appliance.told("crl.reject"), Vec::<Value>::new());
     // Also those that went while the last of them was made, and without anybody's asking for another.
     crate::listener::wait_for("a CRL with all of them", || {
         let answer = world.appliance.call_raw(None, "GET", &format!("/v1/pki/ca/{sub}/crl"), None, &["Accept: text/plain"]);
@@ -245,7 +236,7 @@ fn the_key_alone_is_destroyed() {
         assert_eq!(world.destroy_key(&issued).refused(409).0, "no_private_key");
         let path = format!("/v1/pki/certificates/{}/private-key", id(&issued));
         assert_eq!(world.appliance.call("POST", &path, None).refused(409).0, "no_private_key");
-        let entries = world.told("key.destroy");
+        let entries = world.appliance.told("key.destroy");
         assert!(entries.iter().any(|entry| entry["object"] == issued["id"] && entry["severity"] == "high"), "{entries:?}");
     }
     assert_eq!(keys_in_token(&world.appliance), 0);
@@ -267,7 +258,7 @@ fn a_key_that_stays_in_a_renewal_is_that_of_both_and_ends_with_the_last() {
     world.revoke(&first, "superseded");
     assert_eq!(world.delete(&first).status, 204);
     assert_eq!(world.destroy_key(&third).status, 204);
-    assert_eq!((world.has_key(&third), world.told("key.release").len(), world.told("key.destroy").len()), (false, 1, 0));
+    assert_eq!((world.has_key(&third), world.appliance.told("key.release").len(), world.appliance.told("key.destroy").len()), (false, 1, 0));
     assert_eq!((world.key(&second), world.key(&fourth), keys_in_token(&world.appliance)), (key.clone(), key.clone(), 1));
     // The records say the same to a start.
     assert!(world.appliance.stop());
@@ -316,7 +307,7 @@ fn of_many_deletions_at_once_one_is_done() {
     let (done, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
     assert_eq!((done.len(), refused.len()), (3, 57));
     assert!(refused.into_iter().all(|outcome| outcome.unwrap_err().status() == Some(404)));
-    assert_eq!((world.told("certificate.delete").len(), keys_in_token(&world.appliance)), (3, 0));
+    assert_eq!((world.appliance.told("certificate.delete").len(), keys_in_token(&world.appliance)), (3, 0));
 }
 
 #[test]

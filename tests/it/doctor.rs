@@ -61,7 +61,7 @@ impl Bench {
     /// Every object in the token, by a tool we did not write.
     fn objects(&self) -> String {
         let mut command = Command::new("pkcs11-tool");
-        command.env("SOFTHSM2_CONF", self.path("softhsm2.conf")).arg("--module").arg(Shim::real_module());
+        command.env("SOFTHSM2_CONF", self.path("softhsm2.conf")).arg("--module").arg(softhsm());
         run(command.args(["--token-label", "examined", "--login", "--pin", PIN, "--list-objects"]))
     }
 }
@@ -115,7 +115,7 @@ fn a_good_token_is_told_so_and_its_configuration_serves() {
     let (pin, written) = (appliance.path("token.pin").display().to_string(), appliance.path("examined.toml").display().to_string());
     let variable = format!("SOFTHSM2_CONF={}", appliance.path("softhsm2.conf").display());
     let arguments = ["--label", "chancery-dev", "--pin-file", &pin, "--write", &written];
-    let found = examine(&Shim::real_module(), &variable, &arguments).is(0, "good");
+    let found = examine(&softhsm(), &variable, &arguments).is(0, "good");
 
     assert_eq!(found.report["module"]["manufacturer"], "SoftHSM");
     assert_eq!(found.report["token"]["label"], "chancery-dev");
@@ -149,7 +149,7 @@ fn a_good_token_is_told_so_and_its_configuration_serves() {
 
 #[test]
 fn the_report_is_read_by_people_too() {
-    let bench = Bench::new(Shim::real_module());
+    let bench = Bench::new(softhsm());
     let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
     command.args(["doctor", "token", "--slot-list", "--module"]).arg(&bench.module);
     command.arg("--environment").arg(format!("SOFTHSM2_CONF={}", bench.path("softhsm2.conf").display()));
@@ -186,7 +186,7 @@ fn what_is_no_module_or_no_token_is_named() {
     let found = bench.try_out(&[]).is(2, "unusable");
     assert!(found.report["unusable_because"].as_str().unwrap().contains("cannot be loaded"), "{}", found.report);
 
-    let bench = Bench::new(Shim::real_module());
+    let bench = Bench::new(softhsm());
     let found = bench.examine(&["--label", "another"]).is(2, "unusable");
     assert!(found.report["unusable_because"].as_str().unwrap().contains("no token of that label"), "{}", found.report);
     let found = examine(&bench.module, "LD_PRELOAD=/tmp/evil.so", &["--slot-list"]);
@@ -237,7 +237,7 @@ fn a_module_that_cannot_even_begin_is_reported_and_not_suffered() {
 #[test]
 fn a_lesser_token_is_told_what_it_costs() {
     // Without Ed25519, AES-GCM and AES key wrap.
-    let shim = Shim::before(&Shim::real_module(), "lacks 0x1055\nlacks 0x1057\nlacks 0x1087\nlacks 0x210A\n");
+    let shim = Shim::before(&softhsm(), "lacks 0x1055\nlacks 0x1057\nlacks 0x1087\nlacks 0x210A\n");
     let bench = Bench::new(shim.module());
     let found = bench.try_out(&[]).is(1, "lesser");
     assert_eq!(found.trial("generate", Some("ed25519")).0, "lacking");
@@ -252,7 +252,7 @@ fn a_lesser_token_is_told_what_it_costs() {
     assert_eq!(absent, ["CKM_EC_EDWARDS_KEY_PAIR_GEN", "CKM_EDDSA", "CKM_AES_GCM", "CKM_AES_KEY_WRAP_PAD", "CKM_AES_KEY_WRAP_KWP"]);
 
     // And one that makes no key of any authority.
-    let shim = Shim::before(&Shim::real_module(), "lacks 0x1055\nlacks 0x1040\nlacks 0x0\n");
+    let shim = Shim::before(&softhsm(), "lacks 0x1055\nlacks 0x1040\nlacks 0x0\n");
     let bench = Bench::new(shim.module());
     let found = bench.try_out(&[]).is(2, "unusable");
     assert!(found.report["unusable_because"].as_str().unwrap().contains("MechanismInvalid"), "{}", found.report);

@@ -107,13 +107,7 @@ fn thousands_of_cross_signed_cas_are_answered_soon_and_in_little_memory() {
 fn a_serial_number_of_another_authority_is_not_known_to_be_good() {
     let appliance = Appliance::start();
     let one = appliance.root("one", "ec", 256);
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let tool = |arguments: &[&str]| {
-        let mut command = Command::new("pkcs11-tool");
-        command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf"));
-        command.args(["--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "chancery-dev", "--login", "--pin", pin.trim()]);
-        run(command.args(arguments))
-    };
+    let tool = |arguments: &[&str]| token_tool(appliance.dir(), arguments);
     let listed = tool(&["--list-objects", "--type", "privkey"]);
     let key = listed.lines().find_map(|line| line.trim().strip_prefix("ID:")).expect("the authority's key").trim().to_owned();
     let other = appliance.root("other", "ec", 256);

@@ -355,12 +355,8 @@ fn killed_at_any_moment_key_and_certificate_are_both_there_or_neither_is() {
             assert!(here.contains(id), "round {round}: {id} was answered");
         }
         // Every key in the token is a listed certificate's, and every listed certificate has its key there.
-        let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
         let owners = || {
-            let mut command = Command::new("pkcs11-tool");
-            command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf"));
-            command.args(["--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "chancery-dev", "--login", "--pin", pin.trim()]);
-            let objects = run(command.args(["--list-objects", "--type", "privkey"]));
+            let objects = token_tool(appliance.dir(), &["--list-objects", "--type", "privkey"]);
             let owner = |line: &str| line.trim().strip_prefix("label:      subject:").map(str::to_owned);
             let mut owners: Vec<_> = objects.lines().filter_map(owner).collect();
             owners.sort();

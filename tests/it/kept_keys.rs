@@ -14,15 +14,6 @@ use crate::load::{self, Choices};
 
 const KINDS: [(&str, u32); 5] = [("ec", 256), ("ec", 384), ("ec", 521), ("rsa", 2048), ("ed25519", 256)];
 
-/// pkcs11-tool, logged in to the appliance's token.
-fn tool(appliance: &Appliance, arguments: &[&str]) -> String {
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let mut command = Command::new("pkcs11-tool");
-    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf"));
-    command.args(["--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "chancery-dev", "--login", "--pin", pin.trim()]);
-    run(command.args(arguments))
-}
-
 fn openssl(arguments: &[&str], input: &str) -> String {
     use std::io::Write;
     let mut child = Command::new("openssl").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -39,11 +30,6 @@ fn issue(appliance: &Appliance, role: &str) -> Value {
 /// The path of an issued certificate's private key.
 fn key_path(issued: &Value) -> String {
     format!("/v1/pki/certificates/{}/private-key", issued["id"].as_str().unwrap())
-}
-
-fn entries(appliance: &Appliance, action: &str) -> Vec<Value> {
-    let trail = appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
-    trail["data"].as_array().unwrap().iter().filter(|entry| entry["action"] == action).cloned().collect()
 }
 
 #[test]
@@ -82,13 +68,13 @@ fn a_kept_key_is_the_one_that_was_issued_and_is_there_after_a_restart() {
         }
     }
     // Ed25519 keys cannot leave a token, and are wrapped in any case.
-    let listing = tool(&appliance, &["--list-objects", "--type", "privkey"]);
+    let listing = token_tool(appliance.dir(), &["--list-objects", "--type", "privkey"]);
     assert_eq!(listing.matches("label:      subject:cert_").count(), 4, "{listing}");
     assert_eq!(listing.matches("Access:     sensitive, always sensitive, extractable, local").count(), 4, "{listing}");
-    assert_eq!(tool(&appliance, &["--list-objects", "--type", "secrkey"]).matches("label:      seal:chancery").count(), 1);
+    assert_eq!(token_tool(appliance.dir(), &["--list-objects", "--type", "secrkey"]).matches("label:      seal:chancery").count(), 1);
     let health = appliance.call_as(None, "GET", "/healthz", None).expect(200);
     assert!(health.get("key_faults").is_none(), "{health}");
-    let exports = entries(&appliance, "key.export");
+    let exports = appliance.told("key.export");
     assert_eq!(exports.len(), 4 * issued.len());
     assert!(exports.iter().all(|entry| entry["severity"] == "high" && entry["outcome"] == "done" && entry["request_id"].is_string()));
     let first = issued[0].1["id"].as_str().unwrap();
@@ -117,7 +103,7 @@ fn a_key_that_is_not_kept_or_not_for_the_caller_is_refused() {
     }
     let wrong = appliance.call("POST", &key_path(&kept), Some(json!({"private_key_format": "der"}))).refused(400);
     assert_eq!(wrong.1, ["private_key_format"]);
-    let export = entries(&appliance, "key.export");
+    let export = appliance.told("key.export");
     assert_eq!(export.len(), 1, "what was refused gave nothing out");
     // A role says how, only when it says that.
     let change = |body: Value| appliance.call("PATCH", "/v1/pki/roles/kept", Some(body));
@@ -137,18 +123,18 @@ fn a_kept_key_that_the_token_lost_or_that_nobody_knows_is_told_of() {
     let ca = appliance.root("root", "ec", 256);
     appliance.role("kept", &ca, json!({"store_private_keys": true}));
     let (lost, good) = (issue(&appliance, "kept"), issue(&appliance, "kept"));
-    let made = entries(&appliance, "key.generate");
+    let made = appliance.told("key.generate");
     let key = made.iter().find(|entry| entry["object"] == lost["id"]).unwrap()["details"]["key_id"].as_str().unwrap().to_owned();
     assert!(appliance.stop());
-    tool(&appliance, &["--delete-object", "--type", "privkey", "--id", &key]);
+    token_tool(appliance.dir(), &["--delete-object", "--type", "privkey", "--id", &key]);
     let id = "000102030405060708090a0b0c0d0e0f";
-    tool(&appliance, &["--keypairgen", "--key-type", "EC:prime256v1", "--id", id, "--label", "subject:whose"]);
+    token_tool(appliance.dir(), &["--keypairgen", "--key-type", "EC:prime256v1", "--id", id, "--label", "subject:whose"]);
     let again = Appliance::start_in(appliance.dir());
     let health = again.call_as(None, "GET", "/healthz", None).expect(200);
     assert_eq!(health["key_faults"], json!({"missing": 1, "orphaned": 1}));
     assert_eq!(again.call("POST", &key_path(&lost), None).refused(503).0, "key_missing");
     again.call("POST", &key_path(&good), None).expect(200);
-    let findings = entries(&again, "key.finding");
+    let findings = again.told("key.finding");
     let mut owners: Vec<_> = findings.iter().map(|entry| entry["object"].as_str().unwrap().to_owned()).collect();
     owners.sort();
     assert_eq!(owners, [lost["id"].as_str().unwrap(), "whose"]);
@@ -242,13 +228,13 @@ fn killed_at_any_moment_no_key_is_lost_and_none_is_left_behind() {
         };
         // What the worker of the daemon before was in the middle of is destroyed a little later.
         crate::listener::wait_for(&format!("no key without a certificate, round {round}"), || {
-            let listing = tool(&appliance, &["--list-objects", "--type", "privkey"]);
+            let listing = token_tool(appliance.dir(), &["--list-objects", "--type", "privkey"]);
             let owners: Vec<_> = listing.lines().filter_map(|line| line.trim().strip_prefix("label:      subject:")).collect();
             made = owners.len();
             !owners.into_iter().any(stray)
         });
     }
-    let destroyed = entries(&appliance, "key.destroy").len();
+    let destroyed = appliance.told("key.destroy").len();
     println!("{rounds} kills: {checked} kept keys answered and retrieved, {made} in the token, {destroyed} destroyed after a kill");
     assert!(checked > rounds, "there was load");
     assert!(appliance.stop());
@@ -261,7 +247,7 @@ fn keys_of_the_token_that_are_one_too_many_leave_nothing_in_the_trail() {
     let fields = json!({"key_type": "rsa", "key_bits": 3072, "store_private_keys": true, "key_storage": "token"});
     appliance.role("heavy", &ca, fields);
     const ASKED: usize = 60;
-    let before = entries(&appliance, "key.generate").len();
+    let before = appliance.told("key.generate").len();
     let answers: Vec<_> = std::thread::scope(|scope| {
         let asked = || appliance.call("POST", "/v1/pki/issue/heavy", Some(json!({"common_name": "www.example.com"})));
         let asking: Vec<_> = (0..ASKED).map(|_| scope.spawn(asked)).collect();
@@ -270,5 +256,5 @@ fn keys_of_the_token_that_are_one_too_many_leave_nothing_in_the_trail() {
     // Others may have waited too long for the token itself, which is told of.
     let refused = answers.iter().filter(|answer| answer.status == 503 && answer.json()["code"] == "key_generation_busy").count();
     assert!(refused > 0, "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
-    assert_eq!(entries(&appliance, "key.generate").len() - before, ASKED - refused);
+    assert_eq!(appliance.told("key.generate").len() - before, ASKED - refused);
 }

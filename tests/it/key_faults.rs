@@ -8,20 +8,11 @@ use serde_json::{Value, json};
 
 use crate::appliance::{Appliance, run};
 
-/// pkcs11-tool, logged in to the appliance's token.
-fn tool(appliance: &Appliance, arguments: &[&str]) {
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let mut command = Command::new("pkcs11-tool");
-    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf"));
-    command.args(["--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "chancery-dev", "--login", "--pin", pin.trim()]);
-    run(command.args(arguments));
-}
-
 /// The CKA_ID of an authority's key, as the audit trail tells it.
 fn key_of(appliance: &Appliance, ca: &str) -> String {
-    let trail = appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
-    let made = trail["data"].as_array().unwrap().iter().find(|entry| entry["action"] == "key.generate" && entry["object"] == ca);
-    made.unwrap_or_else(|| panic!("{ca}: {trail}"))["details"]["key_id"].as_str().unwrap().to_owned()
+    let made = appliance.told("key.generate");
+    let made = made.iter().find(|entry| entry["object"] == ca).unwrap_or_else(|| panic!("{ca}: {made:?}"));
+    made["details"]["key_id"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -38,12 +29,12 @@ fn keys_that_are_not_as_the_records_say_are_told_of_and_not_used() {
     assert!(appliance.stop());
 
     for id in &ids[..2] {
-        tool(&appliance, &["--delete-object", "--type", "privkey", "--id", id]);
-        tool(&appliance, &["--delete-object", "--type", "pubkey", "--id", id]);
+        token_tool(appliance.dir(), &["--delete-object", "--type", "privkey", "--id", id]);
+        token_tool(appliance.dir(), &["--delete-object", "--type", "pubkey", "--id", id]);
     }
     let orphan = "ca_0123456789abcdef0123456789abcdef";
     for (id, label) in [(ids[1].as_str(), "other"), (&ids[2], "second"), ("0badcafe", orphan)] {
-        tool(&appliance, &["--keypairgen", "--key-type", "EC:prime256v1", "--usage-sign", "--id", id, "--label", label]);
+        token_tool(appliance.dir(), &["--keypairgen", "--key-type", "EC:prime256v1", "--usage-sign", "--id", id, "--label", label]);
     }
 
     let again = Appliance::start_in(appliance.dir());
@@ -58,9 +49,8 @@ fn keys_that_are_not_as_the_records_say_are_told_of_and_not_used() {
     for role in ["missing", "changed", "doubled"] {
         assert_eq!(issue(role).refused(503).0, "key_missing", "{role}");
     }
-    let trail = again.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
-    let findings = trail["data"].as_array().unwrap().iter().filter(|entry| entry["action"] == "key.finding");
-    let mut findings: Vec<(Value, Value)> = findings.map(|entry| (entry["details"]["fault"].clone(), entry["object"].clone())).collect();
+    let findings = again.told("key.finding");
+    let mut findings: Vec<(Value, Value)> = findings.iter().map(|entry| (entry["details"]["fault"].clone(), entry["object"].clone())).collect();
     findings.sort_by_key(|(fault, _)| fault.to_string());
     let wanted = [("ambiguous", doubled.as_str()), ("changed", &changed), ("missing", &missing), ("orphaned", orphan)];
     assert_eq!(findings, wanted.map(|(fault, ca)| (json!(fault), json!(ca))));

@@ -38,7 +38,7 @@ fn a_token_that_is_revoked_while_its_body_is_sent_does_nothing() {
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(appliance.call("DELETE", &format!("/v1/admin/tokens/{id}"), None).status, 204);
     assert_eq!((issue.end(), token.end()), (401, 401));
-    let actions: Vec<_> = audit(&appliance).iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect();
+    let actions: Vec<_> = appliance.trail().iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect();
     let intended = actions.iter().filter(|action| *action == "certificate.intend").count();
     assert_eq!(intended, 1, "the root's own and no other: {actions:?}");
     assert_eq!(actions.iter().filter(|action| *action == "request.refused").count(), 2);
@@ -77,10 +77,10 @@ fn nothing_is_issued_behind_the_revocation_of_its_authority() {
                 }
             });
         }
-        wait_for("a certificate", || audit(&appliance).iter().any(|entry| entry["action"] == "certificate.issue"));
+        wait_for("a certificate", || appliance.trail().iter().any(|entry| entry["action"] == "certificate.issue"));
         appliance.call("POST", &format!("/v1/pki/ca/{root}/revoke"), None).expect(200);
     });
-    let actions: Vec<String> = audit(&appliance).iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect();
+    let actions: Vec<String> = appliance.trail().iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect();
     let revoked = actions.iter().position(|action| action == "ca.revoke").unwrap();
     assert!(actions[..revoked].iter().any(|action| action == "certificate.issue"));
     let late = actions[revoked..].iter().filter(|action| matches!(action.as_str(), "certificate.issue" | "ca.create")).count();
@@ -106,7 +106,7 @@ fn a_change_is_finished_when_its_client_has_gone() {
         std::thread::sleep(Duration::from_millis(50));
         // The revocation may come between these two.
         let status = appliance.call_as(Some(secret), "GET", "/v1/pki/roles", None).status;
-        let is_audited = audit(&appliance).iter().any(|entry| entry["action"] == "token.revoke" && entry["object"] == id);
+        let is_audited = appliance.trail().iter().any(|entry| entry["action"] == "token.revoke" && entry["object"] == id);
         assert!(status == 200 || is_audited, "token {i}: refused, and the log knows of no revocation");
         if is_audited {
             // It is in the log an instant before it is in the memory that callers are looked up in, and that is listed.
@@ -125,7 +125,7 @@ fn a_refusal_tells_which_role_it_was_about() {
     appliance.role("web", &ca, json!({}));
     appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.net"}))).refused(400);
     appliance.call_as(None, "POST", "/v1/pki/issue/secret-name", None).refused(401);
-    let entries = audit(&appliance);
+    let entries = appliance.trail();
     let paths: Vec<_> =
         entries.iter().filter(|e| e["action"] == "request.refused").map(|e| e["details"]["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["/v1/pki/issue/web", "/v1/pki/issue/{role}"]);
@@ -239,18 +239,6 @@ fn nobody_else_can_read_what_it_writes() {
     let mut open = Vec::new();
     look(appliance.dir(), &mut open);
     assert!(open.is_empty(), "{open:?}");
-}
-
-fn audit(appliance: &Appliance) -> Vec<Value> {
-    let (mut entries, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page = appliance.call("GET", &format!("/v1/admin/audit?limit=1000{cursor}"), None).expect(200);
-        entries.extend(page["data"].as_array().unwrap().iter().cloned());
-        match page["cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return entries,
-        }
-    }
 }
 
 /// A request whose body stops half-way until it is told to end.

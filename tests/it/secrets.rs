@@ -20,11 +20,6 @@ fn get(appliance: &Appliance, path: &str) -> Answer {
     appliance.call("GET", &format!("/v1/secrets/{path}"), None)
 }
 
-fn entries(appliance: &Appliance, action: &str) -> Vec<Value> {
-    let trail = appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200);
-    trail["data"].as_array().unwrap().iter().filter(|entry| entry["action"] == action).cloned().collect()
-}
-
 #[test]
 fn a_secret_has_versions_and_the_last_ten_are_kept() {
     let dir = tempfile::tempdir().unwrap();
@@ -57,10 +52,10 @@ fn a_secret_has_versions_and_the_last_ten_are_kept() {
     // What comes after it begins anew.
     assert_eq!(put(&appliance, path, json!({"value": "again", "expected_version": 0})).expect(201)["version"], 1);
     assert_eq!(get(&appliance, &format!("{path}?version=12")).refused(404).0, "not_found");
-    let reads = entries(&appliance, "secret.read");
+    let reads = appliance.told("secret.read");
     assert_eq!(reads.len(), 12, "every value that was given out, and nothing else");
     assert!(reads.iter().all(|entry| entry["severity"] == "high" && entry["object"] == path), "{reads:?}");
-    assert_eq!((entries(&appliance, "secret.write").len(), entries(&appliance, "secret.delete").len()), (13, 1));
+    assert_eq!((appliance.told("secret.write").len(), appliance.told("secret.delete").len()), (13, 1));
 }
 
 #[test]
@@ -75,9 +70,9 @@ fn what_is_wrong_with_a_secret_is_all_said() {
     assert_eq!(get(&appliance, "a").expect(200)["value"], longest);
     assert_eq!(get(&appliance, "a?version=1&metadata_only=true").refused(400).1, ["version"]);
     assert_eq!(get(&appliance, "a?metadata_only=yes").refused(400).1, ["metadata_only"]);
-    let before = entries(&appliance, "secret.read").len();
+    let before = appliance.told("secret.read").len();
     assert!(get(&appliance, "a?metadata_only=true").expect(200).get("value").is_none());
-    assert_eq!(entries(&appliance, "secret.read").len(), before);
+    assert_eq!(appliance.told("secret.read").len(), before);
 }
 
 #[test]

@@ -216,17 +216,13 @@ fn the_key_of_an_authority_gets_no_certificate() {
     let (subject, key) = (DistinguishedName::common_name("www.example.com").unwrap(), certificate.public_key().unwrap());
     let info = RequestDraft { subject: &subject, public_key: &key, alt_names: &[] }.to_info();
     requester.write("info", &info);
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let tool = |arguments: &[&str]| {
-        let mut command =
-            requester.command("pkcs11-tool", &["--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "chancery-dev"]);
-        run(command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).args(["--login", "--pin", pin.trim()]).args(arguments))
-    };
+    let tool = |arguments: &[&str]| token_tool(appliance.dir(), arguments);
     let listed = tool(&["--list-objects", "--type", "privkey"]);
     // The listener's key may be there as well; it is not RSA.
     let of_ca = listed.split("Private Key Object").find(|object| object.contains("RSA")).unwrap_or_else(|| panic!("{listed}"));
     let id = of_ca.lines().find_map(|line| line.trim().strip_prefix("ID:")).unwrap().trim();
-    tool(&["--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", id, "--input-file", "info", "--output-file", "signature"]);
+    let [input, output] = ["info", "signature"].map(|name| requester.path(name).display().to_string());
+    tool(&["--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", id, "--input-file", &input, "--output-file", &output]);
     let signature = std::fs::read(requester.path("signature")).unwrap();
     let csr = signed::assemble(&info, SignatureAlgorithm::RsaPkcs1(Hash::Sha256), &signature).unwrap();
     let csr = pem::encode(Label::CertificateRequest, &csr);

@@ -44,12 +44,6 @@ impl World {
         self.appliance.call("GET", path, None).expect(200)
     }
 
-    /// The entries of the audit trail that tell of this deed.
-    fn told(&self, action: &str) -> Vec<Value> {
-        let trail = self.get("/v1/admin/audit?limit=1000");
-        trail["data"].as_array().expect("a list").iter().filter(|entry| entry["action"] == action).cloned().collect()
-    }
-
     /// Every item of a list, page by page.
     fn all(&self, path: &str) -> Vec<Value> {
         let separator = if path.contains('?') { '&' } else { '?' };

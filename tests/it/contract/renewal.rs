@@ -54,7 +54,7 @@ fn renewing_answers_a_new_certificate_and_its_key() {
     assert_eq!((&was["renewed_by"], &is["renewed_from"]), (&renewed["id"], &old["id"]));
     assert_eq!((was.get("renewed_from"), is.get("renewed_by")), (None, None));
     assert_eq!(was["is_revoked"], false, "the old one stays valid");
-    let issued = world.told("certificate.issue");
+    let issued = world.appliance.told("certificate.issue");
     let last = issued.last().unwrap();
     assert_eq!((&last["object"], &last["details"]["renewed_from"]), (&renewed["id"], &old["id"]));
 
@@ -179,7 +179,7 @@ fn a_renewal_that_comes_to_nothing_is_told() {
         assert_eq!((&event["data"]["ca_id"], &event["data"]["common_name"]), (&json!(world.issuing), &json!("www.svc.cluster.local")));
         assert_eq!(event["data"]["not_after"], old["not_after"]);
     }
-    let told: Vec<_> = world.told("certificate.renewal_fail").iter().map(|entry| entry["details"]["fault"].clone()).collect();
+    let told: Vec<_> = world.appliance.told("certificate.renewal_fail").iter().map(|entry| entry["details"]["fault"].clone()).collect();
     assert_eq!(told, faults, "it stands in the audit trail as well");
     // With an idempotency key it may be asked for again once it can be granted.
     let admin = world.appliance.admin_token();

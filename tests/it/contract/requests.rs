@@ -126,8 +126,8 @@ fn a_request_is_imported_reviewed_approved_and_signed() {
     let certificate = world.get(&format!("/v1/pki/certificates/{}", text(&issued["id"])));
     assert_eq!((&certificate["csr_id"], &certificate["role"]), (&json!(id), &json!("")));
 
-    let trail = world.get("/v1/admin/audit?limit=1000");
-    let told = trail["data"].as_array().unwrap().iter().filter(|entry| entry.to_string().contains(id));
+    let trail = world.appliance.trail();
+    let told = trail.iter().filter(|entry| entry.to_string().contains(id));
     let told: Vec<_> = told.map(|entry| text(&entry["action"]).to_owned()).collect();
     assert_eq!(told, ["csr.import", "csr.approve", "certificate.intend", "certificate.issue"]);
 }
@@ -392,27 +392,12 @@ fn a_deleted_request_is_gone_and_its_certificate_is_not() {
         assert!(world.listed(status).is_empty(), "{status}");
     }
     world.get(&format!("/v1/pki/certificates/{}", text(&signed["id"])));
-    let entries = world.told("csr.delete");
+    let entries = world.appliance.told("csr.delete");
     assert_eq!(entries.len(), 3);
-    let key = text(&world.told("key.destroy")[0]["details"]["key_id"]).to_owned();
-    let objects = token_objects(&world.appliance);
+    let key = text(&world.appliance.told("key.destroy")[0]["details"]["key_id"]).to_owned();
+    let objects = token_tool(world.appliance.dir(), &["--list-objects"]);
     assert!(!objects.contains(&key), "the key of the request that was not signed is in the token still: {objects}");
     assert!(objects.contains("ID:"), "the keys of the authorities are: {objects}");
-}
-
-/// What a tool we did not write sees in the token.
-fn token_objects(appliance: &Appliance) -> String {
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let mut command = std::process::Command::new("pkcs11-tool");
-    command.args(["--module", "/usr/lib/softhsm/libsofthsm2.so", "--login", "--pin", pin.trim(), "--list-objects"]);
-    let objects = crate::appliance::run(command.env("SOFTHSM2_CONF", softhsm_configuration(appliance)));
-    objects.lines().map(|line| format!("{}\n", line.trim())).collect()
-}
-
-fn softhsm_configuration(appliance: &Appliance) -> String {
-    let worker = std::fs::read_to_string(appliance.path("token.toml")).unwrap();
-    let line = worker.lines().find(|line| line.starts_with("SOFTHSM2_CONF")).unwrap();
-    line.split('"').nth(1).unwrap().to_owned()
 }
 
 #[test]

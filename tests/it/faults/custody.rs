@@ -107,11 +107,7 @@ impl Custody {
 
     /// The private and the secret keys of the token, asked past the shim.
     fn objects(&self) -> (usize, usize) {
-        let dir = self.scratch.path().join("appliance");
-        let pin = std::fs::read_to_string(dir.join("token.pin")).unwrap();
-        let mut command = Command::new("pkcs11-tool");
-        command.env("SOFTHSM2_CONF", dir.join("softhsm2.conf")).arg("--module").arg(Shim::real_module());
-        let listing = run(command.args(["--login", "--pin", pin.trim(), "--list-objects"]));
+        let listing = token_tool(&self.scratch.path().join("appliance"), &["--list-objects"]);
         (listing.matches("Private Key Object").count(), listing.matches("Secret Key Object").count())
     }
 

@@ -67,9 +67,5 @@ fn a_key_pair_that_failed_after_it_was_made_leaves_nothing_behind() {
 
 /// How many private keys the token holds, asked past the shim.
 fn private_keys(appliance: &Appliance) -> usize {
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let mut command = Command::new("pkcs11-tool");
-    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).arg("--module").arg(Shim::real_module());
-    command.args(["--login", "--pin", pin.trim(), "--list-objects", "--type", "privkey"]);
-    run(&mut command).matches("Private Key Object").count()
+    token_tool(appliance.dir(), &["--list-objects", "--type", "privkey"]).matches("Private Key Object").count()
 }

@@ -71,11 +71,7 @@ fn a_worker_that_comes_after_a_refused_pin_does_not_send_it_again() {
     assert_eq!(shim.calls("C_Login") - tried, 1, "{}", shim.last_calls(30));
 
     // Another PIN is another matter: the administrator's, who has mended the file.
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let mut change = Command::new("pkcs11-tool");
-    change.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).arg("--module").arg(Shim::real_module());
-    change.args(["--login", "--pin", pin.trim(), "--change-pin", "--new-pin", "another-pin"]);
-    run(&mut change);
+    token_tool(appliance.dir(), &["--change-pin", "--new-pin", "another-pin"]);
     std::fs::write(appliance.path("token.pin"), "another-pin\n").unwrap();
     shim.set("");
     end_worker();

@@ -9,8 +9,6 @@ use crate::appliance::run;
 
 /// The functions the shim wraps, in the order of its counts.
 const LIST: &str = include_str!("../../shim/rules.h");
-const MODULES: [&str; 2] = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
-
 /// A PKCS#11 module that fails as it is told.
 pub struct Shim {
     dir: TempDir,
@@ -19,7 +17,7 @@ pub struct Shim {
 impl Shim {
     /// In front of SoftHSM2.
     pub fn new() -> Self {
-        Self::before(&Self::real_module(), "")
+        Self::before(&softhsm(), "")
     }
 
     /// In front of another module, with further lines for its configuration.
@@ -39,10 +37,6 @@ impl Shim {
         compiler.args([sources.join("shim.c"), sources.join("rules.c")]).arg("-o").arg(shim.module());
         run(&mut compiler);
         shim
-    }
-
-    pub fn real_module() -> PathBuf {
-        MODULES.iter().map(PathBuf::from).find(|path| path.exists()).expect("SoftHSM2 is installed")
     }
 
     /// What a PKCS#11 program loads.

@@ -44,7 +44,7 @@ fn guessing_is_answered_ever_later_and_the_owner_never() {
     // A slow machine may let a wait pass within a round, and then the next is longer sooner.
     assert!(waits.is_sorted() && waits[0] == 1 && waits[3] == 8, "{waits:?}");
 
-    let entries = audit(&appliance);
+    let entries = appliance.trail();
     let told: Vec<_> = entries.iter().filter(|entry| entry["action"] == "source.lock_out").collect();
     assert!((4..=16).contains(&told.len()), "one for each wait: {told:?}");
     for entry in &told {

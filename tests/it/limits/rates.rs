@@ -56,7 +56,7 @@ fn a_caller_that_asks_too_much_waits_and_no_other() {
     let (answered, _) = until_refused(500, || appliance.call_as(Some(&signer), "POST", "/v1/pki/roles", Some(json!({}))));
     assert!((2..=2 + begun.elapsed().as_secs() / 15 + 1).contains(&(answered as u64)), "{answered}");
 
-    let told: Vec<_> = audit(&appliance)
+    let told: Vec<_> = appliance.trail()
         .into_iter()
         .filter(|entry| entry["outcome"] == "refused: rate_limited")
         .map(|entry| entry["actor"].clone())

@@ -20,7 +20,7 @@ fn no_refused_write_of_a_known_caller_is_missing_from_the_trail() {
         command.args([&url, "--output", "/dev/null"]);
     }
     run(&mut command);
-    let entries = audit(&appliance);
+    let entries = appliance.trail();
     let refused: Vec<_> = entries.iter().filter(|entry| entry["action"] == "request.refused").collect();
     assert_eq!(refused.len(), MANY);
     for entry in refused {
@@ -36,7 +36,7 @@ fn every_entry_of_a_request_says_where_it_came_from() {
     appliance.role("web", &ca, json!({}));
     appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.com"}))).expect(201);
     appliance.call_as(None, "POST", "/v1/pki/issue/web", None).refused(401);
-    for entry in audit(&appliance) {
+    for entry in appliance.trail() {
         let peer = entry["details"]["peer"].as_str().unwrap_or_default();
         assert_eq!(peer.starts_with("127.0.0.1:"), entry["request_id"].is_string(), "{entry}");
     }

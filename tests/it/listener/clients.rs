@@ -79,7 +79,7 @@ fn a_certificate_stands_for_the_token_of_its_key() {
     assert_eq!(connection.try_get("/v1/pki/roles", &header("chy_unknown")).unwrap().0, 401);
 
     // The trail says who, from where, and by which certificate.
-    let entries = audit(&appliance);
+    let entries = appliance.trail();
     let refused = entries.iter().find(|entry| entry["outcome"] == "refused: forbidden").unwrap();
     assert_eq!(refused["actor"], format!("{} (an agent)", made["id"].as_str().unwrap()));
     let sha256 = files

@@ -72,10 +72,6 @@ pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-pub fn audit(appliance: &Appliance) -> Vec<Value> {
-    appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200)["data"].as_array().unwrap().clone()
-}
-
 /// One TLS connection, held open by openssl, over which requests go one after the other.
 struct Line {
     client: Child,

@@ -39,7 +39,7 @@ fn it_is_issued_the_one_way_kept_and_renewed_when_it_is_revoked_or_its_names_cha
     // It is in the inventory and in the trail like every certificate.
     let listed = appliance.call("GET", "/v1/pki/certificates", None).expect(200);
     assert_eq!((listed["data"].as_array().unwrap().len(), &listed["data"][0]["issuer_ca_id"]), (1, &json!(ca)));
-    let issued = audit(&appliance).into_iter().filter(|entry| entry["action"] == "certificate.issue").collect::<Vec<_>>();
+    let issued = appliance.trail().into_iter().filter(|entry| entry["action"] == "certificate.issue").collect::<Vec<_>>();
     assert_eq!((issued.len(), &issued[0]["actor"], &issued[0]["details"]["role"]), (1, &json!("system"), &json!("[tls]")));
 
     let first = serial(&appliance);

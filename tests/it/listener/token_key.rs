@@ -18,13 +18,7 @@ fn with_key(dir: &Path, key_type: &str) -> Appliance {
 /// Whether the token's public key of the listener's id is the one in this certificate, by a tool that is not ours.
 fn token_has_key_of(appliance: &Appliance, pem: &str) -> bool {
     let id = std::fs::read_to_string(appliance.path("data/tls/listener.key-id")).unwrap();
-    let modules = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
-    let module = modules.into_iter().find(|path| Path::new(path).exists()).unwrap();
-    let tool = |arguments: &[&str]| {
-        let mut command = Command::new("pkcs11-tool");
-        command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).args(["--module", module, "--token-label", "chancery-dev"]);
-        run(command.args(arguments))
-    };
+    let tool = |arguments: &[&str]| run(token_tool::without_login(appliance.dir()).args(arguments));
     let directory = tempfile::tempdir().unwrap();
     let wanted = directory.path().join("shown.pub");
     std::fs::write(&wanted, format!("{}\n", inspect(pem, &["-pubkey"]))).unwrap();

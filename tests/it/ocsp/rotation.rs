@@ -11,17 +11,8 @@ use crate::faults::shim::Shim;
 
 /// The audit trail's entries of an action, with the key they are about.
 fn keys(appliance: &Appliance, action: &str, role: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let page = appliance.call("GET", &format!("/v1/admin/audit?limit=1000{cursor}"), None).expect(200);
-        let entries = page["data"].as_array().unwrap().iter().filter(|entry| entry["action"] == action && entry["details"]["role"] == role);
-        found.extend(entries.map(|entry| entry["details"]["key_id"].as_str().unwrap_or_default().to_owned()));
-        match page["cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return found,
-        }
-    }
+    let entries = appliance.told(action).into_iter().filter(|entry| entry["details"]["role"] == role);
+    entries.map(|entry| entry["details"]["key_id"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
@@ -147,10 +138,7 @@ fn a_kill_leaves_no_half_made_responder() {
 
 /// The responders' key pairs in the token, of all authorities, as pkcs11-tool lists them.
 fn pairs(appliance: &Appliance) -> (usize, usize) {
-    let pin = std::fs::read_to_string(appliance.path("token.pin")).unwrap();
-    let mut command = Command::new("pkcs11-tool");
-    command.env("SOFTHSM2_CONF", appliance.path("softhsm2.conf")).arg("--module").arg(Shim::real_module());
-    let listed = run(command.args(["--token-label", "chancery-dev", "--login", "--pin", pin.trim(), "--list-objects"]));
+    let listed = token_tool(appliance.dir(), &["--list-objects"]);
     let count = |kind: &str| {
         let objects = listed.split(" Key Object").collect::<Vec<_>>();
         objects
