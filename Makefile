@@ -16,6 +16,8 @@ FAULT_SECONDS ?= 10
 FAULT_ISSUES ?= 5000
 # How often `make powercut-test` cuts the power.
 ROUNDS ?= 10
+# Which of README's two commands `make newcomer-test` tries.
+COMMANDS ?= run test
 # A newer snapshot of the RustSec advisories as a .tar.gz, which `make advisories` takes into the tree.
 ADVISORY_DB ?=
 
@@ -24,6 +26,7 @@ export PATH := $(CURDIR)/target/venv/bin:$(PATH):$(HOME)/.cargo/bin
 
 ifdef CI
 export CARGO_TERM_COLOR := never
+export NEXTEST_PROFILE := ci
 endif
 
 # The versions of the tools that are installed when they are missing.
@@ -35,7 +38,7 @@ AUDITABLE := cargo-auditable@0.7.7
 DEB := cargo-deb@3.8.0
 
 .PHONY: help run deps test deps-test lint fuzz crash faults portability slow-attacks testssl bench check deps-check dependencies advisories \
-	deb deps-deb lintian piuparts install-test install-test-dev powercut-test newer reproduce
+	deb deps-deb lintian piuparts install-test install-test-dev powercut-test newer reproduce newcomer-test
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -56,7 +59,7 @@ deps-test: deps ## install what the tests need and the machine has not
 	@packaging/install-missing.sh c++:g++ pkcs11-tool:opensc certtool:gnutls-bin strace systemd-analyze:systemd unshare:util-linux \
 		/usr/include/p11-kit-1/p11-kit/pkcs11.h:libp11-kit-dev certutil:libnss3-tools module=ensurepip:python3-venv \
 		ocsptool:gnutls-bin /usr/sbin/nginx:nginx-light /usr/sbin/named:bind9 nsupdate:bind9-dnsutils \
-		lego dehydrated uacme acme-tiny caddy
+		lego dehydrated uacme acme-tiny caddy /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1:libfaketime
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked $(NEXTEST)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked $(FUZZ)
 	@$(MAKE) --silent --no-print-directory target/venv/installed
@@ -76,10 +79,10 @@ fuzz: deps-test ## run every fuzz target FUZZ_RUNS times
 	@RUNS=$(FUZZ_RUNS) tests/fuzz/run
 
 crash: deps-test ## kill the daemon CRASH_ROUNDS times while it issues, and look for what was lost
-	CHANCERY_CRASH_ROUNDS=$(CRASH_ROUNDS) cargo nextest run --locked --cargo-profile release --profile crash --test it crash::
+	CHANCERY_CRASH_ROUNDS=$(CRASH_ROUNDS) cargo nextest run --locked --cargo-profile release --profile crash --test it -E 'test(/^crash::/)'
 
 faults: deps-test ## make the token's module fail in every way for FAULT_SECONDS each, and crash and hang under FAULT_ISSUES issues
-	CHANCERY_FAULT_SECONDS=$(FAULT_SECONDS) CHANCERY_FAULT_ISSUES=$(FAULT_ISSUES) cargo nextest run --locked --profile faults --test it faults::
+	CHANCERY_FAULT_SECONDS=$(FAULT_SECONDS) CHANCERY_FAULT_ISSUES=$(FAULT_ISSUES) cargo nextest run --locked --profile faults --test it -E 'test(/^faults::/)'
 
 portability: deps-test ## build Kryoptic's PKCS#11 module and run the token's tests over it, and NSS behind p11-kit's proxy
 	@packaging/install-missing.sh /usr/include/openssl/ssl.h:libssl-dev /usr/lib/llvm-14/lib/libclang.so:libclang-14-dev \
@@ -149,3 +152,7 @@ powercut-test: deb ## cut the power of a virtual machine that issues, ROUNDS tim
 
 reproduce: deb ## build the packages once more, elsewhere, and compare
 	packaging/reproduce.sh target/debian
+
+newcomer-test: ## README's two commands on a bare Debian 12: COMMANDS, for hours; takes root
+	@packaging/install-missing.sh git mmdebstrap unshare:util-linux
+	packaging/newcomer-test.sh $(COMMANDS)

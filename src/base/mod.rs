@@ -1,4 +1,4 @@
-//! What every other module may lean on: time, ids, durations, secrets, pages, texts, keys of names, and buckets that limit rates. No I/O but the clock and the random source.
+//! What every other module may lean on: time, ids, durations, secrets, pages, texts, keys of names, turns, and buckets that limit rates. No I/O but the clock and the random source.
 
 pub mod bucket;
 pub mod clock;
@@ -11,4 +11,5 @@ pub mod secret;
 pub mod tenant;
 pub mod text;
 pub mod toml_fault;
+pub mod turns;
 pub mod wiping;

@@ -59,7 +59,7 @@ pub enum CreateError {
 impl CreateError {
     /// Whether the authority may have become durable although its making failed.
     fn is_in_doubt(&self) -> bool {
-        matches!(self, Self::Commit(CommitError::Failed | CommitError::Closed))
+        matches!(self, Self::Commit(error) if error.is_in_doubt())
     }
 }
 
@@ -115,33 +115,23 @@ impl Creator {
             Err(error @ (TokenError::Busy { .. } | TokenError::KeyExists(_))) => return Err(error.into()),
             // A module that ended its process or did not return may have made the key all the same.
             Err(error) => {
-                let error = CreateError::from(error);
-                self.destroy_unless_recorded(&token, key_id, &error).await;
-                return Err(error);
+                destroy(&token, key_id).await;
+                return Err(error.into());
             }
         };
         let key = KeyRef { token: token.name(), id: key_id, public: generated.public };
         match self.certify(id, &key, &request, parent, (now, not_after), caller).await {
             Ok(authority) => Ok(self.authorities.insert(authority)),
-            // It may be in the journal all the same, and then the next start needs its key.
+            // It may be in the journal all the same, and then the next start needs its key: an authority without it would be lost for good,
+            // and a key without an authority harms nobody.
             Err(error) if error.is_in_doubt() => {
                 tracing::error!(ca = %id, key = %key_id, "whether the authority was stored is not known; its key is kept");
                 Err(error)
             }
             Err(error) => {
-                self.destroy_unless_recorded(&token, key_id, &error).await;
+                destroy(&token, key_id).await;
                 Err(error)
             }
-        }
-    }
-
-    /// Destroys the key of an authority that was not made. When it is not known whether the record was written, the key
-    /// stays: an authority without its key would be lost for good, and a key without an authority harms nobody.
-    async fn destroy_unless_recorded(&self, token: &Token, key: KeyId, error: &CreateError) {
-        if matches!(error, CreateError::Commit(CommitError::Failed | CommitError::Closed)) {
-            tracing::warn!(%key, "it is not known whether an authority was recorded; its key is kept");
-        } else if let Err(left) = token.destroy(key).await {
-            tracing::warn!(%key, error = %left, "a key without an authority was left in the token");
         }
     }
 
@@ -305,5 +295,12 @@ impl Creator {
             }
             Err(error) => Err(CreateError::Commit(error)),
         }
+    }
+}
+
+/// Destroys the key of an authority that was not made.
+async fn destroy(token: &Token, key: KeyId) {
+    if let Err(left) = token.destroy(key).await {
+        tracing::warn!(%key, error = %left, "a key without an authority was left in the token");
     }
 }

@@ -104,7 +104,7 @@ pub enum IssueError {
 impl IssueError {
     /// Whether the certificate may have become durable although its making failed.
     fn is_in_doubt(&self) -> bool {
-        matches!(self, Self::Commit(CommitError::Failed | CommitError::Closed))
+        matches!(self, Self::Commit(error) if error.is_in_doubt())
     }
 }
 

@@ -171,8 +171,9 @@ impl Importer {
         let outcome = self.commit(&stored, (&certificate, part), &chain, kept.as_ref(), caller).await;
         match (&outcome, kept) {
             // It may be in the journal all the same: then the next start keeps the key, and destroys it otherwise.
-            (Err(ImportError::Commit(CommitError::Failed | CommitError::Closed)), _) | (Ok(()), _) | (Err(_), None) => {}
+            (Err(ImportError::Commit(error)), Some(_)) if error.is_in_doubt() => {}
             (Err(_), Some(kept)) => self.kept.discard(kept).await,
+            (Ok(()), _) | (Err(_), None) => {}
         }
         outcome.map(|()| Imported { certificate: stored, warnings })
     }

@@ -9,14 +9,13 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
-
 use crate::access::{Caller, Scope};
 use crate::audit::{self, Action, Field, Ledger};
 use crate::base::clock::{Clock, from_seconds, rfc3339};
 use crate::base::duration::Span;
 use crate::base::id::{CaId, CertId, OrgId};
 use crate::base::secret::SecretString;
+use crate::base::turns::Turns;
 use crate::ca::{Authorities, Authority, IssueError, Issued, Issuer, KeyOrder, Order, SubjectKeyError, SubjectKeys};
 use crate::inventory::{
     self, Certificates, InventoryError, KeptKeyError, KeptKeys, KeyOrigin, KeyOwner, StoredCertificate, revocation_key,
@@ -118,7 +117,7 @@ pub struct Renewer {
     ledger: Ledger,
     clock: Clock,
     /// One renewal with a kept key at a time, so that the token does not sign what would be thrown away. By the first byte of the key's hash.
-    busy: Arc<[Mutex<()>; 64]>,
+    turns: Arc<Turns>,
 }
 
 /// The key the new certificate is for.
@@ -141,8 +140,7 @@ impl Renewer {
         ledger: Ledger,
         clock: Clock,
     ) -> Self {
-        let busy = Arc::new(std::array::from_fn(|_| Mutex::new(())));
-        Self { issuer, authorities, certificates, subject_keys, kept, ledger, clock, busy }
+        Self { issuer, authorities, certificates, subject_keys, kept, ledger, clock, turns: Arc::default() }
     }
 
     /// Renews one certificate, or tells why it was not.
@@ -205,8 +203,7 @@ impl Renewer {
         let mut change = Change::new(Class::Normal).expect_absent(Table::Revocations, &revocation_key(old.ca, &old.serial));
         let _alone = if public_key.spki_sha256() == old_hash {
             let [first, ..] = old_hash;
-            let [any, ..] = &*self.busy;
-            let alone = self.busy.get(usize::from(first) % self.busy.len()).unwrap_or(any).lock().await;
+            let alone = self.turns.of(first).await;
             change = self.kept.share(change, old.id, id)?;
             Some(alone)
         } else {

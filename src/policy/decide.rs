@@ -9,6 +9,7 @@ use super::{ApprovalPolicy, BACKDATE, Fault, MOST_NAMES, Policy, Violation, Warn
 use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
 use crate::x509::algorithm::KeyType;
+use crate::x509::csr::CertificateRequest;
 use crate::x509::dns_name::DnsName;
 use crate::x509::extension::{ExtendedKeyUsage, KeyUsage, RevocationNotice};
 use crate::x509::name::{AttributeType, DistinguishedName};
@@ -42,6 +43,31 @@ pub struct Request {
     pub asks_for_ca: bool,
     /// What the request carries and no role can grant.
     pub left_out: Vec<Warning>,
+}
+
+impl Request {
+    /// What a CSR asks for, from the field `csr_pem`, under these names: its own, or those that replace them.
+    pub fn of_csr(
+        csr: &CertificateRequest,
+        source: Source,
+        names: Vec<(String, RequestedName)>,
+        ttl: Option<Span>,
+        left_out: Vec<Warning>,
+    ) -> Self {
+        Self {
+            source,
+            common_names: csr.subject().common_names(),
+            common_name_field: "csr_pem",
+            names,
+            key_type: csr.public_key().key_type(),
+            key_field: "csr_pem",
+            ttl,
+            key_usage: csr.key_usage(),
+            key_purposes: csr.extended_key_usage().to_vec(),
+            asks_for_ca: csr.asks_for_ca(),
+            left_out,
+        }
+    }
 }
 
 /// The content of a certificate that a policy has approved. Made by [`decide`] and [`decide_approved`] alone.

@@ -5,7 +5,6 @@ use crate::access::Caller;
 use crate::audit::Action;
 use crate::base::id::CsrId;
 use crate::inventory::{KeptKey, KeyOwner};
-use crate::storage::CommitError;
 use crate::x509::csr::{CertificateRequest, RequestDraft};
 use crate::x509::signed;
 
@@ -22,7 +21,7 @@ impl Requests {
                 Ok(request)
             }
             // It may be in the journal all the same: then the next start keeps the key, and destroys it otherwise.
-            Err(error @ RequestError::Commit(CommitError::Failed | CommitError::Closed)) => Err(error),
+            Err(RequestError::Commit(error)) if error.is_in_doubt() => Err(RequestError::Commit(error)),
             Err(error) => {
                 self.kept.discard(key).await;
                 Err(error)

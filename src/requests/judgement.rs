@@ -20,19 +20,7 @@ pub fn judge(
         Some(names) => (Source::Csr, names),
         None => (Source::Fields, csr.names().iter().map(|name| ("csr_pem".to_owned(), name.clone())).collect()),
     };
-    let request = Request {
-        source,
-        common_names: csr.subject().common_names(),
-        common_name_field: "csr_pem",
-        names,
-        key_type: csr.public_key().key_type(),
-        key_field: "csr_pem",
-        ttl,
-        key_usage: csr.key_usage(),
-        key_purposes: csr.extended_key_usage().to_vec(),
-        asks_for_ca: csr.asks_for_ca(),
-        left_out: left_out(csr),
-    };
+    let request = Request::of_csr(csr, source, names, ttl, left_out(csr));
     policy::decide_approved(&ApprovalPolicy::DEFAULT, request, &subject(csr), now)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::MutexGuard;
 
 use super::judgement::judge;
 use super::pending::Pending;
@@ -13,6 +13,7 @@ use crate::access::{self, Caller};
 use crate::audit::{self, Action, Entry, Field, Ledger};
 use crate::base::clock::{Clock, from_seconds};
 use crate::base::id::{CsrId, OrgId};
+use crate::base::turns::Turns;
 use crate::ca::{IssueError, Issuer};
 use crate::inventory::{KeptKey, KeptKeyError, KeptKeys, KeyOwner, Released};
 use crate::policy::Violation;
@@ -77,7 +78,7 @@ pub struct Requests {
     pub(super) issuer: Issuer,
     pub(super) clock: Clock,
     /// One signing or deletion of a request at a time, so that the token does not sign what would be thrown away. By the last byte of the id.
-    busy: Arc<[Mutex<()>; 64]>,
+    turns: Arc<Turns>,
     pub(super) pending: Pending,
 }
 
@@ -96,8 +97,7 @@ impl SigningRequest {
 
 impl Requests {
     pub fn new(storage: Storage, ledger: Ledger, kept: KeptKeys, issuer: Issuer, clock: Clock) -> Self {
-        let busy = Arc::new(std::array::from_fn(|_| Mutex::new(())));
-        Self { storage, ledger, kept, issuer, clock, busy, pending: Pending::default() }
+        Self { storage, ledger, kept, issuer, clock, turns: Arc::default(), pending: Pending::default() }
     }
 
     /// How many requests of one organisation may be pending.
@@ -240,8 +240,7 @@ impl Requests {
     /// Waits until nobody else signs or deletes this request.
     pub(super) async fn alone(&self, id: CsrId) -> MutexGuard<'_, ()> {
         let [.., last] = id.as_bytes();
-        let [first, ..] = &*self.busy;
-        self.busy.get(usize::from(*last) % self.busy.len()).unwrap_or(first).lock().await
+        self.turns.of(*last).await
     }
 
     pub(super) fn now(&self) -> Timestamp {

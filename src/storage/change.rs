@@ -174,3 +174,10 @@ pub enum CommitError {
     #[error(transparent)]
     Unreadable(#[from] ReadError),
 }
+
+impl CommitError {
+    /// Whether the change may have become durable all the same.
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Failed | Self::Closed)
+    }
+}

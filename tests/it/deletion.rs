@@ -10,9 +10,10 @@ use chancery::api::pki::{CreateSigningRequest, Renew, RetrievePrivateKey, Revoke
 use chancery::client::{Client, ClientError};
 use serde_json::{Value, json};
 
-use crate::appliance::{Appliance, run};
+use crate::appliance::Appliance;
 use crate::load::{self, Choices};
 use crate::requester::Requester;
+use crate::token_tool::token_tool;
 
 /// An appliance with an authority, and roles that keep keys.
 struct World {
@@ -159,7 +160,7 @@ fn an_expired_one_and_one_from_elsewhere_go_and_come_again() {
     assert_eq!(keys_in_token(&world.appliance), 1);
     let again = import().expect(201);
     assert_ne!(again["id"], imported["id"]);
-    crate::listener::wait_for("the certificate to expire", || world.delete(&brief).status == 204);
+    crate::waiting::wait_for("the certificate to expire", || world.delete(&brief).status == 204);
     assert_eq!(world.appliance.told("certificate.delete").last().unwrap()["details"]["reason"], "expired");
     assert_eq!(keys_in_token(&world.appliance), 1, "that of the import");
 }
@@ -201,7 +202,7 @@ fn deletions_under_a_revoked_authority_neither_fail_its_crl_nor_raise_the_alarm(
     });
     assert_eq!(world.appliance.told("crl.reject"), Vec::<Value>::new());
     // Also those that went while the last of them was made, and without anybody's asking for another.
-    crate::listener::wait_for("a CRL with all of them", || {
+    crate::waiting::wait_for("a CRL with all of them", || {
         let answer = world.appliance.call_raw(None, "GET", &format!("/v1/pki/ca/{sub}/crl"), None, &["Accept: text/plain"]);
         let text = Requester::new().crl_text(&answer.text());
         all.iter().all(|certificate| text.contains(&certificate["serial_number"].as_str().unwrap().replace(':', "")))
@@ -220,7 +221,7 @@ fn one_that_has_ended_under_a_revoked_authority_is_on_one_more_crl_though_it_is_
     assert!(world.on_crl(&sub, &brief));
     let shown = world.appliance.call("GET", &format!("/v1/pki/certificates/{}", id(&brief)), None).expect(200);
     let end: jiff::Timestamp = shown["valid_until"].as_str().unwrap().parse().unwrap();
-    crate::listener::wait_for("the certificate to expire", || jiff::Timestamp::now().as_second() > end.as_second() + 1);
+    crate::waiting::wait_for("the certificate to expire", || jiff::Timestamp::now().as_second() > end.as_second() + 1);
     assert_eq!(world.delete(&brief).status, 204);
     assert!(world.on_crl(&sub, &brief), "one more");
     assert!(!world.on_crl(&sub, &brief), "and no further");
@@ -258,7 +259,10 @@ fn a_key_that_stays_in_a_renewal_is_that_of_both_and_ends_with_the_last() {
     world.revoke(&first, "superseded");
     assert_eq!(world.delete(&first).status, 204);
     assert_eq!(world.destroy_key(&third).status, 204);
-    assert_eq!((world.has_key(&third), world.appliance.told("key.release").len(), world.appliance.told("key.destroy").len()), (false, 1, 0));
+    assert_eq!(
+        (world.has_key(&third), world.appliance.told("key.release").len(), world.appliance.told("key.destroy").len()),
+        (false, 1, 0)
+    );
     assert_eq!((world.key(&second), world.key(&fourth), keys_in_token(&world.appliance)), (key.clone(), key.clone(), 1));
     // The records say the same to a start.
     assert!(world.appliance.stop());
@@ -441,6 +445,6 @@ fn check(world: &World, runtime: &tokio::runtime::Runtime, books: &mut Books, ro
     });
     // What the worker of the daemon before was in the middle of is destroyed a little later.
     let wanted = keys.len() + unsigned.iter().sum::<usize>();
-    crate::listener::wait_for(&format!("{wanted} keys in the token, round {round}"), || keys_in_token(&world.appliance) == wanted);
+    crate::waiting::wait_for(&format!("{wanted} keys in the token, round {round}"), || keys_in_token(&world.appliance) == wanted);
     books.kept.retain(|id| !books.ending.contains(id));
 }

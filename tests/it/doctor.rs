@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::appliance::{Appliance, run};
 use crate::faults::shim::Shim;
+use crate::token_tool::softhsm;
 
 const PIN: &str = "12345678";
 

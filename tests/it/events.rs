@@ -247,7 +247,7 @@ fn a_certificate_that_is_about_to_end_is_told_of_once() {
             let told = page["data"].as_array().unwrap().iter();
             told.map(|event| (event["subject"].clone(), event["data"]["days"].as_str().unwrap().to_owned())).collect::<Vec<_>>()
         };
-        crate::listener::wait_for(&format!("what start {start} has to tell"), || told().len() >= wanted.len());
+        crate::waiting::wait_for(&format!("what start {start} has to tell"), || told().len() >= wanted.len());
         assert_eq!(told(), wanted, "start {start}");
         // For the next start, which tells of this one and not of the first again.
         let body = json!({"common_name": "late.example.com", "ttl": "720h"});

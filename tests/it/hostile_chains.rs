@@ -1,6 +1,5 @@
 //! Chains that are made to keep validation busy, and a certificate no record tells of: thousands of CAs that signed one another. The answer comes all the same, and little memory goes.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -16,7 +15,8 @@ use chancery::x509::serial::Serial;
 use chancery::x509::signed;
 use serde_json::json;
 
-use crate::appliance::{Appliance, run};
+use crate::appliance::Appliance;
+use crate::token_tool::token_tool;
 
 /// What a question may take on a machine that does other things; the number that counts is printed.
 const WHEN_BUSY: Duration = Duration::from_secs(20);

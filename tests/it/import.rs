@@ -1,6 +1,5 @@
 //! Certificates from elsewhere, and their keys: whatever is legal is taken in and given back as it came.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use crate::appliance::{Answer, Appliance, run};
 use crate::load::{self, Choices};
 use crate::requester::Requester;
+use crate::token_tool::token_tool;
 
 const PATH: &str = "/v1/pki/certificates/import";
 
@@ -364,7 +364,7 @@ fn killed_at_any_moment_key_and_certificate_are_both_there_or_neither_is() {
         };
         here.sort();
         // What the worker of the daemon before was in the middle of is destroyed a little later.
-        crate::listener::wait_for(&format!("the keys of {here:?}, round {round}"), || owners() == here);
+        crate::waiting::wait_for(&format!("the keys of {here:?}, round {round}"), || owners() == here);
     }
     println!("{rounds} kills: {} imports answered", answered.lock().unwrap().len());
     assert!(!answered.lock().unwrap().is_empty(), "there was load");

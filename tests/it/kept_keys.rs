@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::appliance::{Appliance, run};
 use crate::load::{self, Choices};
+use crate::token_tool::token_tool;
 
 const KINDS: [(&str, u32); 5] = [("ec", 256), ("ec", 384), ("ec", 521), ("rsa", 2048), ("ed25519", 256)];
 
@@ -227,7 +228,7 @@ fn killed_at_any_moment_no_key_is_lost_and_none_is_left_behind() {
             shown.status != 200 || shown.json()["has_private_key"] != true
         };
         // What the worker of the daemon before was in the middle of is destroyed a little later.
-        crate::listener::wait_for(&format!("no key without a certificate, round {round}"), || {
+        crate::waiting::wait_for(&format!("no key without a certificate, round {round}"), || {
             let listing = token_tool(appliance.dir(), &["--list-objects", "--type", "privkey"]);
             let owners: Vec<_> = listing.lines().filter_map(|line| line.trim().strip_prefix("label:      subject:")).collect();
             made = owners.len();

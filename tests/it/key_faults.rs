@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::appliance::{Appliance, run};
+use crate::appliance::Appliance;
+use crate::token_tool::token_tool;
 
 /// The CKA_ID of an authority's key, as the audit trail tells it.
 fn key_of(appliance: &Appliance, ca: &str) -> String {
@@ -50,7 +50,8 @@ fn keys_that_are_not_as_the_records_say_are_told_of_and_not_used() {
         assert_eq!(issue(role).refused(503).0, "key_missing", "{role}");
     }
     let findings = again.told("key.finding");
-    let mut findings: Vec<(Value, Value)> = findings.iter().map(|entry| (entry["details"]["fault"].clone(), entry["object"].clone())).collect();
+    let mut findings: Vec<(Value, Value)> =
+        findings.iter().map(|entry| (entry["details"]["fault"].clone(), entry["object"].clone())).collect();
     findings.sort_by_key(|(fault, _)| fault.to_string());
     let wanted = [("ambiguous", doubled.as_str()), ("changed", &changed), ("missing", &missing), ("orphaned", orphan)];
     assert_eq!(findings, wanted.map(|(fault, ca)| (json!(fault), json!(ca))));

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::appliance::Appliance;
-use crate::listener::wait_for;
+use crate::waiting::wait_for;
 
 #[test]
 fn a_slow_body_is_judged_by_the_role_and_authority_of_its_end() {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::appliance::Appliance;
 use crate::requester::Requester;
+use crate::token_tool::softhsm;
 
 const SPIES: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/pkcs11/pkcs11-spy.so", "/usr/lib/x86_64-linux-gnu/pkcs11-spy.so"];
-const MODULES: [&str; 2] = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
 
 /// What tells a private or secret key, in any template.
 const SECRETS: [&str; 8] = [
@@ -55,7 +55,7 @@ fn the_token_signs_once_for_each_certificate_and_crl_and_tells_no_secret() {
     let log = dir.path().join("spy.log");
     let mut appliance = Appliance::start_with(&dir.path().join("appliance"), |command| {
         command.arg("--module").arg(first_there(&SPIES));
-        command.env("PKCS11SPY", first_there(&MODULES)).env("PKCS11SPY_OUTPUT", &log);
+        command.env("PKCS11SPY", softhsm()).env("PKCS11SPY_OUTPUT", &log);
     });
     let root = appliance.root("root", "ec", 256);
     let rsa = appliance.root("rsa", "rsa", 2048);

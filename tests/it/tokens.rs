@@ -2,12 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use chancery::token::softhsm;
 use serde_json::{Value, json};
 
 use crate::appliance::{Appliance, run};
+use crate::waiting::wait_for;
 
 /// The configuration of a worker for the token in this directory, like that of the development one.
 fn worker(appliance: &Path, home: &Path) -> std::path::PathBuf {
@@ -40,14 +40,6 @@ fn statuses(appliance: &Appliance) -> Vec<(String, String)> {
     health["tokens"].as_array().unwrap().iter().map(|token| (text(&token["name"]), text(&token["status"]))).collect()
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn each_authority_signs_in_its_own_token() {
     let scratch = tempfile::tempdir().unwrap();
@@ -71,14 +63,14 @@ fn each_authority_signs_in_its_own_token() {
     let appliance = Appliance::start_in(&dir);
     let (tokens, away) = (dir.join("tokens"), dir.join("tokens.away"));
     std::fs::rename(&tokens, &away).unwrap();
-    wait_until("the first token is away", || issue(&appliance, "first") == 503);
+    wait_for("the first token is away", || issue(&appliance, "first") == 503);
     assert_eq!(issue(&appliance, "second"), 201);
-    wait_until("its absence is said", || {
+    wait_for("its absence is said", || {
         statuses(&appliance) == [("main".to_owned(), "unreachable".to_owned()), ("other".to_owned(), "ok".to_owned())]
     });
     std::fs::rename(&away, &tokens).unwrap();
-    wait_until("the first token is back", || issue(&appliance, "first") == 201);
-    wait_until("and is said to be", || statuses(&appliance).iter().all(|(_, status)| status == "ok"));
+    wait_for("the first token is back", || issue(&appliance, "first") == 201);
+    wait_for("and is said to be", || statuses(&appliance).iter().all(|(_, status)| status == "ok"));
 
     // What each did is counted by its name.
     let metrics = appliance.call("GET", "/metrics", None).text();
@@ -103,7 +95,7 @@ fn each_authority_signs_in_its_own_token() {
     let appliance = std::thread::scope(|scope| {
         // The harness waits for health, which takes both tokens.
         scope.spawn(|| {
-            wait_until("it is said that a token was not compared", said);
+            wait_for("it is said that a token was not compared", said);
             std::fs::rename(&away, &tokens).unwrap();
         });
         Appliance::start_in(&dir)
@@ -148,9 +140,9 @@ fn equal_tokens_open_what_each_has_sealed_by_a_key_of_its_own() {
     let lacking = retrieve(&first);
     assert!(lacking.status >= 500, "{}", lacking.text());
     std::fs::rename(dir.join("tokens.away"), dir.join("tokens")).unwrap();
-    wait_until("both are there", || statuses(&appliance).iter().all(|(_, status)| status == "ok"));
+    wait_for("both are there", || statuses(&appliance).iter().all(|(_, status)| status == "ok"));
     for issued in [&first, &second] {
-        wait_until("each opens its own", || retrieve(issued).status == 200);
+        wait_for("each opens its own", || retrieve(issued).status == 200);
         assert_eq!(retrieve(issued).expect(200)["private_key"], issued["private_key"]);
     }
 }
@@ -171,11 +163,11 @@ fn an_equal_token_takes_over() {
         assert_eq!(issue(&appliance, "web"), 201);
     }
     assert_eq!(appliance.call_as(None, "GET", "/healthz", None).expect(200)["token"], "ok");
-    wait_until("the absence of one is said", || statuses(&appliance).iter().map(|(_, status)| status.as_str()).eq(["unreachable", "ok"]));
+    wait_for("the absence of one is said", || statuses(&appliance).iter().map(|(_, status)| status.as_str()).eq(["unreachable", "ok"]));
     std::fs::rename(dir.join("tokens.away"), dir.join("tokens")).unwrap();
 
     // A key that only one of them has is used where it is, and that it is lacking elsewhere is said.
-    wait_until("both are there", || issue(&appliance, "web") == 201 && statuses(&appliance).iter().all(|(_, status)| status == "ok"));
+    wait_for("both are there", || issue(&appliance, "web") == 201 && statuses(&appliance).iter().all(|(_, status)| status == "ok"));
     let lone = appliance.root("lone", "ec", 256);
     appliance.role("lone", &lone, json!({}));
     assert_eq!(issue(&appliance, "lone"), 201);
@@ -225,5 +217,5 @@ fn a_key_signs_as_often_as_its_worker_lets_it_and_no_restart_changes_that() {
     for answer in refused {
         assert_eq!((answer.refused(503).0.as_str(), answer.header("retry-after")), ("key_rate_limited", Some("1")));
     }
-    wait_until("the slow key signs again", || issue(&appliance, "slow") == 201);
+    wait_for("the slow key signs again", || issue(&appliance, "slow") == 201);
 }

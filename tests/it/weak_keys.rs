@@ -8,8 +8,9 @@ use chancery::x509::pem::{self, Label};
 use chancery::x509::signed;
 use serde_json::{Value, json};
 
-use crate::appliance::{Answer, Appliance, run};
+use crate::appliance::{Answer, Appliance};
 use crate::requester::Requester;
+use crate::token_tool::token_tool;
 
 struct World {
     appliance: Appliance,

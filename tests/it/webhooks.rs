@@ -1,15 +1,14 @@
 //! Webhooks: events sent to a receiver we did not write, which checks each signature, is away, hangs, or points elsewhere.
 
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::appliance::Appliance;
+use crate::waiting::{found, wait_for};
 
 /// Longer than any stall of the machine.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A receiver at 127.0.0.1 with a certificate of the appliance's own authority.
 struct Receiver {
@@ -35,7 +34,7 @@ impl Receiver {
         let process = Command::new("python3").arg(script).arg(dir.path()).stdin(Stdio::piped()).spawn().expect("python3 starts");
         let ca_pem = appliance.call("GET", &format!("/v1/pki/ca/{ca}/certificate"), None).expect(200)["certificate_pem"].clone();
         let mut receiver = Self { process, dir, ca_pem: ca_pem.as_str().unwrap().to_owned(), port: 0, dns: 0 };
-        let ports = within(|| std::fs::read_to_string(receiver.dir.path().join("ports.json")).ok(), "the receiver listens");
+        let ports = found("the receiver listens", || std::fs::read_to_string(receiver.dir.path().join("ports.json")).ok());
         let ports: Value = serde_json::from_str(&ports).unwrap();
         (receiver.port, receiver.dns) = (ports["https"].as_u64().unwrap(), ports["dns"].as_u64().unwrap());
         receiver
@@ -77,18 +76,6 @@ impl Drop for Receiver {
     }
 }
 
-#[track_caller]
-fn within<T>(mut look: impl FnMut() -> Option<T>, what: &str) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 fn issue(appliance: &Appliance, name: &str) -> Value {
     let body = json!({"common_name": format!("{name}.example.com")});
     appliance.call("POST", "/v1/pki/issue/receivers", Some(body)).expect(201)
@@ -109,7 +96,7 @@ fn what_happens_from_its_creation_on_is_sent_signed_and_in_order() {
     let body = json!({"certificate_id": issued[0]["id"]});
     appliance.call("POST", "/v1/pki/revoke", Some(body)).expect(200);
     appliance.role("last", &ca, json!({}));
-    let received = within(|| Some(receiver.received("all")).filter(|received| received.len() >= 6), "six events");
+    let received = found("six events", || Some(receiver.received("all")).filter(|received| received.len() >= 6));
     assert_eq!(names(&received)[..5], (0..5).map(|n| format!("www{n}.example.com")).collect::<Vec<_>>());
     assert_eq!(received[5]["body"]["type"], "role.created", "what was not asked for is not sent");
     let told = appliance.call("GET", "/v1/events?type=certificate.issued", None).expect(200);
@@ -119,10 +106,9 @@ fn what_happens_from_its_creation_on_is_sent_signed_and_in_order() {
         assert_eq!(record["headers"]["webhook-id"], event["id"]);
         assert_eq!(record["headers"]["content-type"], "application/cloudevents+json");
     }
-    let shown = within(
-        || Some(appliance.call("GET", &format!("/v1/webhooks/{id}"), None).expect(200)).filter(|shown| shown["status"]["lag"] == 0),
-        "nothing waits",
-    );
+    let shown = found("nothing waits", || {
+        Some(appliance.call("GET", &format!("/v1/webhooks/{id}"), None).expect(200)).filter(|shown| shown["status"]["lag"] == 0)
+    });
     assert!(shown["status"]["last_success_at"].is_string() && shown["status"].get("last_error").is_none(), "{shown}");
     let deliveries = appliance.call("GET", &format!("/v1/webhooks/{id}/deliveries?limit=4"), None).expect(200);
     assert_eq!(deliveries["data"][0]["event_type"], "role.created", "newest first: {deliveries}");
@@ -152,8 +138,8 @@ fn what_is_not_taken_is_sent_again_and_delays_no_other() {
     for number in 0..3 {
         issue(&appliance, &format!("www{number}"));
     }
-    within(|| Some(()).filter(|()| receiver.received("good").len() == 3), "one that works is not delayed");
-    within(|| Some(()).filter(|()| receiver.received("failing").len() >= 3), "it is tried again");
+    wait_for("one that works is not delayed", || receiver.received("good").len() == 3);
+    wait_for("it is tried again", || receiver.received("failing").len() >= 3);
     let shown = appliance.call("GET", &format!("/v1/webhooks/{failing}"), None).expect(200);
     let status = &shown["status"];
     assert!(status["attempts"].as_u64() >= Some(2) && status["next_attempt_at"].is_string(), "{shown}");
@@ -168,15 +154,12 @@ fn what_is_not_taken_is_sent_again_and_delays_no_other() {
     // A change has what waits tried at once.
     appliance.call("PATCH", &format!("/v1/webhooks/{failing}"), Some(json!({"description": "mended"}))).expect(200);
     let taken = || receiver.received("failing").into_iter().filter(|record| record["mode"] == "200").collect::<Vec<_>>();
-    let taken = within(|| Some(taken()).filter(|taken| taken.len() == 3), "all three are taken");
+    let taken = found("all three are taken", || Some(taken()).filter(|taken| taken.len() == 3));
     assert_eq!(names(&taken), ["www0.example.com", "www1.example.com", "www2.example.com"]);
-    let ended = within(
-        || {
-            let ended = appliance.call("GET", &format!("/v1/webhooks/{failing}/deliveries"), None).expect(200);
-            (ended["data"].as_array().unwrap().len() == 3).then_some(ended)
-        },
-        "three deliveries",
-    );
+    let ended = found("three deliveries", || {
+        let ended = appliance.call("GET", &format!("/v1/webhooks/{failing}/deliveries"), None).expect(200);
+        (ended["data"].as_array().unwrap().len() == 3).then_some(ended)
+    });
     assert!(ended["data"][2]["attempts"].as_u64() >= Some(3) && ended["data"][2]["error"] == "the receiver answered 503", "{ended}");
 }
 
@@ -190,7 +173,7 @@ fn a_webhook_has_one_test_under_way_at_a_time() {
     let (hanging, good) = (path(&receiver.hook(&appliance, "hanging", &["ca.*"])), path(&receiver.hook(&appliance, "good", &["ca.*"])));
     std::thread::scope(|scope| {
         let first = scope.spawn(|| appliance.call("POST", &hanging, None).expect(200));
-        within(|| Some(()).filter(|()| !receiver.received("hanging").is_empty()), "the first test is under way");
+        wait_for("the first test is under way", || !receiver.received("hanging").is_empty());
         let second = appliance.call("POST", &hanging, None);
         assert!(second.header("retry-after").is_some());
         assert_eq!(second.refused(503).0, "webhook_busy");
@@ -212,15 +195,15 @@ fn a_disabled_webhook_keeps_its_events_and_a_deleted_one_sends_none() {
     issue(&appliance, "www0");
     let witness = receiver.hook(&appliance, "witness", &["certificate.*"])["id"].as_str().unwrap().to_owned();
     issue(&appliance, "www1");
-    within(|| Some(()).filter(|()| receiver.received("witness").len() == 1), "the other is sent what happens after its creation");
+    wait_for("the other is sent what happens after its creation", || receiver.received("witness").len() == 1);
     assert!(receiver.received("paused").is_empty());
     appliance.call("PATCH", &path, Some(json!({"enabled": true}))).expect(200);
-    let received = within(|| Some(receiver.received("paused")).filter(|received| received.len() == 2), "what waited");
+    let received = found("what waited", || Some(receiver.received("paused")).filter(|received| received.len() == 2));
     assert_eq!(names(&received), ["www0.example.com", "www1.example.com"]);
     appliance.call("DELETE", &path, None).expect(204);
     assert_eq!(appliance.call("GET", &path, None).status, 404);
     issue(&appliance, "www2");
-    within(|| Some(()).filter(|()| receiver.received("witness").len() == 2), "the other goes on");
+    wait_for("the other goes on", || receiver.received("witness").len() == 2);
     assert_eq!(receiver.received("paused").len(), 2);
     let tested = appliance.call("POST", &format!("/v1/webhooks/{witness}/test"), None).expect(200);
     assert_eq!(tested, json!({"delivered": true, "status_code": 204}));
@@ -246,7 +229,7 @@ fn a_daemon_that_is_killed_loses_no_event() {
         let before = receiver.received("killed").len();
         receiver.answers("killed", "204");
         // Amidst of what is being sent, at another place each time.
-        within(|| Some(()).filter(|()| receiver.received("killed").len() > before + round), "some are sent");
+        wait_for("some are sent", || receiver.received("killed").len() > before + round);
         appliance.kill();
         // What is issued next waits, so that there is something to be amidst of.
         receiver.answers("killed", "503");
@@ -254,13 +237,10 @@ fn a_daemon_that_is_killed_loses_no_event() {
     }
     receiver.answers("killed", "204");
     let taken = || receiver.received("killed").into_iter().filter(|record| record["mode"] == "204").collect::<Vec<_>>();
-    let all = within(
-        || {
-            let names = names(&taken());
-            wanted.iter().all(|name| names.contains(name)).then_some(names)
-        },
-        "every event arrives",
-    );
+    let all = found("every event arrives", || {
+        let names = names(&taken());
+        wanted.iter().all(|name| names.contains(name)).then_some(names)
+    });
     let mut first = Vec::new();
     for name in all {
         if !first.contains(&name) {
@@ -282,7 +262,7 @@ fn a_renewal_that_comes_to_nothing_is_sent() {
     appliance.call("POST", &path, Some(json!({}))).expect(201);
     assert_eq!(appliance.call("DELETE", "/v1/pki/roles/receivers", None).status, 204);
     appliance.call("POST", &path, Some(json!({}))).refused(409);
-    let received = within(|| Some(receiver.received("failed")).filter(|received| !received.is_empty()), "one event");
+    let received = found("one event", || Some(receiver.received("failed")).filter(|received| !received.is_empty()));
     let [record] = received.as_slice() else { panic!("{received:?}") };
     assert_eq!((&record["signed"], &record["body"]["subject"]), (&json!(true), &issued["id"]));
     assert_eq!(record["body"]["data"]["fault"], "no_role");
@@ -404,7 +384,7 @@ fn the_command_line_makes_shows_and_ends_webhooks() {
     assert!(run(&["list"]).0.contains(&url));
     assert!(run(&["test", &id]).0.contains("204"));
     issue(&appliance, "www");
-    within(|| run(&["deliveries", &id]).0.contains("certificate.issued").then_some(()), "the delivery is listed");
+    wait_for("the delivery is listed", || run(&["deliveries", &id]).0.contains("certificate.issued"));
     assert!(receiver.received("line").iter().all(|record| record["signed"] == true));
     assert!(run(&["update", &id, "--disable", "--description", "resting"]).0.contains("resting"));
     assert!(run(&["show", &id]).0.contains("resting"));

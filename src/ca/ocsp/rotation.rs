@@ -18,7 +18,7 @@ use crate::ca::prepare::{Prepared, ResponderContent};
 use crate::ca::{Authority, IssueError};
 use crate::inventory::{self, Certificates, KeyOrigin, StoredCertificate};
 use crate::policy::BACKDATE;
-use crate::storage::{Change, Class, CommitError};
+use crate::storage::{Change, Class};
 use crate::token::KeyRef;
 use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
 use crate::x509::certificate::Certificate;
@@ -140,7 +140,7 @@ impl OcspResponder {
                 Ok(signer)
             }
             // It may be in the journal all the same; the next start knows.
-            Err(error @ OcspError::Commit(CommitError::Failed | CommitError::Closed)) => Err(error),
+            Err(OcspError::Commit(error)) if error.is_in_doubt() => Err(OcspError::Commit(error)),
             Err(error) => {
                 self.keys.destroy(row).await;
                 Err(error)

@@ -1,6 +1,6 @@
 //! The keys that were used: whose turn it is, what came of each, and for how long that is known.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
 pub const MOST_OF_A_CALLER: usize = 10_000;
 /// How long a request waits for another of the same key.
 const WAIT: Duration = Duration::from_secs(30);
-/// How many entries are read, or keys forgotten, before other work has its turn.
+/// How many entries are read at once, or keys looked at before other work has its turn.
 const AT_ONCE: usize = 500;
 
 const CALLER: usize = 16;
@@ -103,8 +103,10 @@ impl IdempotencyKeys {
                 Some(_) | None => {}
             }
         }
+        let Some(after) = open.iter().map(|(_, row)| row.after).min() else { return Ok(keys) };
+        let mut made = made_by(&keys.ledger, open.iter().map(|(_, row)| row.request).collect(), after)?;
         for (place, row) in open {
-            match keys.made_by(&row).await? {
+            match made.remove(&row.request) {
                 Some(made) => {
                     if let Err(error) = keys.put(place, &Row { made: Some(made), ..row }).await {
                         tracing::warn!(%error, "what a request made before the daemon ended is looked for when it comes again");
@@ -161,7 +163,11 @@ impl IdempotencyKeys {
             }
             let made = match &row.made {
                 Some(made) => Some(made.clone()),
-                None => self.made_by(&row).await?,
+                None => {
+                    let (ledger, request) = (self.ledger.clone(), row.request);
+                    let read = tokio::task::spawn_blocking(move || made_by(&ledger, HashSet::from([request]), row.after));
+                    read.await.map_err(Problem::internal)??.remove(&request)
+                }
             };
             if let Some(made) = made {
                 return Ok(Known::Made(made));
@@ -171,7 +177,7 @@ impl IdempotencyKeys {
             self.count(asked.place)?;
         }
         let begun_at = from_seconds(self.clock.now().as_second());
-        let after = self.storage.health().last_sequence;
+        let after = self.storage.last_sequence();
         let row = Row { fingerprint: asked.fingerprint, request: asked.request, after, begun_at, made: None };
         match self.put(asked.place, &row).await {
             Ok(()) => Ok(Known::Begun),
@@ -226,27 +232,6 @@ impl IdempotencyKeys {
         row.begun_at.saturating_add(KEPT_FOR).unwrap_or(Timestamp::MAX) <= self.clock.now()
     }
 
-    /// What that request made, by the audit trail.
-    async fn made_by(&self, row: &Row) -> Result<Option<String>, ReadError> {
-        let mut after = row.after;
-        loop {
-            let listing = self.ledger.page(&Filter::default(), Start::After(after), AT_ONCE)?;
-            let deed = listing
-                .entries
-                .into_iter()
-                .map(|listed| listed.entry)
-                .find(|entry| entry.request == Some(row.request) && entry.outcome == Outcome::Done && is_deed(entry.action));
-            if let Some(entry) = deed {
-                return Ok(Some(entry.object.unwrap_or_default()));
-            }
-            match listing.next {
-                Some(Start::After(next)) => after = next,
-                Some(Start::Before(_)) | None => return Ok(None),
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-
     async fn put(&self, place: Place, row: &Row) -> Result<(), CommitError> {
         // A record of fixed length and a short text can be written; an empty one would be found to be none.
         let value = KeyRecord::encode(row).unwrap_or_default();
@@ -283,6 +268,25 @@ impl IdempotencyKeys {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.keys.state().running.remove(&self.place);
+    }
+}
+
+/// What each of these requests made, by the audit trail behind that sequence, which is read once and not beyond the last of their deeds. It
+/// blocks.
+fn made_by(ledger: &Ledger, mut requests: HashSet<RequestId>, mut after: u64) -> Result<HashMap<RequestId, String>, ReadError> {
+    let mut made = HashMap::new();
+    loop {
+        let listing = ledger.page(&Filter::default(), Start::After(after), AT_ONCE)?;
+        for entry in listing.entries.into_iter().map(|listed| listed.entry) {
+            let Some(request) = entry.request else { continue };
+            if entry.outcome == Outcome::Done && is_deed(entry.action) && requests.remove(&request) {
+                made.insert(request, entry.object.unwrap_or_default());
+            }
+        }
+        match listing.next {
+            Some(Start::After(next)) if !requests.is_empty() => after = next,
+            Some(_) | None => return Ok(made),
+        }
     }
 }
 

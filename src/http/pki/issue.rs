@@ -39,30 +39,7 @@ pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
         violations.push(fault);
         Encoding::Traditional
     });
-    let mut names = Vec::new();
-    for (i, text) in body.alt_names.iter().flatten().enumerate() {
-        names.push((format!("alt_names[{i}]"), host(text)));
-    }
-    for (i, text) in body.ip_sans.iter().flatten().enumerate() {
-        let field = format!("ip_sans[{i}]");
-        match text.parse() {
-            Ok(address) => names.push((field, RequestedName::Good(SubjectAltName::Ip(address)))),
-            Err(_) => violations.push(Violation::new(&field, "an IPv4 or IPv6 address is wanted".to_owned())),
-        }
-    }
-    let request = Request {
-        source: Source::Fields,
-        common_names: vec![body.common_name],
-        common_name_field: "common_name",
-        names,
-        key_type: role.policy.key_type,
-        key_field: "role",
-        ttl,
-        key_usage: None,
-        key_purposes: Vec::new(),
-        asks_for_ca: false,
-        left_out: Vec::new(),
-    };
+    let request = read_issue(body, ttl, &role, &mut violations);
     let approved = decide(&call, &role, request, violations)?;
     // Before a key is made for nothing.
     authority.standing(call.app.clock.now())?;
@@ -89,23 +66,39 @@ pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
         None => csr.names().iter().map(|name| ("csr_pem".to_owned(), name.clone())).collect(),
         Some(texts) => texts.iter().enumerate().map(|(i, text)| (format!("san[{i}]"), host_or_address(text))).collect(),
     };
-    let request = Request {
-        source: Source::Csr,
-        common_names: csr.subject().common_names(),
-        common_name_field: "csr_pem",
-        names,
-        key_type: csr.public_key().key_type(),
-        key_field: "csr_pem",
-        ttl,
-        key_usage: csr.key_usage(),
-        key_purposes: csr.extended_key_usage().to_vec(),
-        asks_for_ca: csr.asks_for_ca(),
-        left_out: left_out(&csr),
-    };
+    let request = Request::of_csr(&csr, Source::Csr, names, ttl, left_out(&csr));
     let approved = decide(&call, &role, request, violations)?;
     let public_key = csr.public_key().clone();
     let order = Order::new(authority, approved, public_key, role.name.as_str(), &call.caller);
     respond(&call.app.issuer.issue(order).await?, None)
+}
+
+/// What is asked for, with a key that is made here.
+fn read_issue(body: wire::Issue, ttl: Option<Span>, role: &Role, violations: &mut Vec<Violation>) -> Request {
+    let mut names = Vec::new();
+    for (i, text) in body.alt_names.iter().flatten().enumerate() {
+        names.push((format!("alt_names[{i}]"), host(text)));
+    }
+    for (i, text) in body.ip_sans.iter().flatten().enumerate() {
+        let field = format!("ip_sans[{i}]");
+        match text.parse() {
+            Ok(address) => names.push((field, RequestedName::Good(SubjectAltName::Ip(address)))),
+            Err(_) => violations.push(Violation::new(&field, "an IPv4 or IPv6 address is wanted".to_owned())),
+        }
+    }
+    Request {
+        source: Source::Fields,
+        common_names: vec![body.common_name],
+        common_name_field: "common_name",
+        names,
+        key_type: role.policy.key_type,
+        key_field: "role",
+        ttl,
+        key_usage: None,
+        key_purposes: Vec::new(),
+        asks_for_ca: false,
+        left_out: Vec::new(),
+    }
 }
 
 /// The request in a field `csr_pem`.

@@ -4,6 +4,8 @@
 //! mutations end at the first header. Here one element is chosen and changed, and the lengths of those around it are
 //! written anew; some of the time bytes are still changed blindly, for the sake of the headers.
 
+pub mod request;
+
 use chancery::x509::tlv::{BIT_STRING, OCTET_STRING, Reader, write_value};
 
 /// An element and where it stands: as a range of the content of the one around it.

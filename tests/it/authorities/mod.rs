@@ -1,6 +1,7 @@
 //! Authorities: their keys and algorithms, what bounds them, and how they end.
 
 mod bounds;
+mod expired;
 mod keys;
 mod revoked;
 

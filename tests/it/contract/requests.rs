@@ -8,6 +8,7 @@ use super::{World, assert_fields, assert_serial, time};
 use crate::appliance::{Answer, Appliance};
 use crate::load;
 use crate::requester::Requester;
+use crate::token_tool::token_tool;
 
 const DAY: i64 = 86_400;
 /// The fields of every request; what came of it is told besides.

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{World, accepted_by_all, is_revoked, is_user_revoked, listed, number, wait_until};
+use super::{World, accepted_by_all, is_revoked, is_user_revoked, listed, number};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 #[test]
 fn a_delta_tells_what_has_changed_since_its_base() {
@@ -171,7 +172,7 @@ fn certificates_from_before_a_division_stay_on_the_crl_they_name() {
     // It only grows.
     assert_eq!(world.appliance.call("PATCH", &path, Some(json!({"crl": {"shards": 1}}))).refused(400).1, ["crl.shards"]);
     world.appliance.call("PATCH", &path, Some(json!({"crl": {"shards": 3}}))).expect(200);
-    wait_until("the CRL of the third shard", || {
+    wait_for("the CRL of the third shard", || {
         world.appliance.call_raw(None, "GET", &format!("/crl/{}-3.crl", world.root), None, &[]).status == 200
     });
 }

@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::restored::{copy, put_back};
-use super::{Issued, World, is_user_revoked, listed, wait_until};
+use super::{Issued, World, is_user_revoked, listed};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 /// What happens; the number is that of a certificate.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +153,7 @@ impl Story {
         meanwhile(self.dir.path());
         self.world.appliance = Appliance::start_in(self.dir.path());
         let world = &self.world;
-        wait_until("every CRL", || {
+        wait_for("every CRL", || {
             ["", "-1", "-2", "-ca"].iter().flat_map(|part| [(*part).to_owned(), format!("{part}-delta")]).all(|suffix| {
                 let path = format!("/crl/{}{suffix}.crl", world.root);
                 world.appliance.call_raw(None, "GET", &path, None, &[]).status == 200

@@ -13,7 +13,6 @@ mod settings;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -158,15 +157,6 @@ fn accepted_by_all(requester: &Requester, der: &[u8], serials: &[(String, String
 fn tool(name: &str) -> String {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin").join(name);
     if own.exists() { own.display().to_string() } else { name.to_owned() }
-}
-
-/// Waits until it is so.
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(90), "{what} did not happen");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// The command line, with every right.

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::restored::{copy, put_back};
-use super::{World, is_user_revoked, listed, wait_until};
+use super::{World, is_user_revoked, listed};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 #[test]
 fn a_kill_between_a_revocation_and_its_prompt_crl_does_not_put_it_off() {
@@ -18,7 +19,7 @@ fn a_kill_between_a_revocation_and_its_prompt_crl_does_not_put_it_off() {
         let mut world = World::of(Appliance::start_in(dir.path()), crl);
         let (requester, root) = (Requester::new(), world.root_pem());
         let issued = world.issue("www");
-        wait_until("the first CRL", || !world.crl(suffix).is_empty());
+        wait_for("the first CRL", || !world.crl(suffix).is_empty());
         world.revoke(&issued, "superseded").expect(200);
         if is_killed {
             world.appliance.kill();
@@ -27,7 +28,7 @@ fn a_kill_between_a_revocation_and_its_prompt_crl_does_not_put_it_off() {
         }
         world.appliance = Appliance::start_in(dir.path());
         // The regular one is due in an hour, the delta CRL in ten minutes.
-        wait_until("its CRL", || listed(&requester, &root, &world.crl(suffix)).0.len() == 1);
+        wait_for("its CRL", || listed(&requester, &root, &world.crl(suffix)).0.len() == 1);
         let number = super::number(&listed(&requester, &root, &world.crl(suffix)).1);
         world.appliance.kill();
         world.appliance = Appliance::start_in(dir.path());
@@ -50,7 +51,7 @@ fn what_a_restored_backup_learns_is_on_a_crl_at_once_whatever_the_settings() {
     world.appliance.kill();
     put_back(&backup, &data);
     world.appliance = Appliance::start_in(dir.path());
-    wait_until("a CRL that tells it", || listed(&requester, &root, &world.crl("")).0.len() == 1);
+    wait_for("a CRL that tells it", || listed(&requester, &root, &world.crl("")).0.len() == 1);
 }
 
 /// The record of which CRL a certificate names went with the store that had it; the certificate still names it.

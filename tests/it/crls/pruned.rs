@@ -12,9 +12,10 @@ use chancery::x509::serial::Serial;
 use serde_json::json;
 
 use super::restored::{copy, put_back};
-use super::{World, listed, wait_until};
+use super::{World, listed};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 /// Years of work: a certificate that was put on hold and freed so many times, and as many that were revoked and ended long ago.
 fn live_long(data: &Path, ca: &str, times: u32) {
@@ -84,8 +85,8 @@ fn what_no_restore_needs_is_forgotten_and_nothing_else() {
     assert!(world.appliance.stop());
     assert_eq!(counts(&data).1, 2 + TIMES as usize);
     world.appliance = Appliance::start_in(dir.path());
-    wait_until("a smaller file", || length() < 2_000);
-    wait_until("a word about it", || world.appliance.log().contains("not needed any more of the log of revocations"));
+    wait_for("a smaller file", || length() < 2_000);
+    wait_for("a word about it", || world.appliance.log().contains("not needed any more of the log of revocations"));
     // A delta CRL is made of what is left of the log.
     world.revoke(&free, "certificate_hold").expect(200);
     world.regenerate("delta");

@@ -7,10 +7,11 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::filled::fill;
-use super::{World, listed, wait_until};
+use super::{World, listed};
 use crate::appliance::Appliance;
 use crate::faults::shim::Shim;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 /// Enough entries that they wait for their signature in a file.
 const MANY: u32 = 20_000;
@@ -49,7 +50,7 @@ fn a_crl_that_is_not_what_the_store_says_is_not_published_and_the_alarm_is_raise
     let answer = std::thread::scope(|scope| {
         let signed = shim.hits("C_SignInit");
         let publishing = scope.spawn(|| world.appliance.call("POST", &path, Some(json!({"type": "full"}))));
-        wait_until("the signature", || shim.hits("C_SignInit") > signed);
+        wait_for("the signature", || shim.hits("C_SignInit") > signed);
         let file = File::options().read(true).write(true).open(&entries).expect("the entries wait in their file");
         let mut octet = [0];
         // In the serial number of the first entry: SEQUENCE, INTEGER, and sixteen octets.
@@ -99,7 +100,7 @@ fn a_crl_whose_file_was_damaged_is_not_served_after_a_start() {
     world.appliance = Appliance::start_in(dir.path());
     let current = || world.appliance.call_raw(None, "GET", &format!("/crl/{}.crl", world.root), None, &[]);
     // Nothing, or the one that is made in its place.
-    wait_until("another CRL", || {
+    wait_for("another CRL", || {
         let answer = current();
         assert!(matches!(answer.status, 200 | 503), "{}", answer.status);
         answer.status == 200

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::World;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 #[test]
 fn parts_and_validators_are_served_as_http_has_them() {
@@ -112,7 +113,7 @@ fn an_authority_is_found_by_its_name_too() {
     }
     // Names that end as the names of parts do are found as long as nothing else can be meant.
     let other = world.appliance.root("other-delta", "ec", 256);
-    super::wait_until("its CRL", || get("/crl/other-delta.crl").status == 200);
+    wait_for("its CRL", || get("/crl/other-delta.crl").status == 200);
     assert!(get("/crl/other-delta.crl").body == get(&format!("/crl/{other}.crl")).body);
     world.appliance.root("root-1", "ec", 256);
     assert_eq!(get("/crl/root-1.crl").status, 404, "the shard of one, or all of the other");
@@ -132,6 +133,6 @@ fn names_of_other_organizations_are_not_found() {
     let body = json!({"name": "theirs", "common_name": "Theirs", "ca_type": "root", "key_type": "ec"});
     let ca = world.appliance.call_as(Some(&token), "POST", "/v1/pki/ca", Some(body)).expect(201)["id"].as_str().unwrap().to_owned();
     let status = |path: &str| world.appliance.call_raw(None, "GET", path, None, &[]).status;
-    super::wait_until("its CRL", || status(&format!("/crl/{ca}.crl")) == 200);
+    wait_for("its CRL", || status(&format!("/crl/{ca}.crl")) == 200);
     assert_eq!((status("/crl/theirs.crl"), status("/ca/theirs.crt"), status(&format!("/ca/{ca}.crt"))), (404, 404, 200));
 }

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{World, chancery, listed, wait_until};
+use super::{World, chancery, listed};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 #[test]
 fn an_authority_has_its_own_schedule_over_a_restart() {
@@ -62,7 +63,7 @@ fn a_revocation_has_a_crl_made_within_seconds() {
         for issued in &hosts {
             world.revoke(issued, "superseded").expect(200);
         }
-        wait_until("a CRL with all of them", || listed(&requester, &root, &world.crl(suffix)).0.len() == 3);
+        wait_for("a CRL with all of them", || listed(&requester, &root, &world.crl(suffix)).0.len() == 3);
         let answer = world.appliance.call_raw(None, "GET", &format!("/crl/{}{suffix}.crl", world.root), None, &[]);
         let age: u32 = answer.header("cache-control").unwrap().rsplit('=').next().unwrap().parse().unwrap();
         assert!(age <= 5, "who fetches it soon gets the newest: {age}");
@@ -74,7 +75,7 @@ fn what_is_due_is_made_by_itself() {
     let world = World::new(json!({"period": "10s", "validity": "30s", "overlap": "5s", "delta": false}));
     let (requester, root) = (Requester::new(), world.root_pem());
     let first = super::number(&listed(&requester, &root, &world.crl("")).1);
-    wait_until("the next regular CRL", || super::number(&listed(&requester, &root, &world.crl("")).1) > first);
+    wait_for("the next regular CRL", || super::number(&listed(&requester, &root, &world.crl("")).1) > first);
 }
 
 #[test]

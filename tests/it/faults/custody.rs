@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use super::shim::Shim;
 use crate::appliance::{Appliance, run};
 use crate::load;
+use crate::token_tool::token_tool;
 
 const FUNCTIONS: [&str; 8] =
     ["C_CreateObject", "C_WrapKey", "C_UnwrapKey", "C_EncryptInit", "C_Encrypt", "C_DecryptInit", "C_Decrypt", "C_DestroyObject"];

@@ -1,13 +1,13 @@
 //! Keys that are made while the token fails are made wholly or not at all.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::books;
 use super::shim::Shim;
-use crate::appliance::{Appliance, run};
+use crate::appliance::Appliance;
+use crate::token_tool::token_tool;
 
 /// What fails while an authority is made: the rules, and whether the token can still be cleaned of what was made.
 const FAULTS: [(&str, bool); 10] = [

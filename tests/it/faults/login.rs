@@ -1,6 +1,5 @@
 //! A PIN that the token refuses is sent once: hardware counts, and locks itself.
 
-use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -8,7 +7,8 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use super::shim::Shim;
-use crate::appliance::{Appliance, run};
+use crate::appliance::Appliance;
+use crate::token_tool::token_tool;
 
 #[test]
 fn a_refused_pin_is_sent_once_and_the_appliance_says_so() {

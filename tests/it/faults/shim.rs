@@ -6,6 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::appliance::run;
+use crate::token_tool::softhsm;
 
 /// The functions the shim wraps, in the order of its counts.
 const LIST: &str = include_str!("../../shim/rules.h");

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::{PATIENCE, address, connect, is_closed, limited, metric, runtime};
 use crate::appliance::Appliance;
-use crate::listener::{configured, wait_for};
+use crate::listener::configured;
+use crate::waiting::wait_for;
 
 /// Keeps as many connections open from these addresses as it gets, until it is dropped.
 struct Crowd {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{limited, metric};
 use crate::appliance::Answer;
-use crate::listener::audit;
 
 const LIMITS: &str = "\n[limits.wrong_credentials]\nfree = 5\nlongest_wait = \"8s\"\n";
 const GUESSER: &str = "127.0.5.5";

@@ -7,8 +7,9 @@ use nix::sys::signal::Signal;
 
 use super::{address, connect, is_closed, limited, metric, runtime};
 use crate::appliance::Appliance;
-use crate::listener::{reconfigure, wait_for};
+use crate::listener::reconfigure;
 use crate::load;
+use crate::waiting::wait_for;
 
 const OF_ONE: &str = "\n[limits.handshakes]\nper_second_per_address = 5\nburst_per_address = 20\n";
 

@@ -17,7 +17,8 @@ use tokio::net::TcpSocket;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::appliance::Appliance;
-use crate::listener::{reconfigure, wait_for};
+use crate::listener::reconfigure;
+use crate::waiting::wait_for;
 
 /// Wide, for the machine may do other things.
 const PATIENCE: Duration = Duration::from_secs(60);

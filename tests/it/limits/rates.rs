@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::{limited, metric};
 use crate::appliance::{Answer, Appliance};
-use crate::listener::audit;
 
 /// Asks until it is refused for asking too often; how often it was answered, and the refusal.
 fn until_refused(most: usize, mut ask: impl FnMut() -> Answer) -> (usize, Answer) {
@@ -56,7 +55,8 @@ fn a_caller_that_asks_too_much_waits_and_no_other() {
     let (answered, _) = until_refused(500, || appliance.call_as(Some(&signer), "POST", "/v1/pki/roles", Some(json!({}))));
     assert!((2..=2 + begun.elapsed().as_secs() / 15 + 1).contains(&(answered as u64)), "{answered}");
 
-    let told: Vec<_> = appliance.trail()
+    let told: Vec<_> = appliance
+        .trail()
         .into_iter()
         .filter(|entry| entry["outcome"] == "refused: rate_limited")
         .map(|entry| entry["actor"].clone())

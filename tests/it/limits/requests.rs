@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::limited;
 use crate::appliance::{Answer, Appliance};
-use crate::listener::{reconfigure, wait_for};
+use crate::listener::reconfigure;
 use crate::load;
+use crate::waiting::wait_for;
 
 const ALLOWED: usize = 3;
 

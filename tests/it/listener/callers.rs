@@ -4,7 +4,6 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::audit;
 use crate::appliance::{Appliance, run};
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Line, address, audit, configured};
+use super::{Line, address, configured};
 use crate::appliance::{Answer, Appliance};
 use crate::requester::Requester;
 
@@ -58,7 +58,7 @@ fn a_certificate_stands_for_the_token_of_its_key() {
     assert_eq!(client_token(&appliance, &spki, "pki:admin").refused(409).0, "key_taken");
     assert_eq!(client_token(&appliance, "nonsense", "pki:admin").refused(400).1, ["client_spki_sha256"]);
     // The authority was created after the start; it is a root of clients when the daemon has looked.
-    super::wait_for("certificates to be asked for", || get(&appliance, &files, "reader", "/v1/pki/roles").0 == 200);
+    crate::waiting::wait_for("certificates to be asked for", || get(&appliance, &files, "reader", "/v1/pki/roles").0 == 200);
 
     let mut connection = line(&appliance, &files, "reader");
     assert_eq!(connection.get("/v1/pki/roles").0, 200);
@@ -112,7 +112,7 @@ fn a_revoked_certificate_is_refused_on_open_connections_and_after_a_start() {
     for name in ["revoked", "below"] {
         client_token(&appliance, &spki_sha256(&files, name), "pki:read").expect(201);
     }
-    super::wait_for("certificates to be asked for", || get(&appliance, &files, "revoked", "/v1/pki/roles").0 == 200);
+    crate::waiting::wait_for("certificates to be asked for", || get(&appliance, &files, "revoked", "/v1/pki/roles").0 == 200);
     let (mut first, mut second) = (line(&appliance, &files, "revoked"), line(&appliance, &files, "below"));
     assert_eq!((first.get("/v1/pki/roles").0, second.get("/v1/pki/roles").0), (200, 200));
     appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": revoked["serial_number"]}))).expect(200);
@@ -142,20 +142,20 @@ fn a_certificate_that_ends_is_refused_on_the_connection_it_opened() {
     let (appliance, files) = (with_agents(dir.path()), Requester::new());
     agent(&appliance, &files, "first", "1h");
     client_token(&appliance, &spki_sha256(&files, "first"), "pki:read").expect(201);
-    super::wait_for("certificates to be asked for", || get(&appliance, &files, "first", "/v1/pki/roles").0 == 200);
+    crate::waiting::wait_for("certificates to be asked for", || get(&appliance, &files, "first", "/v1/pki/roles").0 == 200);
     agent(&appliance, &files, "short", "30s");
     client_token(&appliance, &spki_sha256(&files, "short"), "pki:read").expect(201);
     let mut connection = line(&appliance, &files, "short");
     assert_eq!(connection.get("/v1/pki/roles").0, 200);
     let mut answer = (200, String::new());
-    super::wait_for("its end", || {
+    crate::waiting::wait_for("its end", || {
         answer = connection.get("/v1/pki/roles");
         answer.0 != 200
     });
     let (status, body) = answer;
     assert!(status == 401 && body.contains("client_certificate_refused") && body.contains("has expired"), "{body}");
     // RFC 5280, 4.1.2.5 counts the last second in, so a handshake may still succeed in it.
-    super::wait_for("no handshake with it", || line(&appliance, &files, "short").try_get("/v1/pki/roles", "").is_none());
+    crate::waiting::wait_for("no handshake with it", || line(&appliance, &files, "short").try_get("/v1/pki/roles", "").is_none());
 }
 
 #[test]

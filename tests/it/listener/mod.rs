@@ -11,9 +11,7 @@ mod token_key;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use serde_json::Value;
+use std::time::Duration;
 
 use crate::appliance::{Appliance, run};
 
@@ -60,16 +58,6 @@ fn inspect(pem: &str, options: &[&str]) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), pem).unwrap();
     run(Command::new("openssl").args(["x509", "-noout", "-in"]).arg(file.path()).args(options)).trim().to_owned()
-}
-
-/// Waits until something holds.
-#[track_caller]
-pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < 2 * PATIENCE, "waited in vain for: {what}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
 }
 
 /// One TLS connection, held open by openssl, over which requests go one after the other.

@@ -6,8 +6,9 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::{address, audit, configured, inspect, reconfigure, shown, wait_for, with_tls};
+use super::{address, configured, inspect, reconfigure, shown, with_tls};
 use crate::appliance::Appliance;
+use crate::waiting::wait_for;
 
 const OWN: &str = "ca = \"Listeners\"\nnames = [\"localhost\", \"127.0.0.1\"]";
 

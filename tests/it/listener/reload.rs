@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{Line, address, inspect, shown, wait_for};
+use super::{Line, address, inspect, shown};
 use crate::appliance::{Appliance, run};
+use crate::waiting::wait_for;
 
 /// A certificate that vouches for itself, in the files the listener reads.
 fn replace_files(dir: &Path, serial: u32) {

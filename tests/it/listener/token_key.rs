@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::own_authority::prepared;
 use super::{PATIENCE, address, configured, inspect, shown, with_tls};
 use crate::appliance::{Appliance, run};
+use crate::token_tool;
 
 fn with_key(dir: &Path, key_type: &str) -> Appliance {
     let names = "ca = \"Listeners\"\nnames = [\"127.0.0.1\"]\nkey_in_token = true";
@@ -126,5 +127,7 @@ fn a_token_that_is_away_fails_the_handshake_and_nothing_else() {
     run(Command::new("curl").args(["--silent", "--max-time", "10", &format!("http://{plain}/ca/none")]));
     std::fs::remove_dir(dir.path().join("tokens")).unwrap();
     std::fs::rename(dir.path().join("away"), dir.path().join("tokens")).unwrap();
-    super::wait_for("handshakes again", || appliance.curl("GET", "/healthz", None, None, &[]).is_some_and(|answer| answer.status == 200));
+    crate::waiting::wait_for("handshakes again", || {
+        appliance.curl("GET", "/healthz", None, None, &[]).is_some_and(|answer| answer.status == 200)
+    });
 }

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use super::{World, until};
+use super::{World, schedule, until};
 use crate::appliance::Appliance;
 use crate::faults::shim::Shim;
 
@@ -39,4 +39,38 @@ fn cached_answers_are_served_on_unless_a_revocation_has_ended_them() {
     assert!(world.read(&fetch(&new).body, "new").contains("new.pem: good"));
     assert!(world.read(&fetch(&doomed_request).body, "doomed").contains("doomed.pem: revoked"));
     assert_eq!(fetch(&asked).body, before);
+}
+
+#[test]
+fn an_answer_that_was_asked_for_is_signed_again_before_it_is_asked_for_the_next_time() {
+    let shim = Shim::new();
+    let scratch = TempDir::new().unwrap();
+    let dir = scratch.path().join("appliance");
+    let start = || {
+        Appliance::start_with(&dir, |command| {
+            command.arg("--module").arg(shim.module());
+        })
+    };
+    let mut world = World::of(start(), "ec", 256);
+    world.issue("asked");
+    let request = world.request("asked", &[]);
+    assert!(world.appliance.stop());
+    schedule(&world.appliance, "15s", "10m", "24h");
+    world.appliance = start();
+    let path = format!("/ocsp/{}", world.issuing);
+    let fetch = || world.fetch("POST", &path, Some(&request), &[]).body;
+    let signatures = || {
+        let metrics = world.appliance.call("GET", "/metrics", None).text();
+        let line = metrics.lines().find_map(|line| line.strip_prefix("chancery_token_signatures_total{token=\"main\"} "));
+        line.unwrap_or_else(|| panic!("no count in {metrics}")).parse::<f64>().unwrap()
+    };
+    let first = fetch();
+    assert_eq!(fetch(), first, "it is kept");
+    let signed = signatures();
+    until("a signature that nobody has asked for", || signatures() > signed);
+    // Nothing can be signed for the asker.
+    shim.set("C_SignInit always before 0x30\nC_Sign always before 0x30\n");
+    let second = fetch();
+    assert_ne!(second, first);
+    assert!(world.read(&second, "asked").contains("asked.pem: good"));
 }

@@ -1,13 +1,13 @@
 //! Responders end and are followed by others; a kill on the way leaves neither a key without a record nor a responder without a key.
 
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{World, schedule, until};
-use crate::appliance::{Appliance, run};
+use crate::appliance::Appliance;
 use crate::faults::shim::Shim;
+use crate::token_tool::token_tool;
 
 /// The audit trail's entries of an action, with the key they are about.
 fn keys(appliance: &Appliance, action: &str, role: &str) -> Vec<String> {

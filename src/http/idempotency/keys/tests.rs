@@ -1,4 +1,5 @@
 use super::*;
+use crate::audit::{self, Actor, Entry};
 use crate::storage::Options;
 
 const NOON: i64 = 1_800_000_000;
@@ -92,4 +93,27 @@ async fn what_was_begun_and_not_done_is_forgotten_at_the_start() {
     assert!(again.state().kept.is_empty());
     // Nothing is known of it, not even its body.
     assert!(matches!(again.begin(&asked(1, 2)).await.unwrap(), Known::Begun));
+}
+
+#[tokio::test]
+async fn what_was_done_and_not_answered_is_found_at_the_start_and_when_it_is_asked_again() {
+    let bench = bench().await;
+    let asked: Vec<_> = (1..=4).map(|key| asked(key, key)).collect();
+    for one in &asked {
+        assert!(matches!(bench.keys.begin(one).await.unwrap(), Known::Begun));
+    }
+    let now = bench.clock.now();
+    let ledger = Ledger::new(bench.storage.clone());
+    let commit = |entry: Entry| ledger.commit(audit::Change::entry_only(Class::Normal, entry));
+    // Two deeds, one intention that came to nothing, and one refusal.
+    commit(Entry::done(now, Actor::System, Action::RoleCreate).request(asked[2].request).object("third")).await.unwrap();
+    commit(Entry::done(now, Actor::System, Action::CertificateIntend).request(asked[1].request).object("none")).await.unwrap();
+    commit(Entry::refused(now, Actor::System, Action::RoleCreate, "x").request(asked[3].request).object("none")).await.unwrap();
+    commit(Entry::done(now, Actor::System, Action::RoleCreate).request(asked[0].request).object("first")).await.unwrap();
+    assert!(matches!(bench.keys.begin(&asked[0]).await.unwrap(), Known::Made(made) if made == "first"));
+    let again = IdempotencyKeys::load(bench.storage.clone(), ledger.clone(), bench.clock.clone()).await.unwrap();
+    assert!(matches!(again.begin(&asked[0]).await.unwrap(), Known::Made(made) if made == "first"));
+    assert!(matches!(again.begin(&asked[2]).await.unwrap(), Known::Made(made) if made == "third"));
+    assert!(matches!(again.begin(&asked[1]).await.unwrap(), Known::Begun));
+    assert!(matches!(again.begin(&asked[3]).await.unwrap(), Known::Begun));
 }
