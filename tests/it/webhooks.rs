@@ -8,8 +8,6 @@ use tempfile::TempDir;
 use crate::appliance::Appliance;
 use crate::waiting::{found, wait_for};
 
-/// Longer than any stall of the machine.
-
 /// A receiver at 127.0.0.1 with a certificate of the appliance's own authority.
 struct Receiver {
     process: Child,
