@@ -28,7 +28,7 @@ run_until_it_serves() {
     curl --silent --fail --cacert dev/ca.pem https://127.0.0.1:8443/healthz >/dev/null || give_up "The appliance does not answer."
     # What Ctrl-C does.
     kill -INT %%
-    wait || true
+    { wait || true; } 2>/dev/null
     if (exec 3<>/dev/tcp/127.0.0.1/8443) 2>/dev/null; then give_up "The appliance outlived Ctrl-C."; fi
 }
 

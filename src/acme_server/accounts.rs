@@ -1,11 +1,15 @@
 //! Accounts: made, found, changed, ended (RFC 8555, 7.3).
 
+use std::sync::Arc;
+
 use super::account::{Account, read_contacts};
+use super::credential::Credential;
 use super::error::{AcmeError, Limited};
 use super::jws::Signed;
 use super::record::AccountRecord;
 use super::request::{AccountRequest, KeyRequest};
 use super::server::AcmeServer;
+use super::sweep::unused_key;
 use crate::api::acme as wire;
 use crate::audit::{Action, Entry, Field};
 use crate::base::id::{AcmeAccountId, OrgId};
@@ -37,7 +41,7 @@ impl AcmeServer {
         let credential = match &asked.external_account_binding {
             Some(binding) => {
                 let binding = Signed::parse_inner(binding).map_err(super::BindingFault::Jws)?;
-                Some(self.credentials.bound(&binding, &request.key, &request.url).await?)
+                Some(self.bound(&binding, &request).await?)
             }
             None if self.settings.external_account_required => return Err(AcmeError::BindingRequired),
             None => None,
@@ -70,17 +74,41 @@ impl AcmeServer {
                 self.limits.take(Limited::AccountsOfCredential, credential.id.as_bytes())?;
                 self.credentials.use_up(credential.id, change, entry.detail(Field::AcmeCredential, credential.id)).await
             }
-            None => match self.commit(change, entry).await {
-                Err(CommitError::Conflict { table: Table::AcmeUsedNonces, .. }) => Err(AcmeError::BadNonce),
-                Err(CommitError::Conflict { .. }) => Err(AcmeError::Changed),
-                outcome => outcome.map_err(AcmeError::Commit),
-            },
+            None => {
+                // RFC 8555, 6.6 and 10.2: nobody vouches for it, so it is counted where it comes from.
+                if let Some(source) = &request.source {
+                    self.limits.take(Limited::AccountsOfAddress, source.as_bytes())?;
+                }
+                match self.commit(change.put(Table::AcmeUnusedAccounts, &unused_key(&account), &[]), entry).await {
+                    Err(CommitError::Conflict { table: Table::AcmeUsedNonces, .. }) => Err(AcmeError::BadNonce),
+                    Err(CommitError::Conflict { .. }) => Err(AcmeError::Changed),
+                    outcome => outcome.map_err(AcmeError::Commit),
+                }
+            }
         };
         match outcome {
             Ok(()) => Ok(Registered::New(account)),
             // The same key, at the same time.
             Err(AcmeError::Changed) => self.known(&request)?.map(Registered::Known).ok_or(AcmeError::Changed),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The credential of a binding that was made with its key. The token is asked last, and no more when there were too many wrong ones.
+    async fn bound(&self, binding: &Signed, request: &KeyRequest) -> Result<Arc<Credential>, AcmeError> {
+        let credential = self.credentials.named(binding, &request.url)?;
+        self.limits.look(Limited::AccountsOfCredential, credential.id.as_bytes())?;
+        // Of the address, so that nobody locks out others who are bound to it.
+        let party = [credential.id.as_bytes(), request.source.as_deref().unwrap_or_default().as_bytes()].concat();
+        self.limits.look(Limited::WrongBindings, &party)?;
+        match self.credentials.check_binding(&credential, binding, &request.key).await {
+            Ok(()) => Ok(credential),
+            Err(error) => {
+                if matches!(error, AcmeError::Binding(_)) {
+                    let _ = self.limits.take(Limited::WrongBindings, &party);
+                }
+                Err(error)
+            }
         }
     }
 

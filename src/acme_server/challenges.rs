@@ -1,6 +1,7 @@
 //! Answering challenges, validating them, and giving authorizations up (RFC 8555, 7.5.1 and 7.5.2).
 //!
-//! That a client is ready is durable before its name is looked at, so a validation that a crash cut short is begun again by the next start.
+//! That a client is ready is durable before its name is looked at, so a validation that a crash cut short is begun again by the next start, and one
+//! whose result there was no room for a while later.
 
 use super::authorization::{Authorization, AuthorizationStatus, ChallengeState};
 use super::error::{AcmeError, Limited, StoredFault, Thing};
@@ -9,7 +10,8 @@ use super::new_order::name_key;
 use super::record::AuthorizationRecord;
 use super::request::AccountRequest;
 use super::server::{AcmeServer, Stored, later};
-use super::sweep::{End, Unfinished, end_key};
+use super::sweep::{End, end_key};
+use super::unfinished::{TakenUp, Unfinished, Work};
 use super::validation::{Attempt, ChallengeKind, ValidationFault};
 use crate::access::Caller;
 use crate::api::acme as wire;
@@ -42,10 +44,12 @@ impl AcmeServer {
         self.limits.look(Limited::FailuresOfName, &name_key(request.account.id, &answered.identifier))?;
         let change = Change::new(Class::Normal).put(Table::AcmeUnfinished, &Unfinished::Authorization(id).key(), &[]);
         let entry = told(request.caller.origin().entry(Action::AcmeChallengeAnswer, now), &answered).detail(Field::Challenge, kind.name());
+        let change = change.expect(Table::AcmeAccounts, request.account.id.as_bytes(), Some(&request.stored));
         let change = request.nonce.written(self.written(change, &answered, &found.bytes)?);
         match self.commit(change, entry).await {
             Ok(()) => {}
             Err(CommitError::Conflict { table: Table::AcmeUsedNonces, .. }) => return Err(AcmeError::BadNonce),
+            Err(CommitError::Conflict { table: Table::AcmeAccounts, .. }) => return Err(AcmeError::Changed),
             // Answered or given up at the same time: as it is by now.
             Err(CommitError::Conflict { .. }) => {
                 return self.own_authorization(request.account.id, id, Thing::Challenge).map(|found| found.value);
@@ -85,9 +89,10 @@ impl AcmeServer {
 
     /// Validates a challenge that is under way and writes what came of it.
     pub(super) async fn settle(&self, id: AcmeAuthorizationId, kind: ChallengeKind) {
+        let Some(_at_work) = self.under_way.begin(Work::Validate(id, kind)) else { return };
         match self.try_settle(id, kind).await {
             Ok(()) => {}
-            // It is under way still, and is begun again by the next start.
+            // It is under way still, and is begun again.
             Err(error) => {
                 tracing::error!(authorization = %id, challenge = kind.name(), %error, "the result of a validation cannot be kept")
             }
@@ -127,15 +132,19 @@ impl AcmeServer {
             let mut entry = told(caller.origin().entry(action, now), &decided).detail(Field::Challenge, kind.name());
             if let Err(fault) = &outcome {
                 entry = entry.detail(Field::Fault, fault);
-                // What is too much is told when the next is asked for.
-                let _ = self.limits.take(Limited::FailuresOfName, &name_key(account.id, &decided.identifier));
             }
             let change = self.written(Change::new(Class::Normal), &decided, &bytes)?;
             let change = change.delete(Table::AcmeUnfinished, &Unfinished::Authorization(id).key());
             // Its end has moved, and the sweep finds it where it is.
             let change = change.put(Table::AcmeEnds, &end_key(decided.expires, End::Authorization(id)), &[]);
             match self.commit(change, entry).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    if outcome.is_err() {
+                        // What is too much is told when the next is asked for.
+                        let _ = self.limits.take(Limited::FailuresOfName, &name_key(account.id, &decided.identifier));
+                    }
+                    return Ok(());
+                }
                 Err(CommitError::Conflict { .. }) => {}
                 Err(error) => return Err(AcmeError::Commit(error)),
             }
@@ -163,14 +172,23 @@ impl AcmeServer {
         Err(AcmeError::Changed)
     }
 
-    /// Begins again what was under way when the daemon ended.
-    pub(super) fn resume_authorization(&self, id: AcmeAuthorizationId) -> Result<(), AcmeError> {
-        let Some(found) = self.authorization(id)? else { return Ok(()) };
-        for challenge in found.value.challenges.iter().filter(|challenge| challenge.state == ChallengeState::Processing) {
+    /// Begins again what nobody is at.
+    pub(super) fn resume_authorization(&self, id: AcmeAuthorizationId) -> Result<TakenUp, AcmeError> {
+        let Some(Stored { value, bytes }) = self.authorization(id)? else { return Ok(TakenUp::Over(None)) };
+        let mut taken_up = TakenUp::Over(Some(bytes));
+        if value.status(self.clock.now()) != AuthorizationStatus::Pending {
+            return Ok(taken_up);
+        }
+        for challenge in value.challenges.iter().filter(|challenge| challenge.state == ChallengeState::Processing) {
+            if self.under_way.has(Work::Validate(id, challenge.kind)) {
+                taken_up = TakenUp::Before;
+                continue;
+            }
             let (server, kind) = (self.clone(), challenge.kind);
             tokio::spawn(async move { server.settle(id, kind).await });
+            taken_up = TakenUp::Now;
         }
-        Ok(())
+        Ok(taken_up)
     }
 
     /// Adds an authorization to a change, which is a conflict when it is not any more what was read.

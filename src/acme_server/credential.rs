@@ -201,8 +201,8 @@ impl Credentials {
         found
     }
 
-    /// The credential of a binding, which is right for this key and this URL.
-    pub(super) async fn bound(&self, binding: &Signed, key: &Jwk, url: &str) -> Result<Arc<Credential>, AcmeError> {
+    /// The credential that a binding names, when it is for this URL and binds accounts. Whether the binding was made with its key is not known yet.
+    pub(super) fn named(&self, binding: &Signed, url: &str) -> Result<Arc<Credential>, AcmeError> {
         if binding.url != url {
             return Err(BindingFault::OtherUrl.into());
         }
@@ -210,6 +210,12 @@ impl Credentials {
         let id = kid.strip_prefix(KEY_ID).and_then(|hex| hex::decode(hex).ok()).and_then(|bytes| AcmeCredentialId::from_slice(&bytes));
         let known = id.and_then(|id| self.get(id)).filter(|credential| credential.takes_accounts(self.clock.now()));
         let credential = known.filter(|credential| credential.key_id() == *kid).ok_or(BindingFault::NoSuchCredential)?;
+        // The token is not asked for what can be no MAC.
+        if binding.is_by_mac() { Ok(credential) } else { Err(BindingFault::Mac.into()) }
+    }
+
+    /// That a binding to this credential was made with its key, for this account key. The token opens the credential's key for it.
+    pub(super) async fn check_binding(&self, credential: &Credential, binding: &Signed, key: &Jwk) -> Result<(), AcmeError> {
         let token = match &credential.key.token {
             None => self.token.clone(),
             Some(name) => self.token.named(name).ok_or(TokenError::NoSuchToken)?,
@@ -218,7 +224,7 @@ impl Credentials {
         let payload = binding.verify_mac(&secret).map_err(|_| BindingFault::Mac)?;
         // RFC 8555, 7.3.4: the same key; how it is written is the client's affair.
         let named = payload.value().and_then(|value| Jwk::read(&value).ok());
-        if named.as_ref() == Some(key) { Ok(credential) } else { Err(BindingFault::OtherKey.into()) }
+        if named.as_ref() == Some(key) { Ok(()) } else { Err(BindingFault::OtherKey.into()) }
     }
 
     /// Commits the change that makes an account of this credential, which counts it.

@@ -65,6 +65,8 @@ pub enum AcmeError {
     BadNonce,
     #[error("the url in the protected header is not that of the request (RFC 8555, 6.4)")]
     OtherUrl,
+    #[error("the host that was asked for is not in the certificate of the listener; acme.url of the configuration names another")]
+    OtherHost,
     #[error("the payload must be empty here (RFC 8555, 6.3)")]
     PayloadNotEmpty,
     #[error("the payload must be a JSON object here")]
@@ -141,6 +143,8 @@ pub enum AcmeError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Limited {
     AccountsOfCredential,
+    AccountsOfAddress,
+    WrongBindings,
     OrdersOfAccount,
     OrdersOfCredential,
     OrdersOfName,
@@ -300,6 +304,8 @@ impl Limited {
     pub const fn name(self) -> &'static str {
         match self {
             Self::AccountsOfCredential => "new accounts of this credential",
+            Self::AccountsOfAddress => "new accounts from this address",
+            Self::WrongBindings => "wrong bindings to this credential from this address",
             Self::OrdersOfAccount => "orders of this account",
             Self::OrdersOfCredential => "orders of accounts of this credential",
             Self::OrdersOfName => "orders for these very names",

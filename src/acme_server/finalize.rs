@@ -25,7 +25,7 @@ use super::profile::Profile;
 use super::record::{OrderRecord, SourceRecord};
 use super::request::AccountRequest;
 use super::server::{AcmeServer, Stored};
-use super::sweep::Unfinished;
+use super::unfinished::{TakenUp, Unfinished, Work};
 use super::validation::{CaaFault, CaaQuestion, Identifier};
 use crate::access::Caller;
 use crate::api::acme as wire;
@@ -100,18 +100,26 @@ impl AcmeServer {
         self.own_order(account.id, id).and_then(|found| self.shown(found.value))
     }
 
-    /// Begins again to issue what was being issued when the daemon ended.
-    pub(super) fn resume_order(&self, id: AcmeOrderId) -> Result<(), AcmeError> {
-        let Some(order) = self.order(id)? else { return Ok(()) };
-        let Some(account) = self.account(order.value.account)? else { return Ok(()) };
+    /// Begins again to issue what nobody is at.
+    pub(super) fn resume_order(&self, id: AcmeOrderId) -> Result<TakenUp, AcmeError> {
+        if self.under_way.has(Work::Issue(id)) {
+            return Ok(TakenUp::Before);
+        }
+        let Some(Stored { value: order, bytes }) = self.order(id)? else { return Ok(TakenUp::Over(None)) };
+        match order.state {
+            OrderState::Processing { .. } => {}
+            OrderState::Open | OrderState::Valid { .. } | OrderState::Invalid(_) => return Ok(TakenUp::Over(Some(bytes))),
+        }
+        let Some(account) = self.account(order.account)? else { return Ok(TakenUp::Over(Some(bytes))) };
         let caller = Caller::acme_account(account.value.id, account.value.organization, account.value.project);
         let server = self.clone();
         tokio::spawn(async move { server.issue(id, &caller).await });
-        Ok(())
+        Ok(TakenUp::Now)
     }
 
     /// Issues an order that is being processed, as often as it takes.
     async fn issue(&self, id: AcmeOrderId, caller: &Caller) {
+        let Some(_at_work) = self.under_way.begin(Work::Issue(id)) else { return };
         let (mut pause, mut waited) = (FIRST_PAUSE, Duration::ZERO);
         loop {
             let fault = match self.try_issue(id, caller).await {
@@ -136,13 +144,17 @@ impl AcmeServer {
         let Some(Stored { value: order, bytes }) = read()? else { return Ok(()) };
         let OrderState::Processing { csr, certificate } = order.state.clone() else { return Ok(()) };
         let account = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?.value;
+        let csr = self.read_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
+        self.check_caa(&order, &account, &self.profile_of(account.organization, &order.role)?).await?;
+        // DNS may have taken its time: what the account and the profile are now is what counts.
+        let by_now = self.account(order.account).map_err(|_| OrderFault::Record)?.ok_or(OrderFault::Record)?;
+        let Stored { value: account, bytes: account_bytes } = by_now;
         let profile = self.profile_of(account.organization, &order.role)?;
         self.check_right(&order, &account, &profile)?;
-        let csr = self.read_csr(&csr, &order, &account).map_err(|_| OrderFault::Record)?;
-        self.check_caa(&order, &account, &profile).await?;
         let approved = self.approve(&csr, &order, &profile)?;
         let authority = self.authorities.get(account.organization, profile.role.ca).ok_or(OrderFault::Record)?;
         let change = self.issued(order.clone(), &bytes, certificate)?;
+        let change = change.expect(Table::AcmeAccounts, account.id.as_bytes(), Some(&account_bytes));
         let details = vec![(Field::AcmeAccount, account.id.to_string()), (Field::AcmeOrder, id.to_string())];
         let asked = ca::Order::new(authority, approved, csr.public_key().clone(), profile.role.name.as_str(), caller);
         match self.issuer.issue(ca::Order { id: certificate, change, details, ..asked }).await {
@@ -287,14 +299,15 @@ pub fn check_names(csr: &CertificateRequest, ordered: &[Identifier]) -> Result<(
     if differing.is_empty() { Ok(()) } else { Err(FinalizeFault::Names(differing)) }
 }
 
-/// What another attempt may mend: the token is away or has too much to do, too much is looked at, or there is no room.
+/// What another attempt may mend: the token is away or has too much to do, too much is looked at, there is no room, or the account has changed
+/// meanwhile and is looked at again.
 fn may_succeed_later(fault: &OrderFault) -> bool {
     matches!(
         fault,
         OrderFault::Issue(
             IssueError::Token(
                 TokenError::Busy { .. } | TokenError::Unavailable(_) | TokenError::RateLimited { .. } | TokenError::BadSignature
-            ) | IssueError::Commit(CommitError::Full)
+            ) | IssueError::Commit(CommitError::Full | CommitError::Conflict { table: Table::AcmeAccounts, .. })
         ) | OrderFault::Caa(CaaFault::Busy)
     )
 }

@@ -23,6 +23,10 @@ pub struct Allowance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowances {
     pub accounts_of_credential: Allowance,
+    /// That are bound to no credential.
+    pub accounts_of_address: Allowance,
+    /// Of one credential and address.
+    pub wrong_bindings: Allowance,
     pub orders_of_account: Allowance,
     pub orders_of_credential: Allowance,
     /// Of one account, for the very same names.
@@ -41,6 +45,8 @@ impl Allowances {
     fn of(&self, what: Limited) -> Allowance {
         match what {
             Limited::AccountsOfCredential => self.accounts_of_credential,
+            Limited::AccountsOfAddress => self.accounts_of_address,
+            Limited::WrongBindings => self.wrong_bindings,
             Limited::OrdersOfAccount => self.orders_of_account,
             Limited::OrdersOfCredential => self.orders_of_credential,
             Limited::OrdersOfName => self.orders_of_name,
@@ -54,6 +60,8 @@ pub(super) struct Limits {
     allowances: Mutex<Allowances>,
     // One for each kind, so that many parties of one kind do not make it forget those of another.
     accounts_of_credential: Parties,
+    accounts_of_address: Parties,
+    wrong_bindings: Parties,
     orders_of_account: Parties,
     orders_of_credential: Parties,
     orders_of_name: Parties,
@@ -68,6 +76,8 @@ impl Limits {
         Self {
             allowances: Mutex::new(allowances),
             accounts_of_credential: parties(),
+            accounts_of_address: parties(),
+            wrong_bindings: parties(),
             orders_of_account: parties(),
             orders_of_credential: parties(),
             orders_of_name: parties(),
@@ -106,6 +116,8 @@ impl Limits {
     fn parties(&self, what: Limited) -> &Parties {
         match what {
             Limited::AccountsOfCredential => &self.accounts_of_credential,
+            Limited::AccountsOfAddress => &self.accounts_of_address,
+            Limited::WrongBindings => &self.wrong_bindings,
             Limited::OrdersOfAccount => &self.orders_of_account,
             Limited::OrdersOfCredential => &self.orders_of_credential,
             Limited::OrdersOfName => &self.orders_of_name,
@@ -127,6 +139,8 @@ mod tests {
         let one = Allowance { burst: 2, each: KEPT };
         let limits = Limits::new(Allowances {
             accounts_of_credential: one,
+            accounts_of_address: one,
+            wrong_bindings: one,
             orders_of_account: one,
             orders_of_credential: one,
             orders_of_name: one,

@@ -12,12 +12,15 @@
 
 mod account;
 mod accounts;
+mod administration;
 mod authorization;
 mod challenges;
 mod credential;
 mod error;
 mod finalize;
+mod hosts;
 mod identifier;
+mod incident;
 mod jws;
 mod key_change;
 mod limits;
@@ -32,6 +35,7 @@ mod request;
 mod revocation;
 mod server;
 mod sweep;
+mod unfinished;
 mod urls;
 pub mod validation;
 
@@ -45,6 +49,7 @@ pub use error::{
 };
 pub use finalize::check_names;
 pub use identifier::{alt_name, read as read_identifier, shown, shown_base};
+pub use incident::{Affected, Incident};
 pub use jws::{Algorithm, Jwk, JwkFault, JwsFault, Payload, Signed};
 pub use limits::{Allowance, Allowances};
 pub use order::{Order, OrderState, OrderStatus};

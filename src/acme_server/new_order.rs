@@ -17,7 +17,7 @@ use super::profile::Profile;
 use super::record::{AuthorizationRecord, OrderRecord};
 use super::request::AccountRequest;
 use super::server::{AcmeServer, later};
-use super::sweep::{End, end_key};
+use super::sweep::{End, end_key, unused_key};
 use super::validation::Identifier;
 use crate::api::acme as wire;
 use crate::audit::{Action, Entry, Field};
@@ -146,10 +146,16 @@ impl AcmeServer {
                 order.id.as_bytes(),
             );
         }
+        // Neither one that is ended in this moment, nor one that is forgotten.
+        change = change.expect(Table::AcmeAccounts, account.id.as_bytes(), Some(&request.stored));
+        if account.credential.is_none() {
+            change = change.delete(Table::AcmeUnusedAccounts, &unused_key(account));
+        }
         let entry = told(request.caller.origin().entry(Action::AcmeOrderCreate, now), &order);
         match self.commit(request.nonce.written(change), entry).await {
             Ok(()) => Ok(Some(order)),
             Err(CommitError::Conflict { table: Table::AcmeUsedNonces, .. }) => Err(AcmeError::BadNonce),
+            Err(CommitError::Conflict { table: Table::AcmeAccounts, .. }) => Err(AcmeError::Changed),
             Err(CommitError::Conflict { .. }) => Ok(None),
             Err(error) => Err(AcmeError::Commit(error)),
         }

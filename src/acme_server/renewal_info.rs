@@ -16,11 +16,13 @@ use crate::x509::san::RequestedName;
 use crate::x509::serial::Serial;
 
 /// Between these two times, and when to ask again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renewal {
     pub start: Timestamp,
     pub end: Timestamp,
     pub retry_after_seconds: u64,
+    /// Where people can read why it is now.
+    pub explanation: Option<String>,
 }
 
 /// How often a client asks at most, and at least.
@@ -42,14 +44,18 @@ impl AcmeServer {
             .authorities
             .get(certificate.organization, certificate.ca)
             .and_then(|authority| authority.revocation().map(|revocation| revocation.revoked_at));
-        if let Some(revoked_at) = revoked.or(from_above) {
-            // RFC 9773, 4.2: a window in the past means now.
-            let end = revoked_at.as_second().min(self.now().as_second());
-            let (start, end) = (from_seconds(end.saturating_sub(3_600)), from_seconds(end));
-            return Ok(Renewal { start, end, retry_after_seconds });
-        }
-        let (start, end) = window(certificate.not_before.as_second(), life, certificate.serial.as_bytes());
-        Ok(Renewal { start: from_seconds(start), end: from_seconds(end), retry_after_seconds })
+        let incident = self.incident_of(&certificate)?;
+        let declared = incident.as_ref().map(|incident| incident.declared_at);
+        let (start, end) = match revoked.or(from_above).or(declared) {
+            Some(since) => {
+                // RFC 9773, 4.2: a window in the past means now.
+                let end = since.as_second().min(self.now().as_second());
+                (end.saturating_sub(3_600), end)
+            }
+            None => window(certificate.not_before.as_second(), life, certificate.serial.as_bytes()),
+        };
+        let explanation = incident.and_then(|incident| incident.explanation);
+        Ok(Renewal { start: from_seconds(start), end: from_seconds(end), retry_after_seconds, explanation })
     }
 
     /// The identifier of a certificate (RFC 9773, 4.1); none when it is not there any more.

@@ -21,6 +21,8 @@ pub struct Arrival<'a> {
     pub body: &'a [u8],
     /// A stranger, as the door knows who asks.
     pub stranger: &'a Caller,
+    /// Where it comes from, as limits count it; none when that is this machine.
+    pub source: Option<&'a str>,
 }
 
 /// A request of an account that stands, verified in every respect.
@@ -39,6 +41,7 @@ pub struct AccountRequest {
 pub struct KeyRequest {
     pub(super) key: Jwk,
     pub(super) stranger: Caller,
+    pub(super) source: Option<String>,
     pub(super) base: Base,
     pub(super) url: String,
     pub(super) payload: Payload,
@@ -118,7 +121,7 @@ impl AcmeServer {
         // Last, so that nobody but the signer uses a nonce up.
         let nonce = self.take_nonce(signed.nonce.as_deref())?;
         let (stranger, base, url) = (arrival.stranger.clone(), arrival.base.clone(), arrival.url.to_owned());
-        Ok(KeyRequest { key, stranger, base, url, payload, nonce })
+        Ok(KeyRequest { key, stranger, source: arrival.source.map(str::to_owned), base, url, payload, nonce })
     }
 
     /// The credential of an account that may go on, if it has one.

@@ -10,10 +10,13 @@ use super::account::Account;
 use super::authorization::Authorization;
 use super::credential::Credentials;
 use super::error::{AcmeError, Thing};
+use super::hosts::Hosts;
 use super::limits::{Allowances, Limits};
 use super::nonce::{Nonces, UsedNonce};
 use super::order::Order;
 use super::record::{AccountRecord, AuthorizationRecord, OrderRecord, Sealed, SealedRecord, SourceRecord};
+use super::unfinished::UnderWay;
+use super::urls::Base;
 use super::validation::Validator;
 use crate::audit::{self, Ledger};
 use crate::base::clock::{Clock, from_seconds};
@@ -26,11 +29,12 @@ use crate::lifecycle::Revoker;
 use crate::profiles::Roles;
 use crate::storage::{Change, Class, CommitError, Storage, Table};
 use crate::token::{Token, TokenError};
+use crate::x509::certificate::Certificate;
 
 /// What an operator says about it.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The scheme and host under which clients reach it; that of each request when none.
+    /// The scheme and host under which clients reach it; when none, that of each request, if the listener's certificate is for it.
     pub origin: Option<String>,
     pub external_account_required: bool,
     pub terms_of_service: Option<String>,
@@ -43,6 +47,10 @@ pub struct Settings {
     pub authorization_life: Span,
     /// How long orders are shown after they were made.
     pub orders_kept: Span,
+    /// How long orders and authorizations are shown still that have come to nothing, so that clients learn that they have.
+    pub ended_kept: Span,
+    /// How long an account is kept that was bound to no credential and has never ordered anything.
+    pub unused_accounts_kept: Span,
 }
 
 /// What it is made of.
@@ -75,6 +83,8 @@ pub struct AcmeServer {
     token: Token,
     nonces: Arc<OnceCell<Nonces>>,
     pub(super) limits: Arc<Limits>,
+    pub(super) under_way: Arc<UnderWay>,
+    hosts: Arc<Hosts>,
     pub(super) settings: Arc<Settings>,
 }
 
@@ -97,6 +107,8 @@ impl AcmeServer {
             token,
             credentials: Arc::new(credentials),
             limits: Arc::new(Limits::new(allowances)),
+            under_way: Arc::default(),
+            hosts: Arc::default(),
             settings: Arc::new(settings),
             storage,
             ledger,
@@ -116,6 +128,21 @@ impl AcmeServer {
 
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// The listeners show this certificate from now on.
+    pub fn is_shown(&self, certificate: &Certificate) {
+        self.hosts.set(certificate);
+    }
+
+    /// Where the server is for a request that names this host, with its port. Hosts that are neither in the configuration nor in the listener's
+    /// certificate are refused: the URL that a request is signed for would be whatever the request says (RFC 8555, 6.4).
+    pub fn base(&self, host: &str) -> Result<Base, AcmeError> {
+        match &self.settings.origin {
+            Some(origin) => Ok(Base::new(origin)),
+            None if self.hosts.admits(host) => Ok(Base::new(&format!("https://{}", host.to_ascii_lowercase()))),
+            None => Err(AcmeError::OtherHost),
+        }
     }
 
     /// Other limits from now on.

@@ -1,21 +1,24 @@
-//! What is forgotten when its time is over, and what is taken up again after a start.
+//! What is forgotten when its time is over.
 
 use jiff::Timestamp;
 
+use super::account::Account;
+use super::authorization::Authorization;
 use super::error::AcmeError;
 use super::new_order::{content_key, name_key};
 use super::nonce;
-use super::order::OrderState;
+use super::order::{Order, OrderState};
 use super::orders::order_key;
-use super::server::{AcmeServer, later};
+use super::server::{AcmeServer, Stored, later};
+use super::unfinished::Unfinished;
+use crate::access::Caller;
+use crate::audit::{Action, Field};
 use crate::base::duration::Span;
-use crate::base::id::{AcmeAuthorizationId, AcmeOrderId};
+use crate::base::id::{AcmeAccountId, AcmeAuthorizationId, AcmeOrderId};
 use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
 
 /// How many keys one change forgets.
 const AT_ONCE: usize = 200;
-/// How long what has ended is shown still, so that clients learn that it has.
-const GRACE: Span = Span::seconds(3_600);
 
 /// What ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +27,10 @@ pub(super) enum End {
     Authorization(AcmeAuthorizationId),
 }
 
-/// What was begun and has no result yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unfinished {
-    Order(AcmeOrderId),
-    Authorization(AcmeAuthorizationId),
+/// The same as it is in the store, when it is there still.
+enum Found {
+    Order(Option<Stored<Order>>),
+    Authorization(Option<Stored<Authorization>>),
 }
 
 const ORDER: u8 = b'o';
@@ -40,7 +42,7 @@ pub(super) fn end_key(time: Timestamp, end: End) -> Vec<u8> {
         End::Order(id) => (ORDER, id.as_bytes()),
         End::Authorization(id) => (AUTHORIZATION, id.as_bytes()),
     };
-    [u64::try_from(time.as_second()).unwrap_or(0).to_be_bytes().as_slice(), &[kind], id].concat()
+    [seconds(time).as_slice(), &[kind], id].concat()
 }
 
 fn read_end(key: &[u8]) -> Option<(i64, End)> {
@@ -54,50 +56,25 @@ fn read_end(key: &[u8]) -> Option<(i64, End)> {
     Some((i64::try_from(u64::from_be_bytes(*time)).ok()?, end))
 }
 
-impl Unfinished {
-    /// The key of [`Table::AcmeUnfinished`].
-    pub fn key(self) -> Vec<u8> {
-        let (kind, id) = match &self {
-            Self::Order(id) => (ORDER, id.as_bytes()),
-            Self::Authorization(id) => (AUTHORIZATION, id.as_bytes()),
-        };
-        [&[kind], id.as_slice()].concat()
-    }
+/// The key of [`Table::AcmeUnusedAccounts`]: by the time at which it was made. An account is there that was bound to no credential, until it
+/// orders something.
+pub(super) fn unused_key(account: &Account) -> Vec<u8> {
+    [seconds(account.created_at).as_slice(), account.id.as_bytes()].concat()
+}
 
-    fn read(key: &[u8]) -> Option<Self> {
-        let (kind, id) = key.split_first()?;
-        match *kind {
-            ORDER => AcmeOrderId::from_slice(id).map(Self::Order),
-            AUTHORIZATION => AcmeAuthorizationId::from_slice(id).map(Self::Authorization),
-            _ => None,
-        }
-    }
+fn read_unused(key: &[u8]) -> Option<(i64, AcmeAccountId)> {
+    let (time, id) = key.split_first_chunk::<8>()?;
+    Some((i64::try_from(u64::from_be_bytes(*time)).ok()?, AcmeAccountId::from_slice(id)?))
+}
+
+fn seconds(time: Timestamp) -> [u8; 8] {
+    u64::try_from(time.as_second()).unwrap_or(0).to_be_bytes()
 }
 
 impl AcmeServer {
-    /// Takes up what was under way when the daemon ended: once, when it serves again.
-    pub fn resume(&self) -> Result<usize, AcmeError> {
-        let mut resumed = 0;
-        for key in self.storage.scan_keys(Table::AcmeUnfinished, &[], None) {
-            let Some(unfinished) = Unfinished::read(&key?) else { continue };
-            let outcome = match unfinished {
-                Unfinished::Order(id) => self.resume_order(id),
-                Unfinished::Authorization(id) => self.resume_authorization(id),
-            };
-            match outcome {
-                Ok(()) => resumed += 1,
-                Err(AcmeError::Record) => {
-                    tracing::error!(record = ?unfinished, "a record of the ACME server that was under way cannot be read");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(resumed)
-    }
-
-    /// Forgets nonces, orders and authorizations whose time is over; how many.
+    /// Forgets nonces, orders, authorizations and accounts whose time is over; how many.
     pub async fn sweep(&self) -> Result<usize, AcmeError> {
-        Ok(self.sweep_nonces().await? + self.sweep_ended().await?)
+        Ok(self.sweep_nonces().await? + self.sweep_ended().await? + self.sweep_unused_accounts().await?)
     }
 
     async fn sweep_nonces(&self) -> Result<usize, AcmeError> {
@@ -124,70 +101,142 @@ impl AcmeServer {
 
     async fn sweep_ended(&self) -> Result<usize, AcmeError> {
         let now = self.now();
+        let last = now.as_second().saturating_sub(whole(self.settings.ended_kept));
         let mut swept = 0;
         let mut after: Option<Vec<u8>> = None;
         loop {
             let keys = self.storage.scan_keys(Table::AcmeEnds, &[], after.as_deref()).take(AT_ONCE).collect::<Result<Vec<_>, _>>()?;
-            let Some(last) = keys.last() else { return Ok(swept) };
-            after = Some(last.clone());
+            after = keys.last().cloned();
+            let mut ended = Vec::with_capacity(keys.len());
+            let mut is_all = keys.is_empty();
             for key in keys {
                 let Some((time, end)) = read_end(&key) else { continue };
-                if time.saturating_add(i64::try_from(GRACE.as_seconds()).unwrap_or(i64::MAX)) > now.as_second() {
-                    return Ok(swept);
+                if time > last {
+                    is_all = true;
+                    break;
                 }
-                let change = Change::new(Class::Essential).delete(Table::AcmeEnds, &key);
-                let change = match end {
-                    End::Order(id) => self.forget_order(change, id, now),
-                    End::Authorization(id) => self.forget_authorization(change, id, now),
+                let found = match end {
+                    End::Order(id) => self.order(id).map(Found::Order),
+                    End::Authorization(id) => self.authorization(id).map(Found::Authorization),
                 };
-                let change = match change {
+                match found {
+                    Ok(found) => ended.push((key, found)),
                     // One that cannot be read does not hold up all that end after it.
                     Err(AcmeError::Record) => {
                         tracing::error!(record = ?end, "a record of the ACME server whose time is over cannot be read");
-                        continue;
                     }
-                    outcome => outcome?,
-                };
-                match self.storage.commit(change).await {
-                    Ok(_) => swept += 1,
-                    // It has changed in this moment; the next sweep looks again.
-                    Err(CommitError::Conflict { .. }) => {}
-                    Err(error) => return Err(AcmeError::Commit(error)),
+                    Err(error) => return Err(error),
                 }
+            }
+            swept += self.forget(&ended, now).await?;
+            if is_all {
+                return Ok(swept);
             }
             tokio::task::yield_now().await;
         }
     }
 
-    fn forget_order(&self, change: Change, id: AcmeOrderId, now: Timestamp) -> Result<Change, AcmeError> {
-        let Some(found) = self.order(id)? else { return Ok(change) };
-        let order = &found.value;
+    /// Forgets these in one change, or each by itself where that cannot be; how many.
+    async fn forget(&self, ended: &[(Vec<u8>, Found)], now: Timestamp) -> Result<usize, AcmeError> {
+        if ended.is_empty() || self.forget_together(ended, now).await? {
+            return Ok(ended.len());
+        }
+        let mut swept = 0;
+        for one in ended {
+            swept += usize::from(self.forget_together(std::slice::from_ref(one), now).await?);
+        }
+        Ok(swept)
+    }
+
+    /// Whether it could be done. What has changed in this moment is looked at again by the next sweep.
+    async fn forget_together(&self, ended: &[(Vec<u8>, Found)], now: Timestamp) -> Result<bool, AcmeError> {
+        let mut change = Change::new(Class::Essential);
+        for (key, found) in ended {
+            change = self.forgotten(change.delete(Table::AcmeEnds, key), found, now)?;
+        }
+        match self.storage.commit(change).await {
+            Ok(_) => Ok(true),
+            Err(CommitError::Conflict { .. } | CommitError::TooLarge) => Ok(false),
+            Err(error) => Err(AcmeError::Commit(error)),
+        }
+    }
+
+    fn forgotten(&self, change: Change, found: &Found, now: Timestamp) -> Result<Change, ReadError> {
+        match found {
+            Found::Order(Some(found)) => self.forget_order(change, found, now),
+            Found::Authorization(Some(found)) => self.forget_authorization(change, found, now),
+            Found::Order(None) | Found::Authorization(None) => Ok(change),
+        }
+    }
+
+    fn forget_order(&self, change: Change, found: &Stored<Order>, now: Timestamp) -> Result<Change, ReadError> {
+        let Stored { value: order, bytes } = found;
+        let id = order.id;
         let end = match order.state {
             OrderState::Open | OrderState::Invalid(_) => order.expires,
             // It is shown for a while after it was made; one that is being issued is looked at again.
             OrderState::Valid { .. } => later(order.created_at, self.settings.orders_kept),
-            OrderState::Processing { .. } => later(now, GRACE),
+            OrderState::Processing { .. } => later(now, Span::seconds(3_600)),
         };
-        let change = change.expect(Table::AcmeOrders, id.as_bytes(), Some(&found.bytes));
+        let change = change.expect(Table::AcmeOrders, id.as_bytes(), Some(bytes));
         if end > now {
             return Ok(change.put(Table::AcmeEnds, &end_key(end, End::Order(id)), &[]));
         }
         let change = change.delete(Table::AcmeOrders, id.as_bytes()).delete(Table::AcmeOrdersByAccount, &order_key(order.account, id));
-        Ok(forget_place(change, Table::AcmeOrdersByContent, &content_key(order), id.as_bytes(), &self.storage)?)
+        forget_place(change, Table::AcmeOrdersByContent, &content_key(order), id.as_bytes(), &self.storage)
     }
 
-    fn forget_authorization(&self, change: Change, id: AcmeAuthorizationId, now: Timestamp) -> Result<Change, AcmeError> {
-        let Some(found) = self.authorization(id)? else { return Ok(change) };
-        let authorization = &found.value;
-        let change = change.expect(Table::AcmeAuthorizations, id.as_bytes(), Some(&found.bytes));
+    fn forget_authorization(&self, change: Change, found: &Stored<Authorization>, now: Timestamp) -> Result<Change, ReadError> {
+        let Stored { value: authorization, bytes } = found;
+        let id = authorization.id;
+        let change = change.expect(Table::AcmeAuthorizations, id.as_bytes(), Some(bytes));
         if authorization.expires > now {
             return Ok(change.put(Table::AcmeEnds, &end_key(authorization.expires, End::Authorization(id)), &[]));
         }
         let change =
             change.delete(Table::AcmeAuthorizations, id.as_bytes()).delete(Table::AcmeUnfinished, &Unfinished::Authorization(id).key());
         let by_name = name_key(authorization.account, &authorization.identifier);
-        Ok(forget_place(change, Table::AcmeAuthorizationsByName, &by_name, id.as_bytes(), &self.storage)?)
+        forget_place(change, Table::AcmeAuthorizationsByName, &by_name, id.as_bytes(), &self.storage)
     }
+
+    /// Accounts that nobody vouches for and that have never ordered anything. An account that has may need its certificates revoked.
+    async fn sweep_unused_accounts(&self) -> Result<usize, AcmeError> {
+        let now = self.now();
+        let last = now.as_second().saturating_sub(whole(self.settings.unused_accounts_kept));
+        let mut swept = 0;
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let table = Table::AcmeUnusedAccounts;
+            let Some(key) = self.storage.scan_keys(table, &[], after.as_deref()).next().transpose()? else { return Ok(swept) };
+            let (time, id) = read_unused(&key).ok_or(AcmeError::Record)?;
+            if time > last {
+                return Ok(swept);
+            }
+            let change = Change::new(Class::Essential).expect(table, &key, Some(&[])).delete(table, &key);
+            let outcome = match self.account(id)? {
+                Some(Stored { value: account, bytes }) => {
+                    let change = change
+                        .expect(Table::AcmeAccounts, id.as_bytes(), Some(&bytes))
+                        .delete(Table::AcmeAccounts, id.as_bytes())
+                        .delete(Table::AcmeAccountKeys, &account.key.thumbprint());
+                    let entry = Caller::system().origin().entry(Action::AcmeAccountForget, now).of(account.organization).object(id);
+                    self.commit(change, entry.detail(Field::KeyThumbprint, account.key.thumbprint_text())).await
+                }
+                None => self.storage.commit(change).await.map(drop),
+            };
+            match outcome {
+                Ok(()) => swept += 1,
+                // It has ordered something in this moment, or changed.
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(AcmeError::Commit(error)),
+            }
+            after = Some(key);
+        }
+    }
+}
+
+fn whole(span: Span) -> i64 {
+    i64::try_from(span.as_seconds()).unwrap_or(i64::MAX)
 }
 
 /// Adds to a change that this place does not lead to this id any more, when it does.

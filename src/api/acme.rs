@@ -185,6 +185,8 @@ pub struct RevokeCertificate {
 #[serde(rename_all = "camelCase")]
 pub struct RenewalInfo {
     pub suggested_window: Window,
+    #[serde(rename = "explanationURL", default, skip_serializing_if = "Option::is_none")]
+    pub explanation_url: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -271,6 +273,58 @@ pub struct NewCredential {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Credentials {
     pub data: Vec<Credential>,
+    pub pagination: Pagination,
+}
+
+/// An account, as the operator sees it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ManagedAccount {
+    pub id: String,
+    pub organization_id: String,
+    pub project_id: Option<String>,
+    /// None where accounts need not be bound.
+    pub credential_id: Option<String>,
+    /// `valid`, `deactivated`, or `stopped` when its credential was revoked.
+    pub status: String,
+    /// By which the account is known to CAA records and DNS challenges.
+    pub url: String,
+    pub contact: Vec<String>,
+    /// RFC 7638, base64url.
+    pub key_thumbprint: String,
+    pub created_at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deactivated_at: Option<String>,
+}
+
+/// A page of accounts, oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ManagedAccounts {
+    pub data: Vec<ManagedAccount>,
+    pub pagination: Pagination,
+}
+
+request_body! {
+    /// `PUT /api/v1/organizations/{id}/acme-incidents/{affected_id}`.
+    pub struct DeclareIncident {
+        /// Where people can read what has happened; clients are told (RFC 9773, 4.2).
+        pub explanation_url: Option<String>,
+    }
+}
+
+/// An incident: a certificate, or all that an authority had issued by then, is to be replaced now.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Incident {
+    /// The certificate's id or the authority's.
+    pub affected_id: String,
+    pub declared_at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation_url: Option<String>,
+}
+
+/// A page of incidents.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Incidents {
+    pub data: Vec<Incident>,
     pub pagination: Pagination,
 }
 

@@ -204,6 +204,9 @@ numbered! {
         AcmeChallengeMeet = 250 "acme_challenge.meet",
         AcmeChallengeFail = 251 "acme_challenge.fail",
         AcmeAuthorizationDeactivate = 252 "acme_authorization.deactivate",
+        AcmeAccountForget = 275 "acme_account.forget",
+        AcmeIncidentDeclare = 276 "acme_incident.declare",
+        AcmeIncidentEnd = 277 "acme_incident.end",
     }
 }
 
@@ -243,6 +246,7 @@ impl Action {
             | Self::RevocationRestore
             | Self::AcmeCredentialCreate
             | Self::AcmeAccountKeyChange
+            | Self::AcmeIncidentDeclare
             | Self::OrganizationDelete => Severity::High,
             Self::CaUpdate
             | Self::KeyGenerate
@@ -295,7 +299,9 @@ impl Action {
             | Self::AcmeChallengeAnswer
             | Self::AcmeChallengeMeet
             | Self::AcmeChallengeFail
-            | Self::AcmeAuthorizationDeactivate => Severity::Normal,
+            | Self::AcmeAuthorizationDeactivate
+            | Self::AcmeAccountForget
+            | Self::AcmeIncidentEnd => Severity::Normal,
         }
     }
 }
@@ -357,5 +363,6 @@ numbered! {
         Contact = 195 "contact",
         KeyThumbprint = 196 "key_thumbprint",
         Label = 197 "label",
+        ExplanationUrl = 210 "explanation_url",
     }
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use crate::api::acme::{CreateCredential, Credential, Credentials, NewCredential};
+use crate::api::acme::{
+    CreateCredential, Credential, Credentials, DeclareIncident, Incidents, ManagedAccount, ManagedAccounts, NewCredential,
+};
 use crate::base::id::OrgId;
 use crate::base::secret::Zeroizing;
 
@@ -19,6 +21,12 @@ pub(super) enum AcmeCommand {
     /// Credentials that bind ACME accounts to an organization (external account binding)
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// The accounts of ACME clients
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// What ACME clients are told to replace now
+    #[command(subcommand)]
+    Incident(IncidentCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +71,57 @@ pub(super) enum CredentialCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum AccountCommand {
+    /// List the accounts
+    List {
+        #[command(flatten)]
+        owner: Owner,
+    },
+    /// Show an account
+    Show {
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        id: String,
+        #[command(flatten)]
+        owner: Owner,
+    },
+    /// Deactivate an account, for good; its certificates stay
+    Deactivate {
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        id: String,
+        #[command(flatten)]
+        owner: Owner,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum IncidentCommand {
+    /// Have clients told to replace a certificate now, or all that an authority has issued until now
+    Declare {
+        /// The ids of certificates and authorities
+        #[arg(required = true, value_parser = NonEmptyStringValueParser::new())]
+        id: Vec<String>,
+        /// Where people can read what has happened
+        #[arg(long, value_name = "URL")]
+        explanation: Option<String>,
+        #[command(flatten)]
+        owner: Owner,
+    },
+    /// List the incidents
+    List {
+        #[command(flatten)]
+        owner: Owner,
+    },
+    /// Have clients told so no more
+    End {
+        /// The ids of certificates and authorities
+        #[arg(required = true, value_parser = NonEmptyStringValueParser::new())]
+        id: Vec<String>,
+        #[command(flatten)]
+        owner: Owner,
+    },
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Owner {
     /// The id of the organization; the default one unless given
@@ -78,10 +137,19 @@ impl Owner {
 
 impl AcmeCommand {
     pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
-        let Self::Credential(command) = self;
+        match self {
+            Self::Credential(command) => command.run(session).await,
+            Self::Account(command) => command.run(session).await,
+            Self::Incident(command) => command.run(session).await,
+        }
+    }
+}
+
+impl CredentialCommand {
+    async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let client = session.client.clone();
-        match command {
-            CredentialCommand::Create { role, label, project, expires_at, max_uses, allowed_name, out, owner } => {
+        match self {
+            Self::Create { role, label, project, expires_at, max_uses, allowed_name, out, owner } => {
                 let body = CreateCredential {
                     project_id: project,
                     default_template_id: role,
@@ -92,7 +160,7 @@ impl AcmeCommand {
                 };
                 create(session, &owner.id(), &body, out).await
             }
-            CredentialCommand::List { owner } => {
+            Self::List { owner } => {
                 let (organization, mut page) = (owner.id(), 1);
                 loop {
                     let found = session.wait("listing the ACME credentials", client.acme_credentials(&organization, page)).await?;
@@ -104,9 +172,74 @@ impl AcmeCommand {
                     page = page.saturating_add(1);
                 }
             }
-            CredentialCommand::Revoke { id, owner } => {
+            Self::Revoke { id, owner } => {
                 session.wait("revoking the ACME credential", client.revoke_acme_credential(&owner.id(), &id)).await?;
                 session.screen.note(&format!("revoked {id}; its accounts are stopped"));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl AccountCommand {
+    async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let client = session.client.clone();
+        match self {
+            Self::List { owner } => {
+                let (organization, mut page) = (owner.id(), 1);
+                loop {
+                    let found = session.wait("listing the ACME accounts", client.acme_accounts(&organization, page)).await?;
+                    let pagination = found.value.pagination;
+                    session.print(&found, account_list)?;
+                    if page.saturating_mul(pagination.per_page) >= pagination.total {
+                        return Ok(());
+                    }
+                    page = page.saturating_add(1);
+                }
+            }
+            Self::Show { id, owner } => {
+                let found = session.wait("asking for the ACME account", client.acme_account(&owner.id(), &id)).await?;
+                session.print(&found, account_details)
+            }
+            Self::Deactivate { id, owner } => {
+                session.wait("deactivating the ACME account", client.deactivate_acme_account(&owner.id(), &id)).await?;
+                session.screen.note(&format!("deactivated {id}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl IncidentCommand {
+    async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let client = session.client.clone();
+        match self {
+            Self::Declare { id, explanation, owner } => {
+                let (organization, body) = (owner.id(), DeclareIncident { explanation_url: explanation });
+                for id in id {
+                    session.wait("declaring the incident", client.declare_acme_incident(&organization, &id, &body)).await?;
+                    session.screen.note(&format!("ACME clients are told to replace now: {id}"));
+                }
+                Ok(())
+            }
+            Self::List { owner } => {
+                let (organization, mut page) = (owner.id(), 1);
+                loop {
+                    let found = session.wait("listing the incidents", client.acme_incidents(&organization, page)).await?;
+                    let pagination = found.value.pagination;
+                    session.print(&found, incident_list)?;
+                    if page.saturating_mul(pagination.per_page) >= pagination.total {
+                        return Ok(());
+                    }
+                    page = page.saturating_add(1);
+                }
+            }
+            Self::End { id, owner } => {
+                let organization = owner.id();
+                for id in id {
+                    session.wait("ending the incident", client.end_acme_incident(&organization, &id)).await?;
+                    session.screen.note(&format!("ended: {id}"));
+                }
                 Ok(())
             }
         }
@@ -161,4 +294,37 @@ fn details(credential: &Credential, key: Option<String>) -> Rows {
         ("status", Some(credential.status.clone())),
         ("created at", Some(credential.created_at.clone())),
     ])
+}
+
+fn account_list(accounts: &ManagedAccounts) -> Rows {
+    Rows::list(["ID", "CREDENTIAL", "CONTACT", "STATUS", "CREATED AT"], &accounts.data, |account| {
+        [
+            account.id.clone(),
+            account.credential_id.clone().unwrap_or_default(),
+            account.contact.join(", "),
+            account.status.clone(),
+            account.created_at.clone(),
+        ]
+    })
+}
+
+fn account_details(account: &ManagedAccount) -> Rows {
+    Rows::fields([
+        ("id", Some(account.id.clone())),
+        ("organization", Some(account.organization_id.clone())),
+        ("project", account.project_id.clone()),
+        ("credential", account.credential_id.clone()),
+        ("status", Some(account.status.clone())),
+        ("contact", table::joined(&account.contact)),
+        ("URL", Some(account.url.clone())),
+        ("key", Some(account.key_thumbprint.clone())),
+        ("created at", Some(account.created_at.clone())),
+        ("deactivated at", account.deactivated_at.clone()),
+    ])
+}
+
+fn incident_list(incidents: &Incidents) -> Rows {
+    Rows::list(["AFFECTED", "DECLARED AT", "EXPLANATION"], &incidents.data, |incident| {
+        [incident.affected_id.clone(), incident.declared_at.clone(), incident.explanation_url.clone().unwrap_or_default()]
+    })
 }

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, span};
+use crate::acme_server::validation::ValidationSettings;
 use crate::acme_server::{Allowance, Allowances, Settings};
+use crate::base::duration::Span;
 use crate::x509::dns_name::DnsName;
 
 /// The section as it is written.
@@ -13,7 +15,8 @@ use crate::x509::dns_name::DnsName;
 pub struct Acme {
     /// Whether there is one.
     pub enabled: bool,
-    /// The scheme and host under which clients reach it, such as `https://ca.example.com`, where it is not what their requests say.
+    /// The scheme and host under which clients reach it, such as `https://ca.example.com`. Unless given, it is what their requests say, which
+    /// has to be a name or an address of the listener's certificate.
     pub url: Option<String>,
     /// Whether an account has to be bound to a credential of `chancery acme credential create`.
     pub external_account_required: bool,
@@ -30,8 +33,32 @@ pub struct Acme {
     pub authorization_life: String,
     /// How long an order is shown after it was made; its certificate stays.
     pub orders_kept: String,
+    /// How long orders and authorizations are shown still that have come to nothing.
+    pub ended_kept: String,
+    /// How long an account is kept that was bound to no credential and has never ordered anything.
+    pub unused_accounts_kept: String,
     /// How much is taken of whom.
     pub limits: Limits,
+    /// How it is looked whether a challenge is met.
+    pub validation: Validation,
+}
+
+/// How long and how often it is looked whether a challenge is met, and how many at once.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Validation {
+    /// How often it is tried before the fault is believed, 1 to 10.
+    pub attempts: u32,
+    /// How long it is waited before the second try, at most 60s; before each further one twice as long.
+    pub pause: String,
+    /// How long one try may take, 1s to 60s.
+    pub within: String,
+    /// How many tries are under way at once, 1 to 4096.
+    pub at_once: usize,
+    /// The same of one account.
+    pub at_once_per_account: usize,
+    /// The same of one name, whoever asks.
+    pub at_once_per_name: usize,
 }
 
 /// How much is taken of whom.
@@ -40,6 +67,10 @@ pub struct Acme {
 pub struct Limits {
     /// New accounts of one credential.
     pub accounts_per_credential: PerHour,
+    /// New accounts from one address, or from the /64 of one of IPv6, that are bound to no credential.
+    pub accounts_per_address: PerHour,
+    /// Requests for accounts from one such address that were not bound with the key of the credential they name.
+    pub wrong_bindings_per_credential: PerHour,
     /// Orders of one account; each counts once for each of its names.
     pub orders_per_account: PerHour,
     /// Orders of all accounts of one credential; each counts once for each of its names.
@@ -63,6 +94,11 @@ pub struct PerHour {
 const MOST: u32 = 100_000_000;
 const LONGEST_URL: usize = 500;
 const MOST_IDENTITIES: usize = 16;
+/// A client waits for its challenge no longer than a few minutes.
+const MOST_ATTEMPTS: u32 = 10;
+const LONGEST_PAUSE: Span = Span::seconds(60);
+const LONGEST_TRY: Span = Span::seconds(60);
+const MOST_AT_ONCE: usize = 4_096;
 
 impl Default for Acme {
     fn default() -> Self {
@@ -76,7 +112,24 @@ impl Default for Acme {
             order_life: "7d".to_owned(),
             authorization_life: "30d".to_owned(),
             orders_kept: "30d".to_owned(),
+            ended_kept: "1h".to_owned(),
+            unused_accounts_kept: "30d".to_owned(),
             limits: Limits::default(),
+            validation: Validation::default(),
+        }
+    }
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        let ValidationSettings { attempts, at_once, at_once_for_account, at_once_for_name, .. } = ValidationSettings::default();
+        Self {
+            attempts,
+            pause: "1s".to_owned(),
+            within: "10s".to_owned(),
+            at_once,
+            at_once_per_account: at_once_for_account,
+            at_once_per_name: at_once_for_name,
         }
     }
 }
@@ -86,6 +139,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             accounts_per_credential: PerHour { burst: 1_000, per_hour: 3_600 },
+            accounts_per_address: PerHour { burst: 100, per_hour: 600 },
+            wrong_bindings_per_credential: PerHour { burst: 20, per_hour: 120 },
             orders_per_account: PerHour { burst: 10_000, per_hour: 360_000 },
             orders_per_credential: PerHour { burst: 50_000, per_hour: 1_800_000 },
             orders_per_names: PerHour { burst: 20, per_hour: 60 },
@@ -106,20 +161,66 @@ impl Acme {
             order_life: span("acme.order_life", &self.order_life)?,
             authorization_life: span("acme.authorization_life", &self.authorization_life)?,
             orders_kept: span("acme.orders_kept", &self.orders_kept)?,
+            ended_kept: span("acme.ended_kept", &self.ended_kept)?,
+            unused_accounts_kept: span("acme.unused_accounts_kept", &self.unused_accounts_kept)?,
         })
     }
 
     pub fn allowances(&self) -> Allowances {
         let allowance = |limit: PerHour| Allowance::per_hour(limit.per_hour, limit.burst);
-        let Limits { accounts_per_credential, orders_per_account, orders_per_credential, orders_per_names, failures_per_name } =
-            self.limits;
+        let Limits {
+            accounts_per_credential,
+            accounts_per_address,
+            wrong_bindings_per_credential,
+            orders_per_account,
+            orders_per_credential,
+            orders_per_names,
+            failures_per_name,
+        } = self.limits;
         Allowances {
             accounts_of_credential: allowance(accounts_per_credential),
+            accounts_of_address: allowance(accounts_per_address),
+            wrong_bindings: allowance(wrong_bindings_per_credential),
             orders_of_account: allowance(orders_per_account),
             orders_of_credential: allowance(orders_per_credential),
             orders_of_name: allowance(orders_per_names),
             failures_of_name: allowance(failures_per_name),
         }
+    }
+
+    /// How challenges are looked at.
+    pub fn validation(&self) -> Result<ValidationSettings, ConfigError> {
+        let wrong = |field, message: &str| ConfigError::Value { field, message: message.to_owned() };
+        let Validation { attempts, pause, within, at_once, at_once_per_account, at_once_per_name } = &self.validation;
+        if !(1..=MOST_ATTEMPTS).contains(attempts) {
+            return Err(wrong("acme.validation.attempts", "1 to 10"));
+        }
+        let pause = span("acme.validation.pause", pause)?;
+        if pause > LONGEST_PAUSE {
+            return Err(wrong("acme.validation.pause", "at most 60s"));
+        }
+        let within = span("acme.validation.within", within)?;
+        if !(Span::seconds(1)..=LONGEST_TRY).contains(&within) {
+            return Err(wrong("acme.validation.within", "1s to 60s"));
+        }
+        for (field, number) in [
+            ("acme.validation.at_once", at_once),
+            ("acme.validation.at_once_per_account", at_once_per_account),
+            ("acme.validation.at_once_per_name", at_once_per_name),
+        ] {
+            if !(1..=MOST_AT_ONCE).contains(number) {
+                return Err(wrong(field, "1 to 4096"));
+            }
+        }
+        Ok(ValidationSettings {
+            attempts: *attempts,
+            pause: pause.as_std(),
+            within: within.as_std(),
+            at_once: *at_once,
+            at_once_for_account: *at_once_per_account,
+            at_once_for_name: *at_once_per_name,
+            ..ValidationSettings::default()
+        })
     }
 
     /// Whether what differs from another is taken up by a new start only.
@@ -142,10 +243,20 @@ impl Acme {
             return wrong("acme.caa_identities", "at most 16 host names");
         }
         self.settings()?;
-        let Limits { accounts_per_credential, orders_per_account, orders_per_credential, orders_per_names, failures_per_name } =
-            self.limits;
+        self.validation()?;
+        let Limits {
+            accounts_per_credential,
+            accounts_per_address,
+            wrong_bindings_per_credential,
+            orders_per_account,
+            orders_per_credential,
+            orders_per_names,
+            failures_per_name,
+        } = self.limits;
         for (field, limit) in [
             ("acme.limits.accounts_per_credential", accounts_per_credential),
+            ("acme.limits.accounts_per_address", accounts_per_address),
+            ("acme.limits.wrong_bindings_per_credential", wrong_bindings_per_credential),
             ("acme.limits.orders_per_account", orders_per_account),
             ("acme.limits.orders_per_credential", orders_per_credential),
             ("acme.limits.orders_per_names", orders_per_names),

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::migration;
 use crate::access::{self, AccessError, Directory};
-use crate::acme_server::validation::{ValidationSettings, Validator};
+use crate::acme_server::validation::Validator;
 use crate::acme_server::{AcmeError, AcmeServer, Parts};
 use crate::audit::Ledger;
 use crate::base::clock::{Clock, from_seconds};
@@ -175,7 +175,7 @@ pub async fn assemble(
                 issuer: issuer.clone(),
                 certificates: certificates.clone(),
                 revoker: revoker.clone(),
-                validator: Validator::new(outbound.clone(), ValidationSettings::default(), clock.clone()),
+                validator: Validator::new(outbound.clone(), config.acme.validation()?, clock.clone()),
             };
             Some(AcmeServer::open(parts, config.acme.settings()?, config.acme.allowances())?)
         }

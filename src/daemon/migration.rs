@@ -142,7 +142,8 @@ fn reads(table: Table, key: &[u8], value: &[u8]) -> bool {
         | Table::AcmeAccounts
         | Table::AcmeOrders
         | Table::AcmeAuthorizations
-        | Table::AcmeCertificates => acme_server::reads(table, key, value),
+        | Table::AcmeCertificates
+        | Table::AcmeIncidents => acme_server::reads(table, key, value),
         // Numbers, and indexes, whose keys say it all.
         Table::Counters
         | Table::AuthorityNames
@@ -170,7 +171,8 @@ fn reads(table: Table, key: &[u8], value: &[u8]) -> bool {
         | Table::AcmeUsedNonces
         | Table::AcmeEnds
         | Table::AcmeUnfinished
-        | Table::AcmeReplacements => true,
+        | Table::AcmeReplacements
+        | Table::AcmeUnusedAccounts => true,
     }
 }
 

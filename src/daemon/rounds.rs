@@ -9,8 +9,8 @@ use crate::ca::Pruned;
 use crate::http::app::App;
 use crate::http::server;
 
-/// How often it is looked for what has ended at the ACME server.
-const ACME_LOOK: Duration = Duration::from_secs(60);
+/// How often it is looked for what has ended at the ACME server, at most and at least.
+const ACME_LOOK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How often the OCSP responders are looked after.
 const OCSP_LOOK: Duration = Duration::from_secs(5);
@@ -59,16 +59,17 @@ pub async fn prune_revocations(app: Arc<App>) {
     }
 }
 
-/// Takes up what the ACME server had begun, and forgets every minute what has ended there.
+/// Takes up every minute what the ACME server had begun and nobody is at, and forgets what has ended there.
 pub async fn keep_acme(app: Arc<App>) {
     let Some(server) = &app.acme else { return std::future::pending().await };
-    match server.resume() {
-        Ok(0) => {}
-        Ok(resumed) => tracing::info!(resumed, "orders and validations of ACME clients are taken up again"),
-        Err(error) => tracing::error!(%error, "what the ACME server had begun cannot be read"),
-    }
+    let pause = server.settings().ended_kept.as_std().clamp(ACME_LOOK.0, ACME_LOOK.1);
     loop {
-        tokio::time::sleep(ACME_LOOK).await;
+        match server.resume().await {
+            Ok(0) => {}
+            Ok(resumed) => tracing::info!(resumed, "orders and validations of ACME clients are taken up again"),
+            Err(error) => tracing::error!(%error, "what the ACME server had begun cannot be read"),
+        }
+        tokio::time::sleep(pause).await;
         match server.sweep().await {
             Ok(0) => {}
             Ok(swept) => tracing::debug!(swept, "nonces, orders and authorizations whose time is over"),

@@ -125,7 +125,10 @@ impl Kind {
             | Action::AcmeChallengeAnswer
             | Action::AcmeChallengeMeet
             | Action::AcmeChallengeFail
-            | Action::AcmeAuthorizationDeactivate => None,
+            | Action::AcmeAuthorizationDeactivate
+            | Action::AcmeAccountForget
+            | Action::AcmeIncidentDeclare
+            | Action::AcmeIncidentEnd => None,
         }
     }
 }

@@ -116,6 +116,8 @@ impl From<AcmeError> for Problem {
             AcmeError::BadNonce => bad(ErrorType::BadNonce, text),
             // RFC 8555, 6.4.1.
             AcmeError::OtherUrl => refused(StatusCode::UNAUTHORIZED, ErrorType::Unauthorized, text),
+            // RFC 9110, 15.5.20.
+            AcmeError::OtherHost => refused(StatusCode::MISDIRECTED_REQUEST, ErrorType::Malformed, text),
             AcmeError::PayloadNotEmpty | AcmeError::PayloadNoObject => bad(ErrorType::Malformed, text),
             AcmeError::NoSuchAccount => bad(ErrorType::AccountDoesNotExist, text),
             // RFC 8555, 7.3.6.

@@ -124,6 +124,12 @@ routes! {
     POST   "/api/v1/organizations/{id}/acme-credentials" CA_WRITE HERE BODY acme::credentials::create;
     GET    "/api/v1/organizations/{id}/acme-credentials" CA_READ HERE BODY acme::credentials::list;
     DELETE "/api/v1/organizations/{id}/acme-credentials/{cred_id}" CA_WRITE HERE BODY acme::credentials::revoke;
+    GET    "/api/v1/organizations/{id}/acme-accounts" CA_READ HERE BODY acme::administration::accounts;
+    GET    "/api/v1/organizations/{id}/acme-accounts/{account_id}" CA_READ HERE BODY acme::administration::account;
+    DELETE "/api/v1/organizations/{id}/acme-accounts/{account_id}" CA_WRITE HERE BODY acme::administration::deactivate;
+    GET    "/api/v1/organizations/{id}/acme-incidents" CA_READ HERE BODY acme::administration::incidents;
+    PUT    "/api/v1/organizations/{id}/acme-incidents/{affected_id}" CA_WRITE HERE BODY acme::administration::declare;
+    DELETE "/api/v1/organizations/{id}/acme-incidents/{affected_id}" CA_WRITE HERE BODY acme::administration::end;
     GET    "/api/acme/directory"              PUBLIC      HERE BODY     acme::directory::show;
     HEAD   "/api/acme/new-nonce"              PUBLIC      HERE BODY     acme::directory::head_nonce;
     GET    "/api/acme/new-nonce"              PUBLIC      HERE BODY     acme::directory::new_nonce;

@@ -118,6 +118,8 @@ tables! {
     151 AcmeUnfinished           "acme-unfinished"             Index;
     152 AcmeCertificates         "acme-certificates"           Index;
     153 AcmeReplacements         "acme-replacements"           Index;
+    165 AcmeUnusedAccounts       "acme-unused-accounts"        Index;
+    166 AcmeIncidents            "acme-incidents"              Index;
 }
 
 impl Table {

@@ -25,11 +25,11 @@ const SIZE: u64 = 96;
 const RESERVE: u64 = 4;
 
 /// A small disk of its own; it is taken away when dropped.
-struct Disk(TempDir);
+pub struct Disk(TempDir);
 
 impl Disk {
     /// None where mounting is not permitted, which is said loudly.
-    fn mount() -> Option<Self> {
+    pub fn mount() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let options = format!("size={SIZE}m,mode=0700");
         let output = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "chancery-test"]).arg(dir.path()).output().unwrap();
@@ -43,7 +43,7 @@ impl Disk {
         Some(Self(dir))
     }
 
-    fn appliance(&self) -> PathBuf {
+    pub fn appliance(&self) -> PathBuf {
         self.0.path().join("appliance")
     }
 
@@ -53,7 +53,7 @@ impl Disk {
     }
 
     /// Somebody else's file, which leaves so many bytes.
-    fn fill(&self, leave: u64) {
+    pub fn fill(&self, leave: u64) {
         let mut file = File::options().create(true).append(true).open(self.filler()).unwrap();
         let block = vec![0x5a; MIB as usize];
         while self.free() > leave {
@@ -68,7 +68,7 @@ impl Disk {
         assert!(self.free() <= leave + 4096, "{} bytes are left", self.free());
     }
 
-    fn clear(&self) {
+    pub fn clear(&self) {
         fs::remove_file(self.filler()).unwrap();
     }
 

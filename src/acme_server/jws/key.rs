@@ -49,7 +49,7 @@ pub enum JwkFault {
     Curve,
     #[error("it is a private key; whoever has seen it can use it now")]
     Private,
-    #[error("an RSA modulus has 2048 to 4096 bits, and no leading zeros")]
+    #[error("an RSA modulus has 2048, 3072 or 4096 bits, and no leading zeros")]
     RsaSize,
     #[error("the RSA exponent is odd, at least 3 and at most 32 bits long")]
     RsaExponent,
@@ -91,12 +91,23 @@ impl Curve {
 impl Jwk {
     /// Reads a key. Members that say nothing of the key itself are ignored (RFC 7517, 4).
     pub fn read(value: &Value) -> Result<Self, JwkFault> {
+        let key = Self::form(value)?;
+        key.check()?;
+        Ok(key)
+    }
+
+    /// The same of a key that was read and checked before it was kept.
+    pub fn kept(text: &str) -> Option<Self> {
+        Self::form(&serde_json::from_str(text).ok()?).ok()
+    }
+
+    fn form(value: &Value) -> Result<Self, JwkFault> {
         let members = value.as_object().ok_or(JwkFault::NoObject)?;
         if members.contains_key("d") {
             return Err(JwkFault::Private);
         }
         let text = |name| members.get(name).and_then(Value::as_str);
-        let key = match text("kty") {
+        Ok(match text("kty") {
             Some("RSA") => rsa(members)?,
             Some("EC") => {
                 let curve = Curve::ALL.into_iter().find(|curve| text("crv") == Some(curve.name())).ok_or(JwkFault::Curve)?;
@@ -113,15 +124,13 @@ impl Jwk {
             Some("OKP") => return Err(JwkFault::Curve),
             Some(_) => return Err(JwkFault::Type),
             None => return Err(JwkFault::Member("kty")),
-        };
-        key.check()?;
-        Ok(key)
+        })
     }
 
     fn check(&self) -> Result<(), JwkFault> {
         match self.public_key() {
-            // An RSA key of a size that is not certified: it is large enough.
-            Ok(None) => Ok(()),
+            // RSA of another size: nobody has a good reason for it, and what is known of weak keys is known by size.
+            Ok(None) => Err(JwkFault::RsaSize),
             Ok(Some(key)) if key.weaknesses().is_empty() => Ok(()),
             Ok(Some(_)) => Err(JwkFault::Weak),
             Err(fault) => Err(JwkFault::Point(fault)),

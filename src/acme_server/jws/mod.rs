@@ -197,9 +197,14 @@ impl Signed {
         if key.verify(&self.input, &self.signature) { Ok(Payload(self.payload.clone())) } else { Err(JwsFault::Signature) }
     }
 
+    /// Whether it can have been signed by a secret that both sides know.
+    pub fn is_by_mac(&self) -> bool {
+        self.algorithm == MAC
+    }
+
     /// The same by a secret that both sides know (RFC 8555, 7.3.4): HS256.
     pub fn verify_mac(&self, secret: &SecretBytes) -> Result<Payload, JwsFault> {
-        if self.algorithm != MAC {
+        if !self.is_by_mac() {
             return Err(JwsFault::Algorithm);
         }
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());

@@ -47,7 +47,7 @@ impl AccountRecord {
             organization: OrgId::from_bytes(organization),
             project: project.map(ProjectId::from_bytes),
             credential: credential.map(AcmeCredentialId::from_bytes),
-            key: Jwk::read(&serde_json::from_str(&key).ok()?).ok()?,
+            key: Jwk::kept(&key)?,
             url,
             contacts,
             terms_agreed_at: terms_agreed_at.map(from_seconds),

@@ -3,6 +3,7 @@
 mod account;
 mod authorization;
 mod credential;
+mod incident;
 mod order;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use account::AccountRecord;
 pub(super) use authorization::AuthorizationRecord;
 pub(super) use credential::CredentialRecord;
+pub(super) use incident::IncidentRecord;
 pub(super) use order::OrderRecord;
 
 use super::CertificateSource;
@@ -26,6 +28,7 @@ pub fn reads(table: Table, key: &[u8], value: &[u8]) -> bool {
         Table::AcmeAccounts => AcmeAccountId::from_slice(key).and_then(|id| AccountRecord::decode(id, value)).is_some(),
         Table::AcmeOrders => AcmeOrderId::from_slice(key).and_then(|id| OrderRecord::decode(id, value)).is_some(),
         Table::AcmeAuthorizations => AcmeAuthorizationId::from_slice(key).and_then(|id| AuthorizationRecord::decode(id, value)).is_some(),
+        Table::AcmeIncidents => IncidentRecord::reads(value),
         Table::AcmeCertificates => SourceRecord::decode(value).is_some(),
         _ => false,
     }

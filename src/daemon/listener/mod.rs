@@ -20,6 +20,7 @@ use crate::daemon::reload;
 use crate::http::app::App;
 use crate::http::server;
 use crate::http::tls::{ClientRoots, Exchange, Identity, TlsError, server_config};
+use crate::x509::certificate::Certificate;
 pub use own::retired_keys;
 use own::{Own, OwnError};
 
@@ -68,6 +69,7 @@ impl ListenerIdentity {
         let own = Own::open(app.clone(), place)?;
         let found = find(&app, &own, settings).await?;
         let shown = found.shown();
+        tell(&app, &shown);
         let exchange = Arc::new(Exchange::new(server_config(found.identity, &found.roots)?));
         let state = Mutex::new(State { settings: Arc::new(settings.clone()), shown });
         Ok(Self { app, own, exchange, state, nudge: Notify::new() })
@@ -153,12 +155,24 @@ impl ListenerIdentity {
         }
         let sha256 = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &shown.certificate));
         self.exchange.replace(config);
+        tell(&self.app, &shown);
         tracing::info!(sha256, bootstrap = shown.is_bootstrap, "new connections are shown this listener certificate");
         state.shown = shown;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the ACME server under which hosts it is reached now.
+fn tell(app: &App, shown: &Shown) {
+    let Some(server) = &app.acme else { return };
+    match Certificate::from_der(&shown.certificate) {
+        Ok(certificate) => server.is_shown(&certificate),
+        Err(error) => {
+            tracing::warn!(%error, "the listener's certificate cannot be read, and ACME clients are refused unless acme.url is given")
+        }
     }
 }
 

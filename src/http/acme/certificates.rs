@@ -62,6 +62,6 @@ pub async fn renewal_info(call: Call) -> Result<Response<Body>, Problem> {
     let desk = Desk::open(call)?;
     let found = desk.server.renewal_info(desk.call.parameter("id"))?;
     let window = wire::Window { start: rfc3339(found.start), end: rfc3339(found.end) };
-    let response = present::json(StatusCode::OK, &wire::RenewalInfo { suggested_window: window })?;
+    let response = present::json(StatusCode::OK, &wire::RenewalInfo { suggested_window: window, explanation_url: found.explanation })?;
     shown::with(response, header::RETRY_AFTER, &found.retry_after_seconds.to_string())
 }

@@ -47,16 +47,20 @@ pub fn again(call: &Call, id: &str) -> Result<Response<Body>, Problem> {
 
 pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     let organization = organization(&call)?;
+    let (page, per_page) = pages(&call)?;
+    let all = server(&call)?.credentials().all(organization);
+    let now = call.app.clock.now();
+    let (data, pagination) = cut(&all, page, per_page, |credential| view(credential, now));
+    present::json(StatusCode::OK, &wire::Credentials { data, pagination })
+}
+
+/// Which page is asked for, and how many a page has.
+pub(super) fn pages(call: &Call) -> Result<(u32, u32), Problem> {
     let mut query = call.query();
     let page = query.parse::<u32>("page", "a number from 1").unwrap_or(1).max(1);
     let per_page = query.parse::<u32>("per_page", "a number from 1 to 100").unwrap_or(PER_PAGE).clamp(1, PER_PAGE);
     query.finish()?;
-    let all = server(&call)?.credentials().all(organization);
-    let now = call.app.clock.now();
-    let first = (page as usize - 1).saturating_mul(per_page as usize);
-    let data = all.iter().skip(first).take(per_page as usize).map(|credential| view(credential, now)).collect();
-    let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
-    present::json(StatusCode::OK, &wire::Credentials { data, pagination: wire::Pagination { page, per_page, total } })
+    Ok((page, per_page))
 }
 
 pub async fn revoke(call: Call) -> Result<Response<Body>, Problem> {
@@ -68,18 +72,25 @@ pub async fn revoke(call: Call) -> Result<Response<Body>, Problem> {
     }
 }
 
+/// A page of all there is.
+pub(super) fn cut<T, W>(all: &[T], page: u32, per_page: u32, view: impl Fn(&T) -> W) -> (Vec<W>, wire::Pagination) {
+    let first = (page as usize - 1).saturating_mul(per_page as usize);
+    let data = all.iter().skip(first).take(per_page as usize).map(view).collect();
+    (data, wire::Pagination { page, per_page, total: u32::try_from(all.len()).unwrap_or(u32::MAX) })
+}
+
 /// The organisation of the path, when the caller may know of it.
-fn organization(call: &Call) -> Result<OrgId, Problem> {
+pub(super) fn organization(call: &Call) -> Result<OrgId, Problem> {
     let id: OrgId = call.id("id", "organization")?;
     Ok(call.app.access.organization(id, &call.caller)?.id)
 }
 
-fn server(call: &Call) -> Result<AcmeServer, Problem> {
+pub(super) fn server(call: &Call) -> Result<AcmeServer, Problem> {
     call.app.acme.clone().ok_or_else(|| Problem::conflict("acme_disabled", "There is no ACME server here: acme.enabled is false."))
 }
 
 /// Its errors in the words of this family.
-fn plain(error: crate::acme_server::AcmeError) -> Problem {
+pub(super) fn plain(error: crate::acme_server::AcmeError) -> Problem {
     Problem { acme: None, ..error.into() }
 }
 

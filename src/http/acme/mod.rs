@@ -4,6 +4,7 @@
 //! [`Desk`] has verified and with nothing else.
 
 pub mod accounts;
+pub mod administration;
 pub mod authorizations;
 pub mod certificates;
 pub mod credentials;
@@ -35,15 +36,17 @@ pub(super) struct Desk {
     pub server: AcmeServer,
     pub base: Base,
     url: String,
+    source: Option<String>,
 }
 
 impl Desk {
     /// For a request; there is no such endpoint while the server is off.
     pub fn open(call: Call) -> Result<Self, Problem> {
         let server = call.app.acme.clone().ok_or_else(off)?;
-        let base = base(&server, &call.approach.headers, &call.uri)?;
+        let base = server.base(host(&call.approach.headers, &call.uri))?;
+        let source = call.approach.peer.as_ref().and_then(Peer::source).map(|source| source.to_string());
         let url = base.of_path(call.uri.path_and_query().map_or_else(|| call.uri.path(), |path| path.as_str()));
-        Ok(Self { call, server, base, url })
+        Ok(Self { call, server, base, url, source })
     }
 
     /// The request, when it is that of an account.
@@ -79,7 +82,7 @@ impl Desk {
     }
 
     fn arrival<'a>(&'a self, body: &'a [u8]) -> Arrival<'a> {
-        Arrival { base: &self.base, url: &self.url, body, stranger: &self.call.caller }
+        Arrival { base: &self.base, url: &self.url, body, stranger: &self.call.caller, source: self.source.as_deref() }
     }
 
     /// Who has shown to hold an account's key is no stranger, and has budgets of its own.
@@ -131,19 +134,11 @@ fn off() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_such_endpoint", "There is no ACME server here: acme.enabled is false.")
 }
 
-/// The address under which the client has reached the server.
-fn base(server: &AcmeServer, headers: &axum::http::HeaderMap, uri: &Uri) -> Result<Base, Problem> {
-    if let Some(origin) = &server.settings().origin {
-        return Ok(Base::new(origin));
-    }
+/// The host that the request names.
+fn host<'a>(headers: &'a axum::http::HeaderMap, uri: &'a Uri) -> &'a str {
     // HTTP/2 has it in the request itself (RFC 9113, 8.3.1).
-    let host = match uri.authority() {
+    match uri.authority() {
         Some(authority) => authority.as_str(),
         None => headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
-    };
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-    if host.is_empty() || host.len() > 255 || !host.bytes().all(is_host) {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed", "The request names no host."));
     }
-    Ok(Base::new(&format!("https://{}", host.to_ascii_lowercase())))
 }

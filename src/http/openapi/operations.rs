@@ -30,8 +30,8 @@ const EVENTS: &[Parameter] = &[KIND, AFTER, LIMIT, CURSOR];
 const FOLLOWED: &[Parameter] = &[KIND, AFTER];
 
 /// What a request that is signed can be refused with: 400 for what it says, 401 and 403 for who says it, 415 for what is no JWS.
-const SIGNED: &[u16] = &[400, 401, 403, 404, 408, 413, 415];
-const SIGNED_AND_TAKEN: &[u16] = &[400, 401, 403, 404, 408, 409, 413, 415];
+const SIGNED: &[u16] = &[400, 401, 403, 404, 408, 413, 415, 421];
+const SIGNED_AND_TAKEN: &[u16] = &[400, 401, 403, 404, 408, 409, 413, 415, 421];
 const NOTHING: &[Answer] = &[Answer { status: 204, contents: &[] }];
 const BEHIND: &[Parameter] = &[Parameter::text("after", "The order behind which the page begins.")];
 const PAGES: &[Parameter] =
@@ -207,11 +207,32 @@ pub static OPERATIONS: &[Operation] = &[
         .problems(&[409]),
     Operation::delete("/api/v1/organizations/{id}/acme-credentials/{cred_id}", "Revokes an ACME credential, and stops its accounts")
         .problems(&[409]),
+    Operation::get("/api/v1/organizations/{id}/acme-accounts", "Lists the ACME accounts of an organization", json!(200 acme::ManagedAccounts))
+        .query(PAGES)
+        .problems(&[409]),
+    Operation::get("/api/v1/organizations/{id}/acme-accounts/{account_id}", "Shows an ACME account", json!(200 acme::ManagedAccount))
+        .problems(&[409]),
+    Operation::delete("/api/v1/organizations/{id}/acme-accounts/{account_id}", "Deactivates an ACME account, for good").problems(&[409]),
+    Operation::get("/api/v1/organizations/{id}/acme-incidents", "Lists what ACME clients are told to replace now", json!(200 acme::Incidents))
+        .query(PAGES)
+        .problems(&[409]),
+    Operation::put(
+        "/api/v1/organizations/{id}/acme-incidents/{affected_id}",
+        "Has ACME clients told to replace a certificate now, or all that an authority has issued until now (RFC 9773, 4.2)",
+        json!(200 acme::Incident),
+    )
+    .body::<acme::DeclareIncident>()
+    .problems(&[409]),
+    Operation::delete(
+        "/api/v1/organizations/{id}/acme-incidents/{affected_id}",
+        "Has ACME clients told no more to replace what was affected",
+    )
+    .problems(&[409]),
     Operation::get("/api/acme/directory", "Gives the directory of the ACME server (RFC 8555, 7.1.1)", json!(200 acme::Directory))
-        .problems(&[404]),
-    Operation::head("/api/acme/new-nonce", "Gives a nonce (RFC 8555, 7.2)", &[Answer { status: 200, contents: &[] }]).problems(&[404]),
-    Operation::get("/api/acme/new-nonce", "Gives a nonce (RFC 8555, 7.2)", NOTHING).problems(&[404]),
-    Operation::post("/api/acme/new-nonce", "Gives a nonce (RFC 8555, 7.2)", NOTHING).problems(&[404]),
+        .problems(&[404, 421]),
+    Operation::head("/api/acme/new-nonce", "Gives a nonce (RFC 8555, 7.2)", &[Answer { status: 200, contents: &[] }]).problems(&[404, 421]),
+    Operation::get("/api/acme/new-nonce", "Gives a nonce (RFC 8555, 7.2)", NOTHING).problems(&[404, 421]),
+    Operation::post("/api/acme/new-nonce", "Gives a nonce (RFC 8555, 7.2)", NOTHING).problems(&[404, 421]),
     Operation::post(
         "/api/acme/new-account",
         "Makes an account, or finds it by its key (RFC 8555, 7.3)",
@@ -255,7 +276,8 @@ pub static OPERATIONS: &[Operation] = &[
         "/api/acme/renewal-info/{id}",
         "Says when a certificate is best renewed (RFC 9773)",
         json!(200 acme::RenewalInfo),
-    ),
+    )
+    .problems(&[421]),
     Operation::post("/v1/admin/organizations", "Makes an organization", json!(201 admin::Organization))
         .body::<admin::CreateOrganization>()
         .problems(&[409]),

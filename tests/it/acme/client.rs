@@ -12,6 +12,7 @@ use chancery::x509::tlv;
 use serde_json::{Value, json};
 
 use crate::appliance::{Answer, Appliance};
+use crate::waiting::found;
 
 pub const JOSE: &str = "Content-Type: application/jose+json";
 
@@ -75,6 +76,14 @@ impl Key {
             Self::Ec(pair, ..) => pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
             Self::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
         }
+    }
+
+    /// RFC 8555, 8.1: what a challenge with this token shows; RFC 7638 for a key of ES256.
+    pub fn authorization(&self, token: &str) -> String {
+        let jwk = self.jwk();
+        let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, canonical.as_bytes());
+        format!("{token}.{}", b64(hash))
     }
 
     /// The JWS of a header and a payload.
@@ -227,6 +236,19 @@ impl<'a> Client<'a> {
         let order = self.finalize(&order, &csr(names)).expect(200);
         assert_eq!(order["status"], "valid", "{order}");
         (self.get(order["certificate"].as_str().unwrap()).text(), order)
+    }
+
+    /// The challenge of this kind of an order's only authorization, whose URL goes before it.
+    pub fn challenge(&self, order: &Value, kind: &str) -> (String, Value) {
+        let url = order["authorizations"][0].as_str().unwrap().to_owned();
+        let found = self.get(&url).expect(200);
+        let challenge = found["challenges"].as_array().unwrap().iter().find(|one| one["type"] == kind);
+        (url, challenge.unwrap_or_else(|| panic!("{found}")).clone())
+    }
+
+    /// An authorization, once it is decided.
+    pub fn decided(&self, url: &str) -> Value {
+        found("a decision", || Some(self.get(url).expect(200)).filter(|found| found["status"] != "pending"))
     }
 
     pub fn finalize(&self, order: &Value, csr: &[u8]) -> Answer {

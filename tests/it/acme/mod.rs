@@ -1,15 +1,17 @@
 //! The ACME server, driven by a client of our own that can be wrong in every respect.
 
-mod client;
+pub mod client;
 mod clients;
 mod command_line;
 mod crash;
 mod every_route;
+mod interrupted;
 mod issuing;
 mod limits;
 mod renewal_info;
 mod rfc8555;
 mod storm;
+mod sweep;
 
 use std::path::Path;
 

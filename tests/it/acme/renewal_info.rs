@@ -76,3 +76,53 @@ fn an_order_replaces_a_certificate_once() {
     let new = appliance.call("GET", &format!("/v1/pki/certificates/{}", id(&order)), None).expect(200);
     assert_eq!(new["renewed_from"], json!(id(&old)));
 }
+
+const ORGANIZATION: &str = "/api/v1/organizations/org_00000000000000000000000000000001";
+
+fn is_now(window: (i64, i64)) -> bool {
+    window.0 < window.1 && window.1 <= jiff::Timestamp::now().as_second()
+}
+
+#[test]
+fn it_is_now_for_a_certificate_of_an_incident_and_its_replacement_is_good() {
+    let (appliance, credential) = open();
+    let client = Client::register(&appliance, &credential);
+    let certify = |name: &str| {
+        let (chain, order) = client.certify(&[name]);
+        (renewal_id(&chain), order["certificate"].as_str().unwrap().rsplit('/').next().unwrap().to_owned())
+    };
+    let (one, one_id) = certify("a.internal.example.com");
+    let (other, _) = certify("b.internal.example.com");
+    let path = format!("{ORGANIZATION}/acme-incidents/{one_id}");
+    let explanation = "https://status.example.com/incident";
+    let wrong = appliance.call("PUT", &path, Some(json!({"explanation_url": "javascript:alert(1)"})));
+    assert_eq!(wrong.refused(400).1, ["explanation_url"]);
+    let declared = appliance.call("PUT", &path, Some(json!({"explanation_url": explanation}))).expect(200);
+    assert_eq!(declared["affected_id"], json!(one_id));
+    assert!(is_now(info(&appliance, &one)) && !is_now(info(&appliance, &other)));
+    let told = appliance.call_as(None, "GET", &format!("/api/acme/renewal-info/{one}"), None).expect(200);
+    assert_eq!(told["explanationURL"], explanation);
+    let listed = appliance.call("GET", &format!("{ORGANIZATION}/acme-incidents"), None).expect(200);
+    assert_eq!(listed["data"], json!([declared]));
+    appliance.call("DELETE", &path, None).expect(204);
+    appliance.call("DELETE", &path, None).expect(204);
+    assert!(!is_now(info(&appliance, &one)));
+    // All of an authority, and nothing that it issues from the next second on.
+    let ca =
+        appliance.call("GET", &format!("/v1/pki/certificates/{one_id}"), None).expect(200)["issuer_ca_id"].as_str().unwrap().to_owned();
+    let path = format!("{ORGANIZATION}/acme-incidents/{ca}");
+    let declared = appliance.call("PUT", &path, None).expect(200)["declared_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(is_now(info(&appliance, &one)) && is_now(info(&appliance, &other)));
+    while jiff::Timestamp::now().as_second() <= declared.as_second() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let (replacement, _) = certify("c.internal.example.com");
+    assert!(!is_now(info(&appliance, &replacement)));
+    for unknown in ["cert_0123456789abcdef0123456789abcdef", "ca_0123456789abcdef0123456789abcdef", "x"] {
+        for method in ["PUT", "DELETE"] {
+            appliance.call(method, &format!("{ORGANIZATION}/acme-incidents/{unknown}"), None).refused(404);
+        }
+    }
+    let trail = appliance.call("GET", "/v1/admin/audit?limit=1000", None).expect(200).to_string();
+    assert!(trail.contains("acme_incident.declare") && trail.contains("acme_incident.end"), "{trail}");
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::http::Method;
 use chancery::access::Permission;
-use chancery::api::acme::CreateCredential;
+use chancery::api::acme::{CreateCredential, DeclareIncident};
 use chancery::api::admin::{CreateOrganization, CreateProject, CreateToken, CreateUser, UpdateOrganization, UpdateProject, UpdateUser};
 use chancery::api::body::{Body, FieldSpec, Kind};
 use chancery::api::crl::{RegenerateCrl, UpdateAuthority};
@@ -25,8 +25,13 @@ use crate::appliance::Answer;
 const JSON: &[&str] = &["Content-Type: application/json"];
 
 /// Where an empty body is a body without fields.
-const BODY_MAY_BE_EMPTY: [&str; 4] =
-    ["/v1/pki/ca/{id}/revoke", "/v1/pki/certificates/{id}/private-key", "/v1/pki/csr/{id}/approve", "/v1/pki/certificates/{id}/renew"];
+const BODY_MAY_BE_EMPTY: [&str; 5] = [
+    "/v1/pki/ca/{id}/revoke",
+    "/v1/pki/certificates/{id}/private-key",
+    "/v1/pki/csr/{id}/approve",
+    "/v1/pki/certificates/{id}/renew",
+    "/api/v1/organizations/{id}/acme-incidents/{affected_id}",
+];
 
 fn fields(route: &Route) -> &'static [FieldSpec] {
     match (route.method.as_str(), route.path) {
@@ -59,6 +64,7 @@ fn fields(route: &Route) -> &'static [FieldSpec] {
         ("POST", "/v1/admin/users") => CreateUser::FIELDS,
         ("PATCH", "/v1/admin/users/{id}") => UpdateUser::FIELDS,
         ("POST", "/api/v1/organizations/{id}/acme-credentials") => CreateCredential::FIELDS,
+        ("PUT", "/api/v1/organizations/{id}/acme-incidents/{affected_id}") => DeclareIncident::FIELDS,
         ("POST", "/v1/webhooks") => CreateWebhook::FIELDS,
         ("PATCH", "/v1/webhooks/{id}") => UpdateWebhook::FIELDS,
         (method, path) => panic!("teach this test the body of {method} {path}"),

@@ -54,6 +54,7 @@ pub(super) fn body(route: &Route, names: &Names) -> Option<Value> {
             json!({"name": name, "scopes": ["pki:read"], "ttl": "1h", "user_id": names.user, "project_id": names.project})
         }
         ("POST", "/api/v1/organizations/{id}/acme-credentials") => json!({"cluster_label": name}),
+        ("PUT", "/api/v1/organizations/{id}/acme-incidents/{affected_id}") => json!({"explanation_url": "https://status.example.com/1"}),
         ("POST", "/v1/webhooks") => json!({"url": "https://127.0.0.1:9/matrix", "events": ["ca.*"]}),
         ("PATCH", "/v1/webhooks/{id}") => json!({"description": name}),
         (method, path) => panic!("teach the matrix what {method} {path} is for"),

@@ -13,6 +13,7 @@ use chancery::access::{Permission, Scope};
 use chancery::http::routes::{ROUTES, Route};
 use serde_json::{Value, json};
 
+use crate::acme::client::{Client, Credential};
 use crate::appliance::{Answer, Appliance};
 
 /// An appliance in which every route has something to name.
@@ -44,6 +45,8 @@ struct Names {
     secret: String,
     /// One that binds ACME accounts.
     credential: String,
+    /// One of an ACME client.
+    account: String,
 }
 
 /// The organisation that everything belongs to that no other is named for.
@@ -69,10 +72,11 @@ impl Names {
             secret: "unknown/secret".to_owned(),
             webhook: id("webhook_"),
             credential: id("cred_"),
+            account: id("acct_"),
         }
     }
 
-    fn all(&self) -> [&str; 15] {
+    fn all(&self) -> [&str; 16] {
         let Self {
             ca,
             certificate,
@@ -89,8 +93,26 @@ impl Names {
             webhook,
             secret,
             credential,
+            account,
         } = self;
-        [ca, certificate, held, serial, role, token, anchor, request, refused, organization, project, user, webhook, secret, credential]
+        [
+            ca,
+            certificate,
+            held,
+            serial,
+            role,
+            token,
+            anchor,
+            request,
+            refused,
+            organization,
+            project,
+            user,
+            webhook,
+            secret,
+            credential,
+            account,
+        ]
     }
 
     /// The route's path with these for its parameters.
@@ -103,6 +125,8 @@ impl Names {
             "/v1/pki/csr/{id}/reject" => &self.refused,
             path if path.starts_with("/v1/pki/csr/") => &self.request,
             path if path.starts_with("/v1/admin/tokens/") => &self.token,
+            // What they name is the default organization's.
+            path if path.ends_with("/{account_id}") || path.ends_with("/{affected_id}") => DEFAULT_ORGANIZATION,
             path if path.starts_with("/v1/admin/organizations/") || path.starts_with("/api/v1/organizations/") => &self.organization,
             path if path.starts_with("/v1/admin/projects/") => &self.project,
             path if path.starts_with("/v1/admin/users/") => &self.user,
@@ -115,6 +139,8 @@ impl Names {
         let path = [
             ("{id}", id),
             ("{cred_id}", &self.credential),
+            ("{account_id}", &self.account),
+            ("{affected_id}", &self.ca),
             ("{name}", &self.role),
             ("{role}", &self.role),
             ("{file}", &file),
@@ -162,9 +188,9 @@ impl World {
         let webhook = make("/v1/webhooks", json!({"url": "https://127.0.0.1:9/spare"}));
         let secret = "spare/secret".to_owned();
         appliance.call("PUT", &format!("/v1/secrets/{secret}"), Some(json!({"value": "of no worth"}))).expect(201);
-        let body = Some(json!({"cluster_label": "spare"}));
-        let credential =
-            id(appliance.call("POST", &format!("/api/v1/organizations/{DEFAULT_ORGANIZATION}/acme-credentials"), body).expect(201));
+        let credential = Credential::create(&appliance, json!({"cluster_label": "spare"}));
+        let account = Client::register(&appliance, &credential).account.rsplit_once('/').unwrap().1.to_owned();
+        let credential = credential.id;
         let names = Names {
             ca,
             certificate,
@@ -181,6 +207,7 @@ impl World {
             webhook,
             secret,
             credential,
+            account,
         };
         Self { appliance, names }
     }

@@ -43,13 +43,23 @@ fn certbot_registers_issues_renews_by_ari_and_revokes() {
     let told = run(&mut certbot(&ground, &renew));
     assert!(told.contains("not due") || told.contains("not yet due"), "{told}");
     assert_eq!(std::fs::read(&chain).unwrap(), first);
-    // A certificate that was revoked behind its back is renewed at once, because renewal information says so (RFC 9773).
+    // A certificate that was revoked behind its back is renewed at once: OCSP says that it is, and renewal information that it is time.
     let id = ground.status(&chain)["id"].as_str().unwrap().to_owned();
     let body = json!({"certificate_id": id, "reason": "superseded"});
     ground.appliance.call("POST", "/v1/pki/revoke", Some(body)).expect(200);
     let told = run(&mut certbot(&ground, &renew));
     assert_ne!(std::fs::read(&chain).unwrap(), first, "{told}");
     ground.is_good(&chain, &["www.example.com", "shop.example.com"]);
+    // So is one that an incident was declared for, while it is good. certbot asks for it once in six hours, so it is another one.
+    run(&mut certbot(&ground, &[&["certonly"][..], &standalone, &["-d", "ari.example.com"]].concat()));
+    let other = live(&ground, "ari.example.com");
+    let before = std::fs::read(&other).unwrap();
+    let id = ground.status(&other)["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/organizations/org_00000000000000000000000000000001/acme-incidents/{id}");
+    ground.appliance.call("PUT", &path, None).expect(200);
+    let told = run(&mut certbot(&ground, &[&renew[..], &["--cert-name", "ari.example.com"]].concat()));
+    assert!(std::fs::read(&other).unwrap() != before, "{told}");
+    ground.is_good(&other, &["ari.example.com"]);
     let chain_text = chain.display().to_string();
     run(&mut certbot(&ground, &["revoke", "--cert-path", &chain_text, "--reason", "keycompromise", "--no-delete-after-revoke"]));
     let status = ground.status(&chain);

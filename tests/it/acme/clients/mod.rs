@@ -1,8 +1,13 @@
 //! Clients that others wrote, unchanged, against the real daemon. Names are in a real name server, which clients change by RFC 2136, and
 //! their servers listen on the ports of the RFCs, on a loopback address that each test has for itself.
+//!
+//! Not every client can do everything. An account's key is rolled over by uacme; certbot, lego 4.9, Caddy 2.6, dehydrated 0.7 and acme-tiny 5 know
+//! no way to ask for it. Renewal information (RFC 9773) is asked for by certbot; Debian's lego, Caddy, uacme and dehydrated are of before it, and
+//! acme-tiny renews nothing. dns-account-01 and dns-persist-01 are drafts that none of them speaks, so our own client does.
 
 mod caddy;
 mod certbot;
+mod drafts;
 mod lego;
 mod shell;
 

@@ -126,6 +126,8 @@ fn public_keys_that_cannot_be_taken_are_bad() {
     for (algorithm, jwk) in [
         ("RS256", json!({"kty": "RSA", "n": small, "e": "AQAB"})),
         ("RS256", json!({"kty": "RSA", "n": b64([0xFF; 256]), "e": "AQ"})),
+        // 2050 bits: no key of such a size is certified either.
+        ("RS256", json!({"kty": "RSA", "n": b64([[3].as_slice(), &[0xFF; 256]].concat()), "e": "AQAB"})),
         ("ES256", json!({"kty": "EC", "crv": "P-256", "x": b64([1; 32]), "y": b64([1; 32])})),
         ("ES256", json!({"kty": "EC", "crv": "secp256k1", "x": b64([1; 32]), "y": b64([1; 32])})),
         ("EdDSA", json!({"kty": "OKP", "crv": "Ed25519", "x": b64([1; 31])})),
@@ -199,6 +201,36 @@ fn a_request_for_another_url_is_unauthorized() {
         assert_refused(&client.send_signed(&place, &client.header(&other), b""), 401, "unauthorized");
     }
     assert_eq!(client.get(&place).status, 200);
+}
+
+/// 6.4: where the server is does not follow from what a request says alone: it is a name of the listener's certificate, or the configured one.
+#[test]
+fn a_request_that_was_meant_for_another_host_is_refused() {
+    let (appliance, _) = open();
+    let port = appliance.base_url().rsplit(':').next().unwrap().to_owned();
+    let directory = |appliance: &crate::appliance::Appliance, host: &str| {
+        appliance.call_raw(None, "GET", "/api/acme/directory", None, &[&format!("Host: {host}")])
+    };
+    for host in [format!("localhost:{port}"), "LOCALHOST".to_owned(), format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
+        let url = directory(&appliance, &host).expect(200)["newNonce"].clone();
+        assert_eq!(url, format!("https://{}/api/acme/new-nonce", host.to_lowercase()));
+    }
+    let client = Client::stranger(&appliance, "ES256");
+    for host in ["acme.evil.example", "evil.example:443", "localhost.evil.example", "192.0.2.1", "", "127.0.0.1:x"] {
+        assert_refused(&directory(&appliance, host), 421, "malformed");
+        // What a client has signed for the other server is nothing here.
+        let url = format!("https://{host}/api/acme/new-account");
+        let body = client.key.jws(&client.key_header(&url), b"{}").to_string();
+        let host = format!("Host: {host}");
+        let answer = appliance.call_raw(None, "POST", "/api/acme/new-account", Some(body.as_bytes()), &[JOSE, &host]);
+        assert_refused(&answer, 421, "malformed");
+    }
+    // Where the configuration says it, the request does not.
+    let dir = tempfile::tempdir().unwrap();
+    let appliance = crate::acme::with_acme(dir.path(), "url = \"https://acme.test\"");
+    for host in ["acme.evil.example", "localhost"] {
+        assert_eq!(directory(&appliance, host).expect(200)["newNonce"], "https://acme.test/api/acme/new-nonce");
+    }
 }
 
 /// 6.5: "badNonce", with a fresh one, which is taken.

@@ -203,6 +203,23 @@ fn a_revoked_credential_stops_its_accounts() {
     assert!(!listed.to_string().contains("hmac"), "the key is shown once");
 }
 
+/// A credential whose time is over binds no more, and those that it has bound go on.
+#[test]
+fn a_credential_that_has_ended_binds_no_more() {
+    let (appliance, _) = open();
+    let end = jiff::Timestamp::now().as_second() + 6;
+    let expires = jiff::Timestamp::from_second(end).unwrap().to_string();
+    let credential = Credential::create(&appliance, json!({"default_template_id": "web", "expires_at": expires}));
+    let client = Client::register(&appliance, &credential);
+    while jiff::Timestamp::now().as_second() < end {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_refused(&Client::stranger(&appliance, "ES256").sign_up(&credential, json!({})), 403, "unauthorized");
+    client.certify(&["a.internal.example.com"]);
+    let listed = appliance.call("GET", crate::acme::client::CREDENTIALS, None).expect(200);
+    assert_eq!(listed["data"][1]["status"], "expired", "{listed}");
+}
+
 /// 7.3.4: an account of a time in which none need be bound goes no further once all need to be.
 #[test]
 fn an_unbound_account_is_stopped_once_accounts_are_bound() {

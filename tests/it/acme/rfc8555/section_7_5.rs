@@ -1,7 +1,5 @@
 //! Section 7.5 and 8: authorizations and challenges.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::acme::client::{Client, assert_refused, csr};
@@ -12,19 +10,6 @@ fn authorization(client: &Client<'_>, name: &str) -> (String, Value) {
     let url = order["authorizations"][0].as_str().unwrap().to_owned();
     let found = client.get(&url).expect(200);
     (url, found)
-}
-
-/// Asks until it is decided.
-fn decided(client: &Client<'_>, url: &str) -> Value {
-    let begun = Instant::now();
-    loop {
-        let found = client.get(url).expect(200);
-        if found["status"] != "pending" {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(120), "{found}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// 7.1.4, 7.5 and 8: the challenges of a name, each with a token of at least 128 bits; wildcards by DNS alone, addresses never by DNS.
@@ -71,7 +56,7 @@ fn a_challenge_that_fails_ends_its_authorization() {
     assert_eq!(answer.expect(200)["status"], "processing");
     assert!(answer.headers.iter().any(|(name, value)| name == "link" && *value == format!("<{url}>;rel=\"up\"")), "{:?}", answer.headers);
     assert!(answer.header("retry-after").is_some());
-    let found = decided(&client, &url);
+    let found = client.decided(&url);
     assert_eq!(found["status"], "invalid");
     let challenges = found["challenges"].as_array().unwrap();
     assert_eq!(challenges.len(), 1, "7.1.4: the one that decided it");
