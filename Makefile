@@ -18,7 +18,7 @@ FAULT_ISSUES ?= 5000
 ROUNDS ?= 10
 # Which of README's two commands `make newcomer-test` tries.
 COMMANDS ?= run test
-# A snapshot of the RustSec advisories as a .tar.gz; without one `make check` leaves the advisories out.
+# A newer snapshot of the RustSec advisories as a .tar.gz, which `make advisories` takes into the tree.
 ADVISORY_DB ?=
 
 # rustup installs cargo where a shell that was open before does not look, and tests look for the venv's programs first.
@@ -37,7 +37,7 @@ AUDIT := cargo-audit@0.22.2
 AUDITABLE := cargo-auditable@0.7.7
 DEB := cargo-deb@3.8.0
 
-.PHONY: help run deps test deps-test lint fuzz crash faults portability slow-attacks testssl bench check deps-check dependencies \
+.PHONY: help run deps test deps-test lint fuzz crash faults portability slow-attacks testssl bench check deps-check dependencies advisories \
 	deb deps-deb lintian piuparts install-test install-test-dev powercut-test newer reproduce newcomer-test
 
 help: ## list what can be made
@@ -103,16 +103,17 @@ bench: deps ## measure the token, the journal, signing over the API, and ACME be
 	@packaging/install-missing.sh pebble caddy
 	cargo bench --locked --bench '*'
 
-check: deps deps-check lint ## lints, and what may enter the dependency tree: licences, sources, bans, advisories
-	@packaging/check-dependencies.sh "$(ADVISORY_DB)"
+check: deps lint dependencies ## lints, and what may enter the dependency tree: licences, sources, bans, advisories
+
+dependencies: deps-check
+	@packaging/check-dependencies.sh
 
 deps-check:
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked $(DENY)
-	@[[ -z "$(ADVISORY_DB)" ]] || cargo audit --version >/dev/null 2>&1 || cargo install --locked $(AUDIT)
+	@cargo audit --version >/dev/null 2>&1 || cargo install --locked --no-default-features $(AUDIT)
 
-# Licences, sources and bans, which need no network and no snapshot.
-dependencies: deps-check
-	@packaging/check-dependencies.sh ""
+advisories: ## take a newer snapshot of the advisories into the tree: ADVISORY_DB=FILE.tar.gz
+	@packaging/advisories.sh "$(ADVISORY_DB)"
 
 deb: deps deps-deb ## make the Debian packages in target/debian
 	packaging/build.sh

@@ -48,6 +48,54 @@ issue_one() {
     chancery issue web --common-name one.install.test --ttl 24h --out "/root/one-$RANDOM" >/dev/null
 }
 
+# The PIN as a credential that only this machine opens; from here on no file holds it in the clear.
+encrypted_pin() {
+    local pin=/etc/chancery/tokens/trial.pin drop_in=/etc/systemd/system/chancery-token@trial.service.d
+    local plain
+    plain=$(cat "$pin")
+    systemd-creds setup >/dev/null
+    mkdir -p "$drop_in"
+    printf '[Service]\nLoadCredential=\nLoadCredentialEncrypted=pin:%s.cred\n' "$pin" >"$drop_in/pin.conf"
+    systemctl daemon-reload
+    # One that was encrypted under another name is not taken for the PIN: it is systemd that opens it, and it looks.
+    systemd-creds encrypt --quiet --with-key=host --name=other "$pin" "$pin.cred"
+    if systemctl restart chancery-token@trial.service 2>/dev/null; then
+        echo "The worker started with a credential that is not its PIN's." >&2
+        return 1
+    fi
+    [[ $(systemctl show --property ExecMainStatus --value chancery-token@trial.service) == 243 ]]
+    systemd-creds encrypt --quiet --with-key=host --name=pin "$pin" "$pin.cred"
+    rm "$pin"
+    systemctl restart chancery-token@trial.service
+    wait_until_ready
+    issue_one
+    if grep --recursive --quiet --fixed-strings "$plain" /etc /var/lib/chancery /var/lib/chancery-token; then
+        echo "The PIN is still there in the clear." >&2
+        return 1
+    fi
+}
+
+# A listener of its own for administration, and what relying parties fetch over plain HTTP, both on sockets that systemd has bound.
+listeners() {
+    chancery token list >/dev/null
+    curl --silent --show-error --fail --output /root/root.crl http://127.0.0.1/crl/root.crl
+    openssl crl -inform DER -in /root/root.crl -CAfile /root/root.pem -noout 2>/run/crl
+    grep -q 'verify OK' /run/crl
+    systemctl stop chanceryd.service
+    systemctl start chanceryd-admin.socket chanceryd.service
+    wait_until_ready
+    if chancery token list >/dev/null 2>&1; then
+        echo "Administration is on the API although it has a listener of its own." >&2
+        return 1
+    fi
+    CHANCERY_URL=https://127.0.0.1:9443 chancery token list >/dev/null
+    systemctl stop chanceryd-admin.socket
+    systemctl restart chanceryd.service
+    wait_until_ready
+    # The test starts it more often than anybody would in five minutes, and the unit counts.
+    systemctl reset-failed chanceryd.service
+}
+
 # The socket for the day on which every token is lost; without it administration is on the API again.
 break_glass() {
     # A socket is handed over at the daemon's start, so it is not running when systemd binds it.

@@ -23,6 +23,8 @@ main() {
     step "configure" inside configure
     step "start" inside start
     step "issue" inside first_certificate
+    step "an encrypted PIN" inside encrypted_pin
+    step "listeners" inside listeners
     step "kill -9" kill_and_return
     step "a module that crashes again and again" crash_again_and_again
     step "break-glass" inside break_glass
@@ -223,13 +225,13 @@ remove() {
 }
 
 tokens() {
-    enter find /var/lib/chancery-token /etc/chancery -name '*.object' -o -name '*.pin' | sort
+    enter find /var/lib/chancery-token /etc/chancery -name '*.object' -o -name '*.pin.cred' | sort
 }
 
 purge_unasked() {
     local keys
     keys=$(tokens)
-    [[ $keys == *.object* && $keys == *.pin* ]]
+    [[ $keys == *.object* && $keys == *.pin.cred* ]]
     enter dpkg --purge chanceryd chancery-softhsm >"$work/purge.log" 2>&1 || { cat "$work/purge.log"; exit 1; }
     enter test -d /var/lib/chancery/journal -a -e /etc/chancery/chancery.toml
     [[ $(tokens) == "$keys" ]]

@@ -1,6 +1,7 @@
 //! `[acme]`: whether there is an ACME server, and what it tells and takes.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, span};
 use crate::acme_server::validation::ValidationSettings;
@@ -9,69 +10,84 @@ use crate::base::duration::Span;
 use crate::x509::dns_name::DnsName;
 
 /// The section as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Acme {
+    /// Whether there is one.
     pub enabled: bool,
-    /// The scheme and host under which clients reach it; unless given, what each request says that the listener's certificate is for.
+    /// The scheme and host under which clients reach it, such as `https://ca.example.com`. Unless given, it is what their requests say, which
+    /// has to be a name or an address of the listener's certificate.
     pub url: Option<String>,
-    /// Whether an account has to be bound to a credential.
+    /// Whether an account has to be bound to a credential of `chancery acme credential create`.
     pub external_account_required: bool,
+    /// The URL of terms that clients must agree to; none unless given.
     pub terms_of_service: Option<String>,
+    /// A URL about the authority; none unless given.
     pub website: Option<String>,
-    /// The names by which CAA records know the authority.
+    /// The names by which CAA records know the authority, such as `["ca.example.com"]`, at most 16; needed where roles have CAA looked at.
+    /// None unless given.
     pub caa_identities: Vec<String>,
     /// How long an order may take.
     pub order_life: String,
-    /// How long a validated name counts.
+    /// How long a name that an account has validated counts as its own.
     pub authorization_life: String,
-    /// How long orders are shown after they were made.
+    /// How long an order is shown after it was made; its certificate stays.
     pub orders_kept: String,
-    /// How long what has come to nothing is shown still.
+    /// How long orders and authorizations are shown still that have come to nothing.
     pub ended_kept: String,
-    /// How long an account is kept that is bound to no credential and has never ordered anything.
+    /// How long an account is kept that was bound to no credential and has never ordered anything.
     pub unused_accounts_kept: String,
+    /// How much is taken of whom.
     pub limits: Limits,
+    /// How it is looked whether a challenge is met.
     pub validation: Validation,
 }
 
 /// How long and how often it is looked whether a challenge is met, and how many at once.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Validation {
-    /// How often a challenge is tried before its fault is believed.
+    /// How often it is tried before the fault is believed, 1 to 10.
     pub attempts: u32,
-    /// The pause before the second try; each further one is twice as long.
+    /// How long it is waited before the second try, at most 60s; before each further one twice as long.
     pub pause: String,
-    /// How long one try may take.
+    /// How long one try may take, 1s to 60s.
     pub within: String,
+    /// How many tries are under way at once, 1 to 4096.
     pub at_once: usize,
+    /// The same of one account.
     pub at_once_per_account: usize,
+    /// The same of one name, whoever asks.
     pub at_once_per_name: usize,
 }
 
 /// How much is taken of whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
+    /// New accounts of one credential.
     pub accounts_per_credential: PerHour,
-    /// Accounts that are bound to no credential.
+    /// New accounts from one address, or from the /64 of one of IPv6, that are bound to no credential.
     pub accounts_per_address: PerHour,
-    /// Bindings from one address that were not made with the credential's key.
+    /// Requests for accounts from one such address that were not bound with the key of the credential they name.
     pub wrong_bindings_per_credential: PerHour,
+    /// Orders of one account; each counts once for each of its names.
     pub orders_per_account: PerHour,
+    /// Orders of all accounts of one credential; each counts once for each of its names.
     pub orders_per_credential: PerHour,
-    /// Orders for the very same names.
+    /// Orders of one account for the very same names; one that is still open is found again and does not count.
     pub orders_per_names: PerHour,
     /// Failed validations of one name by one account.
     pub failures_per_name: PerHour,
 }
 
 /// So many at once, and so many more in each hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerHour {
+    /// How many at once, 1 to 100000000.
     pub burst: u32,
+    /// How many more in each hour, 1 to 100000000.
     pub per_hour: u32,
 }
 

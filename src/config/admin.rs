@@ -3,17 +3,18 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ConfigError, absolute};
 
 /// The section as it is written.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
-    /// The address of a TLS listener for administration; it serves the whole API.
+    /// A TLS address; the whole API is served there.
     pub listen: Option<SocketAddr>,
-    /// A unix socket for the machine's root, which needs no token.
+    /// A unix socket for the root of the machine, who needs no token there.
     pub socket: Option<PathBuf>,
     /// Whether the daemon's own user may use the socket as well: in a development directory, which no root owns.
     #[serde(skip)]

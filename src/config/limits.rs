@@ -4,36 +4,47 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, span};
 use crate::http::admission::Caps;
 use crate::http::rate::{self, LONGEST_WAIT, Pace, Patience, Rate};
 
 /// The section as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Connections of the API's listener.
+    /// How many connections the listener of the API takes at once. What is beyond is closed before a byte of it is read. A listener has its
+    /// places to itself: another one that is full takes none of them.
     pub api: Connections,
-    /// Connections of the listener for administration.
+    /// The same for the listener of `[admin]`. The socket for root has 64 places of its own.
     pub admin: Connections,
-    /// Connections of the plain-HTTP listener.
+    /// The same for the plain-HTTP listener of `[public]`.
     pub public: Connections,
+    /// How many TLS handshakes are begun on the listener of the API, and as many on that of `[admin]`, before what they cost the processor
+    /// is missing to those who are connected. A connection beyond is closed before a byte of it is read, and can be tried again at once.
     pub handshakes: Handshakes,
+    /// How many requests the holder of a token may make, wherever they come from and whether they show its secret or its client
+    /// certificate. What is beyond is answered with 429 and the seconds to wait in Retry-After. Each token has units, which are used up by
+    /// requests and come back with time.
     pub callers: Callers,
+    /// How many requests without a valid credential are answered, to one IPv4 address or one IPv6 /64: what is public, what no endpoint
+    /// takes, and what is refused for want of a credential.
     pub addresses: Addresses,
+    /// From when on a wrong credential is answered with 429 in the place of 401, by the same addresses. A valid credential is taken from
+    /// every address at any time, so nobody can lock its owner out.
     pub wrong_credentials: WrongCredentials,
-    /// Certificate requests of one organisation that nobody has decided about yet.
+    /// Certificate requests of one organization that wait to be approved or rejected, 1 to 1000000. What is beyond is answered with 409.
     pub pending_requests: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            api: Connections::default(),
-            admin: Connections::default(),
-            public: Connections::default(),
+            api: Connections::of(API),
+            admin: Connections::of(ADMIN),
+            public: Connections::of(PUBLIC),
             handshakes: Handshakes::default(),
             callers: Callers::default(),
             addresses: Addresses::default(),
@@ -44,53 +55,62 @@ impl Default for Limits {
 }
 
 /// Connections at once of one listener; what is not given is the listener's own default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connections {
+    /// Connections at once, 1 to 1048576. Each takes a descriptor; where the process may have fewer (`LimitNOFILE=` of its unit), the places
+    /// of the listeners are cut down, and the log says so.
     pub connections: Option<usize>,
-    /// Of one IPv4 address or IPv6 /64.
+    /// Those of one IPv4 address or one IPv6 /64; more is needed for a proxy in front.
     pub connections_per_address: Option<usize>,
 }
 
 /// TLS handshakes that are begun, of each listener by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Handshakes {
+    /// Handshakes in a second, 1 to 1000000; fewer are good where the listener's key is RSA, or kept in a token that is slow.
     pub per_second: u32,
+    /// Handshakes at once, 1 to 1000000.
     pub burst: u32,
-    /// Of one IPv4 address or IPv6 /64.
+    /// Those of one IPv4 address or one IPv6 /64 in a second; more is needed for a proxy in front that does not keep connections open.
     pub per_second_per_address: u32,
+    /// Those of one at once.
     pub burst_per_address: u32,
 }
 
 /// Requests with a credential, by its token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Callers {
-    /// Units that come back in each second.
+    /// Units that come back in a second, 1 to 1000000.
     pub per_second: u32,
-    /// Units that can be had at once.
+    /// Units that a token can have at most, 1 to 1000000.
     pub burst: u32,
-    /// Units of a request that only reads.
+    /// Units of a request that only reads (GET).
     pub read_cost: u32,
-    /// Units of a request that signs or changes something.
+    /// Units of every other request: it signs, or changes something durably.
     pub sign_cost: u32,
 }
 
 /// Requests without a valid credential, by address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Addresses {
+    /// Requests in a second, 1 to 1000000.
     pub per_second: u32,
+    /// Requests at once, 1 to 1000000.
     pub burst: u32,
 }
 
 /// Wrong credentials, by address.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WrongCredentials {
-    /// Those before the first wait.
+    /// Wrong ones before the first wait.
     pub free: u32,
+    /// The first wait is a second, each further one twice the last, up to this, which is at most 1h. Twice as long without a wrong one, and
+    /// all is forgotten.
     pub longest_wait: String,
 }
 
@@ -211,6 +231,10 @@ impl Limits {
 }
 
 impl Connections {
+    fn of(caps: Caps) -> Self {
+        Self { connections: Some(caps.connections), connections_per_address: Some(caps.per_source) }
+    }
+
     fn caps(self, own: Caps) -> Caps {
         let connections = self.connections.unwrap_or(own.connections);
         Caps { connections, per_source: self.connections_per_address.unwrap_or(own.per_source) }

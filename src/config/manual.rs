@@ -1,26 +1,33 @@
-//! chancery.toml(5) and chancery-token.toml(5) are held against the types: every key they take stands in the page, and none that they
-//! do not.
+//! chancery.toml(5) and chancery-token.toml(5): what they say of the keys is made from the types that read them, from their names, their
+//! documentation and their defaults. `UPDATE_GOLDEN=1` writes it into the pages anew; what stands around it is written by hand.
 
-use std::collections::BTreeSet;
+use schemars::schema_for;
 
+use self::page::{Source, keys};
 use super::Config;
-use crate::token::process::settings::Settings;
+use crate::token::process::settings::{self, Settings};
 
-const PAGE: &str = include_str!("../../packaging/manual/chancery.toml.5");
-const PAGE_OF_THE_WORKER: &str = include_str!("../../packaging/manual/chancery-token.toml.5");
+mod page;
+
 const EXAMPLE: &str = include_str!("../../packaging/chancery.toml");
-/// A key nobody would choose: the refusal names those that are known.
-const UNKNOWN: &str = "no-such-key";
+const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/manual");
+const BEGIN: &str = ".\\\" Made from the types in src: begin\n";
+const END: &str = ".\\\" Made from the types in src: end\n";
 
 #[test]
-fn every_key_is_in_the_manual_page_and_no_other() {
-    assert_eq!(described(PAGE), known(&|text| toml::from_str::<Config>(text).unwrap_err().to_string(), "", ""));
+fn the_page_of_the_daemon_is_what_its_types_say() {
+    let refusal = |text: &str| toml::from_str::<Config>(text).unwrap_err().to_string();
+    assert_page("chancery.toml.5", &keys(&Source { schema: &schema_for!(Config), refusal: &refusal }));
+}
+
+#[test]
+fn the_page_of_the_worker_is_what_its_types_say() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let refusal = |text: &str| {
         std::fs::write(file.path(), text).unwrap();
         Settings::read(file.path()).unwrap_err().to_string()
     };
-    assert_eq!(described(PAGE_OF_THE_WORKER), known(&refusal, "", ""));
+    assert_page("chancery-token.toml.5", &keys(&Source { schema: &settings::schema(), refusal: &refusal }));
 }
 
 #[test]
@@ -35,49 +42,16 @@ fn the_example_is_a_configuration() {
     toml::from_str::<Config>(&shown).unwrap().check().unwrap();
 }
 
-#[test]
-fn a_page_is_read_as_it_is_written() {
-    let page = ".SS \"The file itself\"\n.TP\n.B one\nText.\n.SS \"[two]\"\n.TP\n.B three\nOr\n.B four\n.SS \"[[five]]\"\n.TP\n.B six\n.SH NEXT\n.TP\n.B no\n";
-    assert_eq!(described(page), ["one", "two.three", "five.six"].map(str::to_owned).into());
-}
-
-/// What follows `.TP` below a heading of a table.
-fn described(page: &str) -> BTreeSet<String> {
-    let (mut table, mut keys, mut before) = (None, BTreeSet::new(), "");
-    for line in page.lines() {
-        if line.starts_with(".SH") {
-            table = None;
-        } else if let Some(heading) = line.strip_prefix(".SS ") {
-            let name = heading.trim_matches('"');
-            table = Some(if name.starts_with('[') { format!("{}.", name.trim_matches(['[', ']'])) } else { String::new() });
-        } else if let (Some(table), ".TP", Some(key)) = (&table, before, line.strip_prefix(".B ")) {
-            keys.insert(format!("{table}{key}"));
-        }
-        before = line;
+#[track_caller]
+fn assert_page(name: &str, made: &str) {
+    let path = format!("{PAGES}/{name}");
+    let before = std::fs::read_to_string(&path).unwrap();
+    let (head, rest) = before.split_once(BEGIN).unwrap();
+    let (kept, tail) = rest.split_once(END).unwrap();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, [head, BEGIN, made, END, tail].concat()).unwrap();
+        return;
     }
-    keys
-}
-
-/// The keys of a table and of the tables below it, as refusals name them.
-fn known(refusal: &dyn Fn(&str) -> String, heading: &str, prefix: &str) -> BTreeSet<String> {
-    let mut keys = BTreeSet::new();
-    for key in expected(refusal, heading).unwrap() {
-        let path = format!("{prefix}{key}");
-        let mut headings = [format!("[{path}]\n"), format!("[[{path}]]\n")].into_iter();
-        match headings.find(|heading| expected(refusal, heading).is_some()) {
-            Some(heading) => keys.extend(known(refusal, &heading, &format!("{path}."))),
-            None => {
-                keys.insert(path);
-            }
-        }
-    }
-    keys
-}
-
-/// What a table takes, or nothing when the heading makes no table with keys of its own.
-fn expected(refusal: &dyn Fn(&str) -> String, heading: &str) -> Option<Vec<String>> {
-    let message = refusal(&format!("{heading}{UNKNOWN} = 1"));
-    let (_, expected) = message.split_once(&format!("unknown field `{UNKNOWN}`, expected "))?;
-    // Every second piece between backticks is a key.
-    Some(expected.split('`').skip(1).step_by(2).map(str::to_owned).collect())
+    let changed = made.lines().zip(kept.lines()).find(|(made, kept)| made != kept);
+    assert!(made == kept, "{name} is not what the types say, first in {changed:?}; UPDATE_GOLDEN=1 writes it anew");
 }

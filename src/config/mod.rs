@@ -12,6 +12,7 @@ mod token;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::duration::{DurationFault, Span};
@@ -21,79 +22,99 @@ pub use admin::Admin;
 pub use tls::{Clients, OwnCa, Source, Tls};
 pub use token::{Token, TokenPlace};
 
-/// The file as it is written.
-#[derive(Clone, Debug, Deserialize)]
+/// The file as it is written. What is said here of its keys, and of those of its tables, is what chancery.toml(5) says.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where the journal, the index and the CRLs are kept.
     pub data_dir: PathBuf,
     /// The address of the API, such as `0.0.0.0:8443`.
     pub listen: SocketAddr,
+    /// The certificate of the listeners: either `certificate` and `key`, or `ca` and `names`. It is read again on SIGHUP.
     pub tls: Tls,
-    /// Where the CA keys are.
+    /// A token that holds CA keys: the PKCS#11 module is loaded by a worker of its own, and this says where that is. Of several the first
+    /// is taken where none is named.
     pub token: Vec<Token>,
+    /// Where administration and the metrics are served. With a key of this table they are on no other listener.
     #[serde(default)]
     pub admin: Admin,
+    /// What relying parties reach.
     #[serde(default)]
     pub public: Public,
+    /// When CRLs are made.
     #[serde(default)]
     pub crl: Crl,
+    /// How long OCSP answers and responders are good for.
     #[serde(default)]
     pub ocsp: Ocsp,
+    /// How the data directory is used.
     #[serde(default)]
     pub storage: Storage,
+    /// How much the appliance takes of others. All tables of limits are taken up on SIGHUP.
     #[serde(default)]
     pub limits: limits::Limits,
+    /// What is written to the log.
     #[serde(default)]
     pub log: log::Log,
+    /// How the daemon shuts itself in before it serves.
     #[serde(default)]
     pub sandbox: sandbox::Sandbox,
+    /// Connections that the daemon opens by itself: for webhooks, for CRLs of others, and to validate what ACME clients ask for. Without it
+    /// the kernel refuses it every one.
     #[serde(default)]
     pub outbound: outbound::Outbound,
+    /// The ACME server (RFC 8555) at /api/acme, for roles that are open to it.
     #[serde(default)]
     pub acme: acme::Acme,
 }
 
 /// What relying parties reach.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Public {
-    /// The address of a plain-HTTP listener for CRLs, CA certificates and OCSP; none unless given.
+    /// The address of a plain-HTTP listener for CRLs, the certificates of authorities and OCSP. None unless given.
     pub listen: Option<SocketAddr>,
-    /// The URL under which relying parties reach it, written into certificates; none unless given.
+    /// The URL under which relying parties reach it, without a slash at its end. It is written into certificates and outlives the machine.
+    /// None unless given.
     pub url: Option<String>,
 }
 
 /// When CRLs are made.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Crl {
+    /// How often CRLs are made.
     #[serde(default = "default_crl_period")]
     pub period: String,
+    /// How long a CRL is good for, at least twice the period.
     #[serde(default = "default_crl_validity")]
     pub validity: String,
 }
 
 /// How long OCSP answers and responders are good for.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ocsp {
+    /// After this an OCSP answer that is asked for is made anew, and caches ask again.
     #[serde(default = "default_ocsp_period")]
     pub period: String,
+    /// How long an OCSP answer is good for, at least twice the period.
     #[serde(default = "default_ocsp_validity")]
     pub validity: String,
+    /// How long the certificate of an authority's OCSP responder is good for, at most 90d. The next one is made after two thirds of that.
     #[serde(default = "default_ocsp_responder_validity")]
     pub responder_validity: String,
 }
 
 /// How the data directory is used.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
-    /// Mebibytes held back for revocation and CRLs when the disk is full. With less than twice as much free, nothing new is issued.
+    /// Mebibytes held back for revocation and CRLs when the disk is full, 4 to 1048576. With less than twice as much free, nothing new is
+    /// issued.
     #[serde(default = "default_reserve")]
     pub reserve_mib: u64,
-    /// Mebibytes of memory for the index.
+    /// Mebibytes of memory for the index, 1 to 1048576.
     #[serde(default = "default_cache")]
     pub cache_mib: u64,
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ConfigError, absolute};
@@ -10,30 +11,35 @@ use crate::outbound::{AddressPolicy, Network, Settings, Zone as ZoneSettings};
 use crate::x509::dns_name::DnsName;
 
 /// The section as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Outbound {
-    /// Whether there are outgoing connections at all: webhooks, and CRLs of others.
+    /// Whether there are any.
     pub enabled: bool,
-    /// Addresses that are not of the public internet and may be dialled all the same.
+    /// Ranges of addresses that are not of the public internet and may be dialled all the same, such as `["10.0.0.0/8", "fd00::/8"]`.
+    /// Link-local addresses and the metadata services of clouds are never dialled, whatever stands here. None unless given.
+    #[schemars(with = "Vec<String>")]
     pub allow: Vec<Network>,
-    /// The ports that may be dialled; every port when empty.
+    /// The ports that may be dialled; the kernel holds it as well (Landlock, from Linux 6.7 on). Every port when the list is empty.
+    /// Challenges of ACME are looked at on ports 80 and 443, whatever stands here.
     pub ports: Vec<u16>,
-    /// The DNS resolvers, such as `10.0.0.53:53`; those of `/etc/resolv.conf` when empty.
+    /// DNS resolvers with their ports, such as `["10.0.0.53:53"]`, at most 8, read at the start. Those of `/etc/resolv.conf` unless given;
+    /// `/etc/hosts` and search domains are not used.
     pub resolvers: Vec<SocketAddr>,
-    /// Zones that have resolvers of their own; the smallest one that a name lies in counts.
+    /// A zone of DNS that has resolvers of its own, for names that only they know. Of several zones the one with the most labels counts.
+    /// They may know that zone alone: an alias (CNAME) that leads elsewhere is asked for where it leads.
     pub zones: Vec<Zone>,
-    /// A PEM file of the roots that are trusted; the system's when none.
+    /// A PEM file of the roots that are trusted for HTTPS, read at the start. `/etc/ssl/certs/ca-certificates.crt` unless given.
     pub ca_file: Option<PathBuf>,
 }
 
 /// A zone of DNS and who is asked about it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Zone {
-    /// Such as `corp.example`.
+    /// The zone, such as `corp.example`.
     pub name: String,
-    /// As `outbound.resolvers`, at least one.
+    /// 1 to 8 addresses with their ports, as in `outbound.resolvers`.
     pub resolvers: Vec<SocketAddr>,
 }
 

@@ -1,19 +1,22 @@
 //! How the daemon shuts itself in before it serves.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The sandbox as it is configured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sandbox {
+    /// Whether the daemon shuts itself in.
     #[serde(default)]
     pub mode: SandboxMode,
+    /// What becomes of a system call that is not on the list.
     #[serde(default)]
     pub denied: DeniedCall,
 }
 
 /// Whether the sandbox is closed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxMode {
     /// What is not on the lists is denied.
@@ -26,7 +29,7 @@ pub enum SandboxMode {
 }
 
 /// What becomes of a system call that is not on the list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeniedCall {
     /// It fails with EPERM.

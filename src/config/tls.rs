@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ConfigError, absolute, span};
@@ -12,37 +13,37 @@ use crate::x509::dns_name::DnsName;
 use crate::x509::san::SubjectAltName;
 
 /// The section as it is written: either `certificate` and `key`, or `ca` and `names`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// PEM: the listener's certificate first, then its chain.
+    /// A PEM file: the certificate of the listeners first, then its chain.
     pub certificate: Option<PathBuf>,
-    /// PEM: the key of the first certificate.
+    /// A PEM file: the key of that certificate. Others must not be able to read it.
     pub key: Option<PathBuf>,
-    /// The authority of this appliance that issues the listener's certificate, by its name or id.
+    /// The authority of this appliance, by its name or id, that issues the certificate.
     pub ca: Option<String>,
-    /// The host names and addresses under which the listeners are reached.
+    /// The host names and addresses in that certificate, under which the listeners are reached.
     #[serde(default)]
     pub names: Vec<String>,
-    /// How long a certificate of that authority is good for; it is renewed at two thirds of it.
+    /// How long that certificate is good for, from 1m to 398d; it is renewed at two thirds of that. 30d unless given.
     pub validity: Option<String>,
-    /// The key of that certificate: `ec-256` unless given.
+    /// The key of that certificate: `ec-256`, `ec-384`, `ec-521`, `ed25519`, `rsa-2048`, `rsa-3072` or `rsa-4096`. `ec-256` unless given.
     pub key_type: Option<String>,
     /// Whether that key is made and kept in the token instead of a file.
     #[serde(default)]
     pub key_in_token: bool,
-    /// Client certificates; none are asked for without it.
+    /// Whose client certificates are asked for; none are without this table.
     pub clients: Option<Clients>,
 }
 
 /// `[tls.clients]`: whose client certificates count.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clients {
     /// Authorities of this appliance, by name or id.
     #[serde(default)]
     pub ca: Vec<String>,
-    /// PEM: roots of other authorities.
+    /// A PEM file of roots of other authorities.
     pub roots: Option<PathBuf>,
 }
 

@@ -2,26 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ConfigError, absolute};
 
 /// One token.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
-    /// What the appliance calls it.
+    /// What the appliance calls it: 1 to 32 lower-case letters, digits and hyphens.
     pub name: String,
-    /// The configuration of its worker, which the daemon starts, or of those of several equal tokens; this or `socket`.
+    /// The configuration of the worker, which the daemon starts itself; it or `socket` is required. Both may be lists of up to 8, for
+    /// tokens that hold the same keys.
     config: Option<OneOrMore>,
-    /// The socket of a worker that the service manager starts, or several.
+    /// The socket of a worker that the service manager starts, such as `/run/chancery-token/main.sock` for `chancery-token@main`.
     socket: Option<OneOrMore>,
-    /// How many requests may be under way before the next is answered with 503.
+    /// How many requests may be under way, 1 to 100000, before the next is answered with 503.
     #[serde(default = "default_queue")]
     pub queue: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum OneOrMore {
     One(PathBuf),

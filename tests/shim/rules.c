@@ -52,6 +52,7 @@ static struct {
     char module[4096];
     char control[4096];
     char reserved[4096];
+    bool local;
     unsigned long lacking[MOST_LACKING];
     int lacking_count;
     int log;
@@ -133,6 +134,8 @@ void rules_open(void)
             snprintf(shim.control, sizeof shim.control, "%s", value);
         else if (strcmp(line, "reserved") == 0)
             snprintf(shim.reserved, sizeof shim.reserved, "%s", value);
+        else if (strcmp(line, "local") == 0)
+            shim.local = strcmp(value, "yes") == 0;
         else if (strcmp(line, "lacks") == 0) {
             if (shim.lacking_count == MOST_LACKING)
                 give_up(SHIM_CONFIGURATION, "lacks too much");
@@ -158,6 +161,11 @@ const char *rules_module(void)
 char *rules_reserved(void)
 {
     return shim.reserved[0] != '\0' ? shim.reserved : NULL;
+}
+
+bool rules_local(void)
+{
+    return shim.local;
 }
 
 bool rules_lack(unsigned long mechanism)

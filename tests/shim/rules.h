@@ -27,7 +27,7 @@ struct verdict {
 };
 
 /* Reads the configuration whose path was compiled in: `module PATH`, `control PATH`, and optionally `counts PATH`, `log PATH`,
-   `reserved TEXT` and, once for each, `lacks NUMBER`: a mechanism that the token is to lack.
+   `reserved TEXT`, `local yes` and, once for each, `lacks NUMBER`: a mechanism that the token is to lack.
    Ends the process when it cannot, because a shim without its rules would make a test that cannot fail. */
 void rules_open(void);
 
@@ -36,6 +36,9 @@ const char *rules_module(void);
 
 /* What C_Initialize is to be given as pReserved, which NSS takes its parameters from; NULL when the caller's is to stay. */
 char *rules_reserved(void);
+
+/* Whether each key is to be said to have been made in the token, which NSS says of none. */
+bool rules_local(void);
 
 /* Whether the token is to lack a mechanism. */
 bool rules_lack(unsigned long mechanism);

@@ -101,9 +101,35 @@ static CK_RV shim_C_FindObjectsFinal(CK_SESSION_HANDLE session)
     CALL(C_FindObjectsFinal, (session), );
 }
 
+/* What a token would answer that knows where its keys are from, in the place of one that does not: CKA_LOCAL is true of each. */
+static CK_RV say_local(CK_RV result, CK_ATTRIBUTE_PTR template, CK_ULONG count)
+{
+    if (!rules_local() || (result != CKR_OK && result != CKR_ATTRIBUTE_TYPE_INVALID))
+        return result;
+    CK_RV answer = CKR_OK;
+    for (CK_ULONG place = 0; place < count; place++) {
+        CK_ATTRIBUTE *attribute = &template[place];
+        if (attribute->type == CKA_LOCAL) {
+            if (attribute->pValue != NULL)
+                *(CK_BBOOL *)attribute->pValue = CK_TRUE;
+            attribute->ulValueLen = sizeof(CK_BBOOL);
+        } else if (attribute->ulValueLen == CK_UNAVAILABLE_INFORMATION)
+            answer = result;
+    }
+    return answer;
+}
+
 static CK_RV shim_C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_PTR template, CK_ULONG count)
 {
-    CALL(C_GetAttributeValue, (session, object, template, count), );
+    struct verdict verdict = rules_judge(F_C_GetAttributeValue);
+    CK_RV result = verdict.code;
+    if (verdict.kind != REFUSE) {
+        result = say_local(real->C_GetAttributeValue(session, object, template, count), template, count);
+        if (verdict.kind == REFUSE_AFTER)
+            result = verdict.code;
+    }
+    rules_log(F_C_GetAttributeValue, result, verdict);
+    return result;
 }
 
 static CK_RV shim_C_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)

@@ -53,7 +53,7 @@ use worker::{RETRY_AFTER_SECONDS, Ticket, Worker};
 /// How many keys may wait to be made, exported or destroyed.
 const WRITES: usize = 64;
 /// As many requests may wait as a token of 1,000 signatures a second does in one.
-const DEFAULT_QUEUE: usize = 1_024;
+pub const DEFAULT_QUEUE: usize = 1_024;
 /// How long the end of the process waits for calls that run.
 const FAREWELL: Duration = Duration::from_secs(2);
 

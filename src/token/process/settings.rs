@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::duration::{DurationFault, Span};
 use crate::base::toml_fault;
-use crate::token::engine::EngineConfig;
 use crate::token::engine::calls::Timeouts;
 use crate::token::engine::limits::{Budget, LARGEST_BUDGET, LimitConfig};
 use crate::token::engine::pin::{PinFault, PinFile};
+use crate::token::engine::{DEFAULT_QUEUE, EngineConfig};
 
 /// What a worker is to do.
 #[derive(Clone, Debug)]
@@ -44,37 +45,61 @@ pub enum SettingsError {
     Pin { path: PathBuf, source: PinFault },
 }
 
-/// The file as it is written.
-#[derive(Deserialize)]
+/// The file as it is written. What is said here of its keys is what chancery-token.toml(5) says.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// The vendor's PKCS#11 library.
     module: PathBuf,
+    /// The label of the token; it or `serial` is required.
     label: Option<String>,
+    /// The serial number of the token.
     serial: Option<String>,
+    /// The file that holds the user PIN in its first line, or `credential:pin` for what the unit was handed.
     pin_file: String,
-    #[serde(default)]
-    sessions: usize,
-    queue: Option<usize>,
-    call_timeout: Option<String>,
-    generate_timeout: Option<String>,
-    initialise_timeout: Option<String>,
-    watchdog: Option<String>,
+    /// How many sessions work at once, 2 to 8; what is given beyond is cut down to that. The number of cores unless given.
+    sessions: Option<usize>,
+    /// How many jobs may wait, 1 to 100000.
+    #[serde(default = "default_queue")]
+    queue: usize,
+    /// How long a call into the library may take.
+    #[serde(default = "default_call_timeout")]
+    call_timeout: String,
+    /// How long the making of an RSA key may take.
+    #[serde(default = "default_generate_timeout")]
+    generate_timeout: String,
+    /// The most that loading the library and logging in may take. A worker begins with less, and more is given when it was not enough.
+    #[serde(default = "default_initialise_timeout")]
+    initialise_timeout: String,
+    /// Without a sign of life for so long, the worker is replaced.
+    #[serde(default = "default_watchdog")]
+    watchdog: String,
+    /// The socket, when none is passed by the service manager.
     listen: Option<PathBuf>,
+    /// The user who may ask beside root and the worker's own.
     client_user: Option<String>,
+    /// What the library looks for in its environment, such as `SOFTHSM2_CONF`.
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    /// Where signatures are counted for budgets.
     state_dir: Option<PathBuf>,
+    /// How often a key may be used.
     #[serde(default)]
     limit: Vec<Limit>,
 }
 
 /// How often one key may sign.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Limit {
+    /// Its CKA_ID in hexadecimal digits, or its label, which is the id of its authority. With an asterisk at the end, all keys whose labels
+    /// begin so, together, as `subject:*` for the stored keys of subjects.
     key: String,
+    /// So many signatures in any span of `per` are made, and no more: 1 to 100000.
     signatures: Option<u64>,
+    /// The span, such as `365d`.
     per: Option<String>,
+    /// So many signatures a second are made.
     per_second: Option<u32>,
 }
 
@@ -101,17 +126,17 @@ impl File {
         if self.label.is_some() == self.serial.is_some() {
             return wrong("label", "give either the token's label or its serial");
         }
-        if self.sessions > 64 {
+        if self.sessions.is_some_and(|sessions| sessions > 64) {
             return wrong("sessions", "at most 64");
         }
-        if self.queue.is_some_and(|queue| !(1..=100_000).contains(&queue)) {
+        if !(1..=100_000).contains(&self.queue) {
             return wrong("queue", "1 to 100000");
         }
         if !self.environment.keys().all(|name| is_variable(name)) {
             return wrong("environment", "names are letters, digits and underscores, and none of the linker's or the service manager's");
         }
-        let time = |field, text: Option<&str>, default: Duration| {
-            let read = text.map_or(Ok(default), |text| text.parse().map(Span::as_std));
+        let time = |field, text: &str| {
+            let read = text.parse().map(Span::as_std);
             read.map_err(|source| SettingsError::Duration { path: path.to_owned(), field, source })
         };
         let mut limits = Vec::with_capacity(self.limit.len());
@@ -121,7 +146,7 @@ impl File {
                 (None, None, _) => None,
                 (Some(1..=LARGEST_BUDGET), Some(_), None) => return wrong("state_dir", "a budget needs a directory to be counted in"),
                 (Some(signatures @ 1..=LARGEST_BUDGET), Some(per), Some(directory)) => {
-                    let per = time("limit.per", Some(per), Duration::ZERO)?;
+                    let per = time("limit.per", per)?;
                     Some(Budget { signatures: *signatures, per, directory: directory.clone() })
                 }
                 _ => return wrong("limit.signatures", "1 to 100000, and with per, such as per = \"365d\""),
@@ -131,22 +156,21 @@ impl File {
             }
             limits.push(LimitConfig { key: key.clone(), budget, per_second: *per_second });
         }
-        let unless = Timeouts::default();
         let pin = PinFile::named(&self.pin_file).map_err(|source| SettingsError::Pin { path: path.to_owned(), source })?;
         Ok(Settings {
             timeouts: Timeouts {
-                call: time("call_timeout", self.call_timeout.as_deref(), unless.call)?,
-                generate: time("generate_timeout", self.generate_timeout.as_deref(), unless.generate)?,
-                initialise: time("initialise_timeout", self.initialise_timeout.as_deref(), unless.initialise)?,
+                call: time("call_timeout", &self.call_timeout)?,
+                generate: time("generate_timeout", &self.generate_timeout)?,
+                initialise: time("initialise_timeout", &self.initialise_timeout)?,
             },
-            watchdog: time("watchdog", self.watchdog.as_deref(), Duration::from_secs(10))?,
+            watchdog: time("watchdog", &self.watchdog)?,
             engine: EngineConfig {
                 module: self.module,
                 label: self.label,
                 serial: self.serial,
                 pin,
-                sessions: self.sessions,
-                queue: self.queue.unwrap_or_default(),
+                sessions: self.sessions.unwrap_or_default(),
+                queue: self.queue,
                 limits,
             },
             listen: self.listen,
@@ -154,6 +178,32 @@ impl File {
             environment: self.environment,
         })
     }
+}
+
+fn default_queue() -> usize {
+    DEFAULT_QUEUE
+}
+
+fn default_call_timeout() -> String {
+    Span::seconds(Timeouts::default().call.as_secs()).to_string()
+}
+
+fn default_generate_timeout() -> String {
+    Span::seconds(Timeouts::default().generate.as_secs()).to_string()
+}
+
+fn default_initialise_timeout() -> String {
+    Span::seconds(Timeouts::default().initialise.as_secs()).to_string()
+}
+
+fn default_watchdog() -> String {
+    "10s".to_owned()
+}
+
+/// What the file takes, for its manual page.
+#[cfg(test)]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(File)
 }
 
 /// Whether a module may be handed a variable of that name.

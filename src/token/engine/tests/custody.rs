@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 
-use super::setup::{Home, LABEL, Token, module, new_key};
+use super::setup::{Home, Token, label, module, new_key};
 use crate::base::secret::{ExposeSecret, SecretBytes};
 use crate::token::key::GeneratedKey;
 use crate::token::request::{Answer, Ask, DecryptionScheme, KeyProfile, OaepHash};
@@ -59,7 +59,7 @@ async fn decrypt(token: &Token, key: &KeyRef, scheme: DecryptionScheme, input: &
 
 fn pkcs11_tool(arguments: &[&str]) -> String {
     let mut command = Command::new("pkcs11-tool");
-    command.arg("--module").arg(module()).args(["--token-label", LABEL, "--login", "--pin", "1234-5678"]).args(arguments);
+    command.arg("--module").arg(module()).args(["--token-label", label(), "--login", "--pin", "1234-5678"]).args(arguments);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::setup::{Home, LABEL, Token, module, new_key, secret, those_made};
+use super::setup::{Home, Token, label, module, new_key, secret, those_made};
 use crate::token::engine::initialise;
 use crate::token::request::{Answer, Ask, KeyName};
 use crate::token::{KeyAttributes, KeyId, KeyRef, TokenError};
@@ -62,7 +62,7 @@ async fn a_generated_key_is_kept_as_it_was_asked_for() {
     let listing = Command::new("pkcs11-tool")
         .arg("--module")
         .arg(module())
-        .args(["--token-label", LABEL, "--login", "--pin", "1234-5678", "--list-objects", "--type", "privkey"])
+        .args(["--token-label", label(), "--login", "--pin", "1234-5678", "--list-objects", "--type", "privkey"])
         .output()
         .unwrap();
     let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
@@ -135,7 +135,7 @@ async fn the_inventory_shows_every_private_key_whoever_made_it() {
     let foreign = Command::new("pkcs11-tool")
         .arg("--module")
         .arg(module())
-        .args(["--token-label", LABEL, "--login", "--pin", "1234-5678", "--keypairgen", "--key-type", "EC:prime256v1"])
+        .args(["--token-label", label(), "--login", "--pin", "1234-5678", "--keypairgen", "--key-type", "EC:prime256v1"])
         .args(["--id", "0102", "--label", "foreign"])
         .output()
         .unwrap();
@@ -165,7 +165,7 @@ async fn a_forgotten_key_is_found_again() {
 fn a_token_is_initialised_once() {
     let home = Home::new();
     let again = |label| initialise(&module(), label, &secret("so-pin"), &secret("user-pin"));
-    assert!(matches!(again(LABEL), Err(TokenError::TokenExists)));
+    assert!(matches!(again(label()), Err(TokenError::TokenExists)));
     for label in ["", " x", "x ", "123456789012345678901234567890123"] {
         assert!(matches!(again(label), Err(TokenError::BadLabel)), "{label:?}");
     }

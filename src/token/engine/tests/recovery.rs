@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::setup::{Home, LABEL, Token, module, new_key, processor_time, secret, tasks};
+use super::setup::{Home, Token, label, module, new_key, processor_time, secret, tasks};
 use crate::token::engine::module::{Module, Selection};
 use crate::token::{ErrorClass, KeyRef, TokenError};
 use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
@@ -51,7 +51,7 @@ async fn a_pin_that_is_refused_later_stays_refused() {
     let module = Module::load(&module()).unwrap();
     {
         let entry = module.enter();
-        let (slot, _) = entry.find(&Selection { label: Some(LABEL.to_owned()), serial: None }).unwrap();
+        let (slot, _) = entry.find(&Selection { label: Some(label().to_owned()), serial: None }).unwrap();
         let seat = entry.open(slot, true).unwrap();
         seat.session.set_pin(&secret("1234-5678"), &secret("changed")).unwrap();
         seat.session.logout().unwrap();
@@ -256,7 +256,7 @@ fn nothing_shows_the_pin() {
 
 fn log_out() {
     let entry = Module::load(&module()).unwrap().enter();
-    let (slot, _) = entry.find(&Selection { label: Some(LABEL.to_owned()), serial: None }).unwrap();
+    let (slot, _) = entry.find(&Selection { label: Some(label().to_owned()), serial: None }).unwrap();
     let seat = entry.open(slot, false).unwrap();
     seat.session.logout().unwrap();
     entry.close(seat);

@@ -1,4 +1,5 @@
-//! A private SoftHSM2 with one token; or, where CHANCERY_TEST_KRYOPTIC names its module, a private Kryoptic.
+//! A private SoftHSM2 with one token; or, where CHANCERY_TEST_KRYOPTIC names its module, a private Kryoptic; or, where CHANCERY_TEST_NSS
+//! names a module that is NSS, the database that was made for the test. `make portability` sets them.
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,6 @@ use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
 use crate::x509::key::PublicKey;
 
 const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
-pub const LABEL: &str = "chancery";
 const PIN: &str = "1234-5678";
 
 pub struct Home {
@@ -32,9 +32,10 @@ impl Home {
     pub fn empty() -> Self {
         assert!(std::env::var_os("NEXTEST").is_some(), "run these tests with cargo nextest: each needs its own process");
         let dir = tempfile::tempdir().unwrap();
-        match kryoptic() {
+        match Other::of_this_run() {
             None => set_variable(softhsm::CONFIGURATION_VARIABLE, &softhsm::prepare(dir.path()).unwrap()),
-            Some(_) => set_variable("KRYOPTIC_CONF", &prepare_kryoptic(dir.path())),
+            Some(Other::Kryoptic(_)) => set_variable("KRYOPTIC_CONF", &prepare_kryoptic(dir.path())),
+            Some(Other::Nss(_)) => {}
         }
         Self { dir }
     }
@@ -42,13 +43,16 @@ impl Home {
     /// With an initialised token.
     pub fn new() -> Self {
         let home = Self::empty();
-        initialise(&module(), LABEL, &secret("so-pin-1234"), &secret(PIN)).unwrap();
+        // A database of NSS is born with its PIN.
+        if !matches!(Other::of_this_run(), Some(Other::Nss(_))) {
+            initialise(&module(), label(), &secret("so-pin-1234"), &secret(PIN)).unwrap();
+        }
         home
     }
 
     pub fn config(&self) -> EngineConfig {
         let pin = self.pin(PIN);
-        EngineConfig { module: module(), label: Some(LABEL.to_owned()), serial: None, pin, sessions: 2, queue: 0, limits: Vec::new() }
+        EngineConfig { module: module(), label: Some(label().to_owned()), serial: None, pin, sessions: 2, queue: 0, limits: Vec::new() }
     }
 
     /// A file with that PIN.
@@ -79,20 +83,40 @@ impl Home {
 
 /// The module that is tested.
 pub fn module() -> PathBuf {
-    kryoptic().unwrap_or_else(|| SOFTHSM.into())
+    match Other::of_this_run() {
+        None => SOFTHSM.into(),
+        Some(Other::Kryoptic(module) | Other::Nss(module)) => module,
+    }
 }
 
-/// Those of the types that the module under test makes: Kryoptic has Ed25519 from OpenSSL 3.2 on. To be called when there is a token.
+/// What its token is called.
+pub fn label() -> &'static str {
+    match Other::of_this_run() {
+        Some(Other::Nss(_)) => "NSS Certificate DB",
+        None | Some(Other::Kryoptic(_)) => "chancery",
+    }
+}
+
+/// Those of the types that the module under test makes: Kryoptic has Ed25519 from OpenSSL 3.2 on, NSS has none. To be called when there is a token.
 pub fn those_made(key_types: &[KeyType]) -> Vec<KeyType> {
     let entry = Module::load(&module()).unwrap().enter();
-    let (slot, _) = entry.find(&Selection { label: Some(LABEL.to_owned()), serial: None }).unwrap();
+    let (slot, _) = entry.find(&Selection { label: Some(label().to_owned()), serial: None }).unwrap();
     let has_edwards = entry.pkcs11().get_mechanism_list(slot).unwrap().contains(&MechanismType::ECC_EDWARDS_KEY_PAIR_GEN);
-    assert!(has_edwards || kryoptic().is_some());
+    assert!(has_edwards || Other::of_this_run().is_some());
     key_types.iter().copied().filter(|key_type| has_edwards || *key_type != KeyType::Ed25519).collect()
 }
 
-fn kryoptic() -> Option<PathBuf> {
-    std::env::var_os("CHANCERY_TEST_KRYOPTIC").map(PathBuf::from)
+/// A module that takes SoftHSM2's place.
+enum Other {
+    Kryoptic(PathBuf),
+    Nss(PathBuf),
+}
+
+impl Other {
+    fn of_this_run() -> Option<Self> {
+        let named = |variable| std::env::var_os(variable).map(PathBuf::from);
+        named("CHANCERY_TEST_KRYOPTIC").map(Self::Kryoptic).or_else(|| named("CHANCERY_TEST_NSS").map(Self::Nss))
+    }
 }
 
 /// Three slots, of which the first becomes the token.
