@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::client::{self, Connector};
+use crate::elsewhere;
 
 pub struct Daemon {
     child: Child,
@@ -20,6 +21,20 @@ pub struct Daemon {
 impl Daemon {
     /// Serves a directory, which may be new. Returns when it is ready.
     pub fn start(dir: &Path, under: &[String]) -> Self {
+        let is_new = !dir.join("token.toml").exists();
+        let daemon = Self::launched(dir, under);
+        if !is_new || elsewhere::module().is_none() {
+            return daemon;
+        }
+        // Its token is made; now it is given more sessions than there are cores.
+        daemon.end(Signal::SIGTERM);
+        let path = dir.join("token.toml");
+        let settings = std::fs::read_to_string(&path).expect("the worker's configuration");
+        std::fs::write(&path, format!("sessions = {}\n{settings}", elsewhere::SESSIONS)).expect("the worker's configuration");
+        Self::launched(dir, under)
+    }
+
+    fn launched(dir: &Path, under: &[String]) -> Self {
         let _ = std::fs::remove_file(dir.join("listen.addr"));
         let child = launch(dir, under);
         let (token, connector) = await_ready(dir);
@@ -99,6 +114,9 @@ fn launch(dir: &Path, under: &[String]) -> Child {
         }
     };
     command.args(["dev", "--listen", "127.0.0.1:0", "--dir"]).arg(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    if let Some(module) = elsewhere::module() {
+        command.arg("--module").arg(module);
+    }
     command.spawn().expect("chanceryd starts")
 }
 

@@ -12,9 +12,10 @@ use chancery::token::request::{Answer, Ask};
 use chancery::token::{KeyId, KeyProfile, KeyRef, Place, Token, TokenConfig, softhsm};
 use chancery::x509::algorithm::KeyType;
 
+use crate::elsewhere;
 use crate::settings::Settings;
 
-const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+pub const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const LABEL: &str = "bench";
 const PIN: &str = "1234-5678";
 
@@ -27,7 +28,7 @@ pub struct Keys {
 
 /// A new token, opened with as many sessions as the daemon's worker would.
 pub fn make(settings: &Settings) -> Keys {
-    let module = PathBuf::from(MODULE);
+    let module = elsewhere::module().unwrap_or_else(|| SOFTHSM.into());
     engine::initialise(&module, LABEL, &"so-pin-1234".to_owned().into(), &PIN.to_owned().into()).expect("a token");
     let engine = Engine::open(config(module), Calls::new(Timeouts::default())).expect("the token opens");
     let keys = settings.kinds().into_iter().map(|kind| {
@@ -42,7 +43,8 @@ pub fn make(settings: &Settings) -> Keys {
 /// The PIN's file is beside SoftHSM2's configuration.
 fn config(module: PathBuf) -> EngineConfig {
     let pin = PinFile::named(pin_file().to_str().expect("a path in UTF-8")).expect("a PIN file");
-    EngineConfig { module, label: Some(LABEL.to_owned()), serial: None, pin, sessions: 0, queue: 0, limits: Vec::new() }
+    let sessions = elsewhere::module().map_or(0, |_| elsewhere::SESSIONS);
+    EngineConfig { module, label: Some(LABEL.to_owned()), serial: None, pin, sessions, queue: 0, limits: Vec::new() }
 }
 
 fn pin_file() -> PathBuf {
@@ -55,7 +57,7 @@ fn pin_file() -> PathBuf {
 /// A worker process for the same token, and its end when dropped.
 pub fn worker() -> Token {
     let file = pin_file().with_file_name("token.toml");
-    let text = format!("module = {MODULE:?}\nlabel = {LABEL:?}\npin_file = {:?}\n", pin_file());
+    let text = format!("module = {SOFTHSM:?}\nlabel = {LABEL:?}\npin_file = {:?}\n", pin_file());
     std::fs::write(&file, text).expect("the worker's configuration");
     let keeper = Keeper::start(Path::new(env!("CARGO_BIN_EXE_chanceryd")), &file, &std::env::temp_dir()).expect("a keeper");
     let config = TokenConfig { name: "bench".to_owned(), workers: vec![Place::Kept(keeper)], queue: 1_024 };

@@ -8,6 +8,7 @@ mod boundary;
 mod client;
 mod crl;
 mod daemon;
+mod elsewhere;
 mod keys;
 mod list;
 mod ocsp;
@@ -61,6 +62,9 @@ fn main() -> ExitCode {
     if settings.wants(Part::Waiting) {
         waiting::measure(&settings, &keys);
     }
+    if settings.wants(Part::Elsewhere) && settings.delay.is_none() {
+        elsewhere::measure(&settings);
+    }
     ExitCode::SUCCESS
 }
 
@@ -69,6 +73,11 @@ fn again() -> ExitCode {
     let home = tempfile::tempdir().expect("a directory for the token");
     let configuration = softhsm::prepare(home.path()).expect("SoftHSM2's configuration");
     let program = std::env::current_exe().expect("the path of this program");
-    let status = Command::new(program).args(std::env::args_os().skip(1)).env(softhsm::CONFIGURATION_VARIABLE, configuration).status();
+    let mut command = Command::new(program);
+    command.args(std::env::args_os().skip(1)).env(softhsm::CONFIGURATION_VARIABLE, configuration);
+    if let Some(delay) = Settings::read().delay {
+        command.env(elsewhere::MODULE, elsewhere::shim(home.path(), delay));
+    }
+    let status = command.status();
     if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -2,6 +2,7 @@
 //! token gives.
 
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,6 +30,8 @@ use crate::{process, requests, table};
 /// Certificates that are asked about in turns.
 const CERTIFICATES: usize = 64;
 const SLICES: u32 = 5;
+/// How many clients the connections are of: to one address alone, a part of the token is given.
+const CLIENTS: u8 = 8;
 const VERIFYING: Duration = Duration::from_millis(500);
 
 /// Whole requests, asked in turns by every connection.
@@ -199,8 +202,9 @@ fn read(pem: &str) -> Certificate {
 async fn load(address: &str, posts: &Posts, connections: usize, time: Duration) -> (Duration, u64) {
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
-    let tasks: Vec<_> =
-        (0..connections).map(|_| tokio::spawn(ask_until(address.to_owned(), posts.clone(), next.clone(), begun + time))).collect();
+    let tasks: Vec<_> = (0..connections)
+        .map(|number| tokio::spawn(ask_until(number, address.to_owned(), posts.clone(), next.clone(), begun + time)))
+        .collect();
     let mut answers = 0;
     for task in tasks {
         answers += task.await.expect("a task of the client");
@@ -208,8 +212,9 @@ async fn load(address: &str, posts: &Posts, connections: usize, time: Duration) 
     (begun.elapsed(), answers)
 }
 
-async fn ask_until(address: String, posts: Posts, next: Arc<AtomicUsize>, end: Instant) -> u64 {
-    let mut connection = Connection::plain(&address).await.expect("a connection");
+async fn ask_until(number: usize, address: String, posts: Posts, next: Arc<AtomicUsize>, end: Instant) -> u64 {
+    let from = Ipv4Addr::new(127, 0, 0, 1 + number as u8 % CLIENTS);
+    let mut connection = Connection::plain(from, address.parse().expect("an address")).await.expect("a connection");
     let mut answers = 0;
     while Instant::now() < end {
         let post = &posts[next.fetch_add(1, Ordering::Relaxed) % posts.len()];

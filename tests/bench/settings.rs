@@ -15,7 +15,11 @@ pub enum Part {
     Ocsp,
     Crl,
     Acme,
+    Elsewhere,
 }
+
+/// The variable that puts the token elsewhere.
+pub const DELAY: &str = "CHANCERY_BENCH_DELAY";
 
 pub struct Settings {
     /// How long each load is measured: `CHANCERY_BENCH_SECONDS`.
@@ -36,7 +40,9 @@ pub struct Settings {
     pub revoked: usize,
     /// What the daemon is started under, such as `valgrind --tool=callgrind`: `CHANCERY_BENCH_UNDER`.
     pub under: Vec<String>,
-    /// One of `sign`, `boundary`, `waiting`, `start`, `list`, `ocsp`, `crl`, `acme`; all when absent: `CHANCERY_BENCH_ONLY`.
+    /// Milliseconds that each signature takes elsewhere ([`crate::elsewhere`]): `CHANCERY_BENCH_DELAY`.
+    pub delay: Option<u32>,
+    /// One of `sign`, `boundary`, `waiting`, `start`, `list`, `ocsp`, `crl`, `acme`, `elsewhere`; all when absent: `CHANCERY_BENCH_ONLY`.
     only: Option<String>,
     /// One of `rsa-2048`, `ec-256`; all when absent: `CHANCERY_BENCH_KEY`.
     key: Option<String>,
@@ -55,6 +61,7 @@ impl Settings {
             listed: number("CHANCERY_BENCH_LISTED", 1_000_000),
             revoked: number("CHANCERY_BENCH_REVOKED", 1_000_000),
             under: std::env::var("CHANCERY_BENCH_UNDER").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+            delay: std::env::var(DELAY).ok().map(|text| text.parse().expect("CHANCERY_BENCH_DELAY is a whole number")),
             only: std::env::var("CHANCERY_BENCH_ONLY").ok(),
             key: std::env::var("CHANCERY_BENCH_KEY").ok(),
         }
@@ -70,6 +77,7 @@ impl Settings {
             Part::Ocsp => "ocsp",
             Part::Crl => "crl",
             Part::Acme => "acme",
+            Part::Elsewhere => "elsewhere",
         };
         self.only.as_deref().is_none_or(|only| only == name)
     }
