@@ -56,9 +56,6 @@ fn a_kill_leaves_each_deed_undone_or_done() {
                         _ => hook(&client, &books).await,
                     };
                     if let Err(error) = outcome {
-                        if load::is_of_the_token(&error) {
-                            continue;
-                        }
                         let is_cut_off = matches!(error, ClientError::Interrupted { .. } | ClientError::Unreachable { .. });
                         if !is_cut_off || !killed.load(Ordering::SeqCst) {
                             books.lock().unwrap().faults.push(format!("{error:?}"));

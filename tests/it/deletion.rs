@@ -384,9 +384,6 @@ fn killed_at_any_moment_no_key_is_left_behind_and_none_is_lost() {
             let work = async move {
                 loop {
                     if let Err(error) = live(&client, &ca, &books, worker % 2 == 0).await {
-                        if load::is_of_the_token(&error) {
-                            continue;
-                        }
                         let is_cut_off = matches!(error, ClientError::Interrupted { .. } | ClientError::Unreachable { .. });
                         if !is_cut_off || !killed.load(Ordering::SeqCst) {
                             books.lock().unwrap().faults.push(format!("{error:?}"));

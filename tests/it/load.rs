@@ -80,12 +80,6 @@ pub async fn sign(client: &Client, role: &str, csr: &str) -> Result<Answered, Cl
     Ok(Answered { id: issued.id, pem: issued.certificate, serial: issued.serial_number })
 }
 
-/// Whether the token had nothing to give. SoftHSM2 fails now and then when many keys are made and destroyed at once (CKR_GENERAL_ERROR): a
-/// client is told so and comes again.
-pub fn is_of_the_token(error: &ClientError) -> bool {
-    error.problem().is_some_and(|problem| matches!(problem.code.as_str(), "token_unavailable" | "token_refused" | "token_busy"))
-}
-
 /// Revokes one certificate for a reason that leaves its key usable.
 pub async fn revoke(client: &Client, certificate: &Answered) -> Result<(), ClientError> {
     let body = Revoke {

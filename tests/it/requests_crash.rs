@@ -48,9 +48,6 @@ fn a_kill_leaves_a_request_before_a_step_or_after_it() {
             let work = async move {
                 loop {
                     if let Err(error) = bring_further(&client, &ca, &csr, &books, &mut choose).await {
-                        if load::is_of_the_token(&error) {
-                            continue;
-                        }
                         let is_cut_off = matches!(error, ClientError::Interrupted { .. } | ClientError::Unreachable { .. });
                         if !is_cut_off || !killed.load(Ordering::SeqCst) {
                             faults.lock().unwrap().push(format!("{error:?}"));

@@ -51,12 +51,15 @@ pub fn of_value(value: RvError) -> ErrorClass {
         | SavedStateInvalid
         | StateUnsaveable => ErrorClass::NewSession,
 
-        // The token went away or forgot us. CKR_GENERAL_ERROR is among them because that is all SoftHSM says when its
-        // directory is gone.
+        // SoftHSM says this of a key that it could not make because others were made and destroyed meanwhile, when nothing is wrong with the
+        // login, and to log in again disturbs everybody in the token. It also says no more when its directory is gone: then a new session
+        // does not help, and what that did not cure is looked for further back.
+        GeneralError => ErrorClass::NewSession,
+
+        // The token went away or forgot us.
         UserNotLoggedIn
         | UserAnotherAlreadyLoggedIn
         | UserTooManyTypes
-        | GeneralError
         | FunctionFailed
         | DeviceError
         | DeviceRemoved
@@ -144,7 +147,7 @@ mod tests {
             (RvError::SessionHandleInvalid, ErrorClass::NewSession),
             (RvError::ObjectHandleInvalid, ErrorClass::NewSession),
             (RvError::UserNotLoggedIn, ErrorClass::LogInAgain),
-            (RvError::GeneralError, ErrorClass::LogInAgain),
+            (RvError::GeneralError, ErrorClass::NewSession),
             (RvError::DeviceRemoved, ErrorClass::LogInAgain),
             (RvError::CryptokiNotInitialized, ErrorClass::InitialiseAgain),
             (RvError::SlotIdInvalid, ErrorClass::InitialiseAgain),

@@ -48,7 +48,7 @@ use limits::{LimitConfig, Limits};
 use link::Link;
 use module::{Module, Selection};
 use pin::PinFile;
-use worker::{RETRY_AFTER_SECONDS, Ticket, Worker};
+use worker::{BUSY, Part, Ticket, Worker};
 
 /// How many keys may wait to be made, exported or destroyed.
 const WRITES: usize = 64;
@@ -113,7 +113,7 @@ impl Engine {
         let Some(queue) = queue else { return reply.refuse(TokenError::Unavailable(None)) };
         match queue.try_send(Ticket { queued: Instant::now(), ask, reply }) {
             Ok(()) => {}
-            Err(TrySendError::Full(ticket)) => ticket.reply.refuse(TokenError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS }),
+            Err(TrySendError::Full(ticket)) => ticket.reply.refuse(BUSY),
             Err(TrySendError::Disconnected(ticket)) => ticket.reply.refuse(TokenError::Unavailable(None)),
         }
     }
@@ -142,16 +142,17 @@ impl Pool {
     fn start(link: Arc<Link>, calls: Calls, sessions: usize, waiting: usize) -> std::io::Result<Self> {
         let (queue, requests) = bounded(waiting);
         let (writes, writing) = bounded(WRITES);
-        let mut pool = Self { link, calls, sessions, queue: Some(queue), writes: Some(writes), threads: Vec::new() };
+        let mut pool = Self { link, calls, sessions, queue: Some(queue), writes: Some(writes.clone()), threads: Vec::new() };
         for number in 0..sessions {
-            pool.spawn(format!("token-{number}"), false, requests.clone())?;
+            pool.spawn(format!("token-{number}"), Part::Reads { writes: writes.clone() }, requests.clone())?;
         }
-        pool.spawn("token-write".to_owned(), true, writing)?;
+        // Last: it ends when those that may leave something to it have.
+        pool.spawn("token-write".to_owned(), Part::Writes, writing)?;
         Ok(pool)
     }
 
-    fn spawn(&mut self, name: String, writable: bool, queue: Receiver<Ticket>) -> std::io::Result<()> {
-        let worker = Worker::new(Arc::clone(&self.link), self.calls.clone(), writable);
+    fn spawn(&mut self, name: String, part: Part, queue: Receiver<Ticket>) -> std::io::Result<()> {
+        let worker = Worker::new(Arc::clone(&self.link), self.calls.clone(), part);
         self.threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run(&queue))?);
         Ok(())
     }

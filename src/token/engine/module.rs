@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -94,15 +94,6 @@ impl Module {
     /// One writer at a time in the whole process.
     pub fn write(&self) -> MutexGuard<'_, ()> {
         lock(&self.writing)
-    }
-
-    /// The same, unless somebody writes already.
-    pub fn try_write(&self) -> Option<MutexGuard<'_, ()>> {
-        match self.writing.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
     }
 
     /// Whether the token of that serial number has refused a PIN before.

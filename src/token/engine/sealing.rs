@@ -14,7 +14,7 @@
 //! wrongly without knowing it, and the tag of GCM is checked by the token itself. So the value has a digest of its own.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use cryptoki::context::Function;
@@ -27,7 +27,7 @@ use cryptoki::types::Ulong;
 
 use super::error::CallError;
 use super::generation::Found;
-use super::worker::{Call, Fault, RETRY_AFTER_SECONDS};
+use super::worker::{BUSY, Call, Fault};
 use crate::base::secret::{SecretBytes, Zeroizing};
 use crate::token::error::TokenError;
 use crate::token::key::KeyId;
@@ -58,9 +58,19 @@ struct SealingKey {
     handle: ObjectHandle,
 }
 
-/// Seals a value.
-pub fn seal(call: &Call<'_>, value: &[u8], context: &[u8]) -> Result<Vec<u8>, Fault> {
-    let key = present_key(call)?;
+/// Whether there is a key to seal with.
+pub fn is_ready(call: &Call<'_>) -> Result<bool, Fault> {
+    Ok(present_key(call)?.is_some())
+}
+
+/// Seals a value, with a key that is made when there is none; only who writes makes one.
+pub fn seal(call: &Call<'_>, value: &[u8], context: &[u8], one_writer: Option<&MutexGuard<'_, ()>>) -> Result<Vec<u8>, Fault> {
+    let key = match (present_key(call)?, one_writer) {
+        (Some(key), _) => key,
+        (None, Some(_)) => new_key(call)?,
+        // It was destroyed a moment ago.
+        (None, None) => return Err(Fault::Final(BUSY)),
+    };
     let sealed = seal_with(call.session(), &key, new_nonce()?, value, context)?;
     // A bit that turned now would be found when nobody has the value any more.
     call.running.renew();
@@ -158,26 +168,33 @@ fn open_with(session: &Session, key: &SealingKey, sealed: &[u8], context: &[u8])
     Ok(session.decrypt(&Mechanism::AesGcm(parameters), key.handle, ciphertext)?.into())
 }
 
-/// The key that seals: remembered, found by its label, or made.
-fn present_key(call: &Call<'_>) -> Result<SealingKey, Fault> {
+/// The key that seals: remembered, or found by its label.
+fn present_key(call: &Call<'_>) -> Result<Option<SealingKey>, Fault> {
     let keys = &call.link.sealing;
     if let Some(key) = keys.present(call.epoch) {
-        return Ok(key);
+        return Ok(Some(key));
     }
     let _one_at_a_time = lock(&keys.finding);
     if let Some(key) = keys.present(call.epoch) {
-        return Ok(key);
+        return Ok(Some(key));
     }
-    let key = match find_any(call)? {
-        Some(found) => found,
-        None => {
-            // What is not seen may be there all the same, when the login is lost.
-            call.link.confirm_present(call.entry, call.seat)?;
-            make(call)?
-        }
-    };
-    keys.remember(key.id, call.epoch, key.handle);
-    *keys.present.write().unwrap_or_else(PoisonError::into_inner) = Some((call.epoch, key.id));
+    match find_any(call)? {
+        Some(found) => keys.choose(call.epoch, &found),
+        // What is not seen may be there all the same, when the login is lost.
+        None => call.link.confirm_present(call.entry, call.seat)?,
+    }
+    Ok(keys.present(call.epoch))
+}
+
+/// Makes the key that seals, while nobody else looks for it.
+fn new_key(call: &Call<'_>) -> Result<SealingKey, Fault> {
+    let keys = &call.link.sealing;
+    let _one_at_a_time = lock(&keys.finding);
+    let id = KeyId::random().map_err(|_| Fault::Final(TokenError::Unavailable(None)))?;
+    call.running.renew();
+    let key = SealingKey { id, handle: make(call.session(), id)? };
+    tracing::info!(key = %id, "a key to seal values with was made in the token");
+    keys.choose(call.epoch, &key);
     Ok(key)
 }
 
@@ -216,26 +233,7 @@ fn template() -> Vec<Attribute> {
     vec![Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(TokenKeyType::AES), Attribute::Label(LABEL.as_bytes().to_vec())]
 }
 
-/// Makes the key, on a session that may write.
-fn make(call: &Call<'_>) -> Result<SealingKey, Fault> {
-    // Whoever makes a key pair may be at it for minutes, longer than this call may take.
-    let busy = || Fault::Final(TokenError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS });
-    let _one_writer = call.link.module.try_write().ok_or_else(busy)?;
-    // Somebody may have made it while this thread came here.
-    if let Some(found) = find_any(call)? {
-        return Ok(found);
-    }
-    let id = KeyId::random().map_err(|_| Fault::Final(TokenError::Unavailable(None)))?;
-    call.running.renew();
-    let seat = call.entry.open(call.seat.slot, true)?;
-    let made = make_on(&seat.session, id);
-    call.entry.close(seat);
-    let handle = made?;
-    tracing::info!(key = %id, "a key to seal values with was made in the token");
-    Ok(SealingKey { id, handle })
-}
-
-fn make_on(session: &Session, id: KeyId) -> Result<ObjectHandle, Fault> {
+fn make(session: &Session, id: KeyId) -> Result<ObjectHandle, Fault> {
     let handle = session.generate_key(
         &Mechanism::AesKeyGen,
         &[
@@ -312,6 +310,11 @@ impl SealingKeys {
 
     fn remember(&self, id: KeyId, epoch: u64, handle: ObjectHandle) {
         self.handles.write().unwrap_or_else(PoisonError::into_inner).insert(id, (epoch, handle));
+    }
+
+    fn choose(&self, epoch: u64, key: &SealingKey) {
+        self.remember(key.id, epoch, key.handle);
+        *self.present.write().unwrap_or_else(PoisonError::into_inner) = Some((epoch, key.id));
     }
 
     /// Forgets where they are: a call with one of them failed.

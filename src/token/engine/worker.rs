@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 use cryptoki::error::Error;
 use cryptoki::session::Session;
 
@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 3;
 /// What a client is told to wait when there is more to do than the token can.
 pub const RETRY_AFTER_SECONDS: u32 = 1;
+/// The answer to what cannot be done now.
+pub const BUSY: TokenError = TokenError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS };
 
 /// A request in the queue.
 pub struct Ticket {
@@ -50,8 +52,16 @@ pub struct Worker {
     link: Arc<Link>,
     calls: Calls,
     thread: Thread,
-    writable: bool,
+    part: Part,
     place: Option<Place>,
+}
+
+/// What a thread does of all that is asked.
+pub enum Part {
+    /// Whatever leaves the token's objects as they are. What turns out to need one more is left to the thread behind that queue.
+    Reads { writes: Sender<Ticket> },
+    /// Makes and destroys objects.
+    Writes,
 }
 
 /// What a request may use while it is tried once.
@@ -76,9 +86,9 @@ struct Place {
 }
 
 impl Worker {
-    pub fn new(link: Arc<Link>, calls: Calls, writable: bool) -> Self {
+    pub fn new(link: Arc<Link>, calls: Calls, part: Part) -> Self {
         let thread = calls.thread();
-        Self { link, calls, thread, writable, place: None }
+        Self { link, calls, thread, part, place: None }
     }
 
     /// Serves until nobody can send any more.
@@ -90,19 +100,44 @@ impl Worker {
     }
 
     /// Does the work, unless nobody waits for it any more.
-    fn serve(&mut self, Ticket { queued, ask, reply }: Ticket) {
-        if !(reply.is_wanted)() {
+    fn serve(&mut self, ticket: Ticket) {
+        if !(ticket.reply.is_wanted)() {
             return;
         }
-        let outcome = if queued.elapsed() > PATIENCE {
-            Err(TokenError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS })
-        } else {
-            self.perform(ask)
-        };
+        if ticket.queued.elapsed() > PATIENCE {
+            return self.answer(ticket.reply, Err(BUSY));
+        }
+        match self.is_for_the_writer(&ticket.ask) {
+            Ok(None) => {
+                let outcome = self.perform(ticket.ask);
+                self.answer(ticket.reply, outcome);
+            }
+            Ok(Some(writes)) => {
+                if let Err(TrySendError::Full(ticket) | TrySendError::Disconnected(ticket)) = writes.try_send(ticket) {
+                    self.answer(ticket.reply, Err(BUSY));
+                }
+            }
+            Err(error) => self.answer(ticket.reply, Err(error)),
+        }
+    }
+
+    fn answer(&self, reply: Reply, outcome: Result<Answer, TokenError>) {
         if outcome.is_err() {
             self.link.counters.failed();
         }
         (reply.send)(outcome);
+    }
+
+    /// The queue of the thread that writes, when this is a thread that reads and there is no key yet to seal with.
+    fn is_for_the_writer(&mut self, ask: &Ask) -> Result<Option<Sender<Ticket>>, TokenError> {
+        match (&self.part, ask) {
+            (Part::Reads { writes }, Ask::Seal { .. }) => {
+                let writes = writes.clone();
+                let there_is_one = self.attempt(None, sealing::is_ready)?;
+                Ok((!there_is_one).then_some(writes))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn perform(&mut self, ask: Ask) -> Result<Answer, TokenError> {
@@ -130,7 +165,12 @@ impl Worker {
                 self.attempt(Some(key.id), |call| wrapping::export(call, &key, &mut is_counted)).map(Answer::Secret)
             }
             Ask::Import { id, label, pkcs8 } => self.import(id, &label, &pkcs8).map(Answer::Generated),
-            Ask::Seal { value, context } => self.attempt(None, |call| sealing::seal(call, value.expose(), &context)).map(Answer::Bytes),
+            Ask::Seal { value, context } => {
+                let module = self.link.module;
+                let one_writer = matches!(self.part, Part::Writes).then(|| module.write());
+                let seal = |call: &Call<'_>| sealing::seal(call, value.expose(), &context, one_writer.as_ref());
+                self.attempt_making(self.calls.timeouts.call, None, seal).map(Answer::Bytes)
+            }
             Ask::Open { sealed, context } => {
                 let mut is_counted = false;
                 self.attempt(None, |call| sealing::open(call, &sealed, &context, &mut is_counted)).map(Answer::Secret)
@@ -199,7 +239,7 @@ impl Worker {
         let module = self.link.module;
         let _one_writer = module.write();
         let mut begun = false;
-        let made = self.attempt_within(limit, Some(id), |call| {
+        let made = self.attempt_making(limit, Some(id), |call| {
             // A try that failed may have left a key behind, and two keys of one id would be found as neither.
             if begun {
                 objects::destroy(call, id)?;
@@ -226,6 +266,20 @@ impl Worker {
         self.attempt(Some(id), |call| objects::destroy(call, id))?;
         self.link.forget(id);
         Ok(())
+    }
+
+    /// Also what the token refused is tried again, once: SoftHSM 2.6.1 finds what it is making changed when others look for objects
+    /// meanwhile, and says CKR_TEMPLATE_INCONSISTENT of a template that it takes the next time.
+    fn attempt_making<T>(
+        &mut self,
+        limit: Duration,
+        key: Option<KeyId>,
+        mut work: impl FnMut(&Call<'_>) -> Result<T, Fault>,
+    ) -> Result<T, TokenError> {
+        match self.attempt_within(limit, key, &mut work) {
+            Err(TokenError::Refused(_)) => self.attempt_within(limit, key, work),
+            decided => decided,
+        }
     }
 
     fn attempt<T>(&mut self, key: Option<KeyId>, work: impl FnMut(&Call<'_>) -> Result<T, Fault>) -> Result<T, TokenError> {
@@ -307,7 +361,7 @@ impl Worker {
         self.leave();
         let (seat, epoch) = {
             let _running = self.thread.enter(self.calls.timeouts.initialise);
-            self.link.open(self.writable)?
+            self.link.open(matches!(self.part, Part::Writes))?
         };
         self.link.counters.session_opened();
         self.place = Some(Place { seat, epoch });

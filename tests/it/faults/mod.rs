@@ -11,6 +11,7 @@ mod crashes;
 mod custody;
 mod keys;
 mod login;
+mod making;
 mod returned;
 pub mod shim;
 mod siege;
