@@ -128,6 +128,7 @@ impl Issuer {
 
     /// Issues one certificate. When that fails a key that was to be kept with it is destroyed, unless it was kept for somebody before.
     pub async fn issue(&self, mut order: Order<'_>) -> Result<Issued, IssueError> {
+        let _at_work = self.storage.at_work();
         let kept = order.kept.take();
         let outcome = self.issue_with(order, kept.as_ref()).await;
         match (&outcome, kept) {

@@ -4,7 +4,7 @@
 //! name. No line holds what a client sent, beyond what was recognised in it.
 
 use axum::body::Body;
-use axum::http::{Method, Response, StatusCode};
+use axum::http::{Response, StatusCode};
 
 use super::problem::Problem;
 use super::routes::Route;
@@ -31,7 +31,7 @@ pub fn answered(route: &Route, caller: &Caller, id: RequestId, response: &mut Re
     let ca = subject.as_ref().map(|subject| tracing::field::display(subject.ca));
     let serial = subject.as_ref().and_then(|subject| subject.serial.as_deref());
     let (method, path, status) = (&route.method, route.path, response.status().as_u16());
-    if route.method == Method::GET {
+    if route.only_reads() {
         tracing::debug!(request = %id, %caller, ca, serial, %method, path, status, "request answered");
     } else {
         tracing::info!(request = %id, %caller, ca, serial, %method, path, status, "request answered");

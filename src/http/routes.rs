@@ -28,6 +28,11 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether it changes nothing: a question of OCSP is one by POST as well (RFC 6960, A.1).
+    pub fn only_reads(&self) -> bool {
+        self.method == Method::GET || RELYING_PARTY_PATHS.contains(&self.path)
+    }
+
     /// Whether it is one of the ACME server's, where a signature under the account's key stands for a token.
     pub fn is_acme(&self) -> bool {
         self.path.starts_with("/api/acme/")

@@ -88,6 +88,7 @@ impl Committer {
 
     /// Commits the changes that can be, and answers all.
     fn commit(&mut self, taken: &mut Vec<Waiting>) {
+        self.shared.queue.company.together(taken.len());
         let is_low = self.look_at_space();
         let mut essential = Vec::new();
         for Waiting { change, answer } in taken.drain(..) {

@@ -17,6 +17,7 @@ mod change;
 mod checkpoint;
 mod checkpointer;
 mod committer;
+mod company;
 mod error;
 mod index;
 mod memory;
@@ -37,7 +38,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -123,6 +124,21 @@ pub struct Health {
 pub struct Storage {
     shared: Arc<Shared>,
     _closer: Arc<Closer>,
+}
+
+/// While it is held, somebody is at work who will commit.
+#[derive(Debug)]
+#[must_use = "the work is over when this is dropped"]
+pub struct AtWork {
+    shared: Arc<Shared>,
+    since: Instant,
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.shared.queue.company.ends(self.since.elapsed());
+        self.shared.queue.one_less();
+    }
 }
 
 #[derive(Debug)]
@@ -229,6 +245,13 @@ impl Storage {
     /// Commits a change that nobody waits for. Whether it was accepted for that.
     pub fn commit_later(&self, change: Change) -> bool {
         self.shared.queue.push(Waiting { change, answer: None }).is_ok()
+    }
+
+    /// To be held while something is done that commits on its way: where much is at work, changes wait for each other a little
+    /// ([`company`]).
+    pub fn at_work(&self) -> AtWork {
+        self.shared.queue.company.begins();
+        AtWork { shared: Arc::clone(&self.shared), since: Instant::now() }
     }
 
     /// The store's state at this moment.

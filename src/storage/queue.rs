@@ -6,7 +6,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::{Change, CommitError, Committed};
+use super::company::Company;
+use super::{Change, Class, CommitError, Committed};
+
+/// So many changes do not wait for more.
+const ENOUGH: usize = 64;
 
 /// How one waits for the answer; none for a change nobody waits for.
 pub(super) type Answer = Option<oneshot::Sender<Result<Committed, CommitError>>>;
@@ -34,6 +38,7 @@ pub(super) enum Task {
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
+    pub company: Company,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -44,8 +49,21 @@ struct State {
     checkpoints: Vec<oneshot::Sender<bool>>,
     rooms: Vec<oneshot::Sender<bool>>,
     pings: Vec<oneshot::Sender<bool>>,
-    is_asleep: bool,
+    /// Since when the first one waits.
+    since: Option<Instant>,
+    sleep: Sleep,
     is_closed: bool,
+}
+
+/// What the committer sleeps until.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sleep {
+    #[default]
+    Awake,
+    /// There is something to do.
+    Idle,
+    /// There is more, or what does not wait.
+    Gathering,
 }
 
 impl Queue {
@@ -55,9 +73,20 @@ impl Queue {
         if state.is_closed {
             return Err(waiting);
         }
+        let is_essential = waiting.change.class == Class::Essential;
         state.waiting.push_back(waiting);
-        self.wake(state);
+        let is_enough = is_essential || self.is_enough(&state);
+        self.wake(state, is_enough);
         Ok(())
+    }
+
+    /// One who was at work is not any more: perhaps all others wait.
+    pub fn one_less(&self) {
+        let state = self.state();
+        if state.sleep == Sleep::Gathering {
+            let is_enough = self.is_enough(&state);
+            self.wake(state, is_enough);
+        }
     }
 
     /// Asks for a checkpoint.
@@ -65,7 +94,7 @@ impl Queue {
         let mut state = self.state();
         if !state.is_closed {
             state.checkpoints.push(answer);
-            self.wake(state);
+            self.wake(state, true);
         }
     }
 
@@ -74,7 +103,7 @@ impl Queue {
         let mut state = self.state();
         if !state.is_closed {
             state.rooms.push(answer);
-            self.wake(state);
+            self.wake(state, true);
         }
     }
 
@@ -83,7 +112,7 @@ impl Queue {
         let mut state = self.state();
         if !state.is_closed {
             state.pings.push(answer);
-            self.wake(state);
+            self.wake(state, true);
         }
     }
 
@@ -91,7 +120,7 @@ impl Queue {
     pub fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
-        self.wake(state);
+        self.wake(state, true);
     }
 
     /// Takes nothing more and answers nobody: the committer is gone.
@@ -104,7 +133,8 @@ impl Queue {
         state.pings.clear();
     }
 
-    /// Waits for work, at most until the deadline, and takes changes up to the bounds into `taken`.
+    /// Waits for work, at most until the deadline, and takes changes up to the bounds into `taken`. Changes may wait for others for as long as
+    /// the patience lasts, except for those that must not fail.
     pub fn take(&self, taken: &mut Vec<Waiting>, most: usize, most_bytes: usize, deadline: Option<Instant>) -> Task {
         let mut state = self.state();
         loop {
@@ -117,38 +147,69 @@ impl Queue {
             if let Some(answer) = state.pings.pop() {
                 return Task::Ping(answer);
             }
-            if !state.waiting.is_empty() {
-                let mut bytes = 0;
-                while taken.len() < most && bytes < most_bytes {
-                    let Some(waiting) = state.waiting.pop_front() else { break };
-                    bytes += waiting.change.size();
-                    taken.push(waiting);
+            let left = if state.waiting.is_empty() {
+                if state.is_closed {
+                    return Task::Close;
                 }
-                return Task::Commit;
-            }
-            if state.is_closed {
-                return Task::Close;
-            }
-            state.is_asleep = true;
-            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => {
-                    state.is_asleep = false;
-                    return Task::Idle;
+                state.sleep = Sleep::Idle;
+                match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                    Some(Duration::ZERO) => {
+                        state.sleep = Sleep::Awake;
+                        return Task::Idle;
+                    }
+                    left => left,
                 }
+            } else {
+                let left = self.patience_left(&mut state);
+                if left.is_zero() {
+                    state.since = None;
+                    let mut bytes = 0;
+                    while taken.len() < most && bytes < most_bytes {
+                        let Some(waiting) = state.waiting.pop_front() else { break };
+                        bytes += waiting.change.size();
+                        taken.push(waiting);
+                    }
+                    return Task::Commit;
+                }
+                state.sleep = Sleep::Gathering;
+                Some(left)
+            };
+            state = match left {
                 Some(left) => self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
-            state.is_asleep = false;
+            state.sleep = Sleep::Awake;
         }
     }
 
-    /// Wakes the committer, which costs a system call, only when it sleeps.
-    fn wake(&self, mut state: MutexGuard<'_, State>) {
-        let was_asleep = std::mem::take(&mut state.is_asleep);
-        drop(state);
-        if was_asleep {
+    /// Wakes the committer, which costs a system call, only when it sleeps and this is what it sleeps until.
+    fn wake(&self, mut state: MutexGuard<'_, State>, is_urgent: bool) {
+        let is_awaited = match state.sleep {
+            Sleep::Awake => false,
+            Sleep::Idle => true,
+            Sleep::Gathering => is_urgent,
+        };
+        if is_awaited {
+            state.sleep = Sleep::Awake;
+            drop(state);
             self.wake.notify_one();
         }
+    }
+
+    /// How much longer what waits may wait.
+    fn patience_left(&self, state: &mut State) -> Duration {
+        let patience = self.company.patience();
+        let is_essential = |waiting: &Waiting| waiting.change.class == Class::Essential;
+        if patience.is_zero() || state.is_closed || self.is_enough(state) || state.waiting.iter().any(is_essential) {
+            return Duration::ZERO;
+        }
+        let now = Instant::now();
+        (*state.since.get_or_insert(now) + patience).saturating_duration_since(now)
+    }
+
+    /// Whether there is nothing to gain by waiting for more.
+    fn is_enough(&self, state: &State) -> bool {
+        state.waiting.len() >= ENOUGH || self.company.is_complete(state.waiting.len())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -11,19 +11,21 @@
 //! is away. So is everything else when no worker has come back for a while.
 
 use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
-use super::connection::{Connection, NotConnected, Open};
+use super::connection::{Connection, NotConnected, Open, for_a_task};
 use super::error::{FailedCall, TokenError};
 use super::health::TokenHealth;
 use super::lock;
 use super::request::{Answer, Ask};
-use super::wire::frame::Frames;
+use super::wire::frame::{Frames, ReadError};
 use super::wire::{self, FromWorker, State as TokenState};
 
 /// How long requests wait for a worker that is being replaced.
@@ -51,6 +53,8 @@ pub struct Client {
     is_over: AtomicBool,
     signatures: AtomicU64,
     failures: AtomicU64,
+    /// Where answers are read while there is a connection; a thread reads them where there is no such runtime.
+    runtime: Option<Handle>,
 }
 
 struct State {
@@ -102,6 +106,7 @@ impl Client {
             is_over: AtomicBool::new(false),
             signatures: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            runtime: Handle::try_current().ok().filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread),
         });
         let reader = client.clone();
         std::thread::Builder::new().name(format!("token-{name}")).spawn(move || reader.keep_connected()).map_err(TokenError::NoThread)?;
@@ -213,7 +218,7 @@ impl Client {
         TokenError::Unavailable(Some(FailedCall::Hung { seconds: waited.as_secs() }))
     }
 
-    fn keep_connected(&self) {
+    fn keep_connected(self: &Arc<Self>) {
         let mut pause = FIRST_PAUSE;
         while !self.is_over.load(Ordering::Acquire) {
             if self.serve_once() {
@@ -227,7 +232,7 @@ impl Client {
     }
 
     /// Connects, and serves until the connection ends. False when there was none.
-    fn serve_once(&self) -> bool {
+    fn serve_once(self: &Arc<Self>) -> bool {
         let Open { connection, mut frames, writer } = match Connection::open(&self.socket) {
             Ok(open) => open,
             Err(error) => {
@@ -242,7 +247,13 @@ impl Client {
                 return false;
             }
         };
-        self.read(&connection, &mut frames);
+        if self.read(&connection, &mut frames)
+            && let Some(runtime) = &self.runtime
+        {
+            let reading = runtime.spawn(self.clone().read_as_a_task(connection.clone(), frames));
+            // When the runtime ends, the task does not come to its end.
+            drop(runtime.block_on(reading));
+        }
         connection.end();
         self.disconnected();
         if writer.join().is_err() {
@@ -251,37 +262,63 @@ impl Client {
         true
     }
 
-    fn read(&self, connection: &Arc<Connection>, frames: &mut Frames<std::os::unix::net::UnixStream>) {
+    /// Reads until the connection ends or, when that is possible, a task can go on with it; says whether it is that.
+    fn read(&self, connection: &Arc<Connection>, frames: &mut Frames<UnixStream>) -> bool {
         loop {
-            let message = match frames.read() {
-                Ok(Some(content)) => wire::read_from_worker(content),
-                Ok(None) => return,
-                // Only while the worker has not said yet how the token is.
-                Err(error) if error.is_timeout() => {
-                    self.give_up_waiting();
-                    continue;
+            match frames.read() {
+                Ok(Some(content)) if self.take_in(connection, content) => {
+                    if self.runtime.is_some() && lock(&self.state).connection.is_some() {
+                        return true;
+                    }
                 }
+                Ok(_) => return false,
+                // Only while the worker has not said yet how the token is.
+                Err(error) if error.is_timeout() => self.give_up_waiting(),
                 Err(error) => {
                     tracing::warn!(token = self.name, %error, "the connection to the token's worker failed");
-                    return;
+                    return false;
                 }
-            };
-            match message {
-                Ok(FromWorker::Answer { id, outcome }) => {
-                    if self.is_hung.load(Ordering::Relaxed) {
-                        self.is_hung.store(false, Ordering::Relaxed);
-                    }
-                    // Whoever asked may have gone.
-                    let pending = lock(&self.state).pending.remove(&id);
-                    if let Some(pending) = pending {
-                        pending.reply.send(outcome);
-                    }
+            }
+        }
+    }
+
+    /// Goes on reading where the tasks are that wait for the answers, which then need no thread to be woken for each.
+    async fn read_as_a_task(self: Arc<Self>, connection: Arc<Connection>, frames: Frames<UnixStream>) {
+        let outcome = async {
+            let mut frames = for_a_task(frames)?;
+            while let Some(content) = frames.await_next().await? {
+                if !self.take_in(&connection, content) {
+                    break;
                 }
-                Ok(FromWorker::State(token)) => self.token_is(connection, token),
-                Err(error) => {
-                    tracing::error!(token = self.name, %error, "the token's worker sends what is no message");
-                    return;
+            }
+            Ok::<_, ReadError>(())
+        };
+        if let Err(error) = outcome.await {
+            tracing::warn!(token = self.name, %error, "the connection to the token's worker failed");
+        }
+    }
+
+    /// Takes a message in; false when it is none.
+    fn take_in(&self, connection: &Arc<Connection>, content: &[u8]) -> bool {
+        match wire::read_from_worker(content) {
+            Ok(FromWorker::Answer { id, outcome }) => {
+                if self.is_hung.load(Ordering::Relaxed) {
+                    self.is_hung.store(false, Ordering::Relaxed);
                 }
+                // Whoever asked may have gone.
+                let pending = lock(&self.state).pending.remove(&id);
+                if let Some(pending) = pending {
+                    pending.reply.send(outcome);
+                }
+                true
+            }
+            Ok(FromWorker::State(token)) => {
+                self.token_is(connection, token);
+                true
+            }
+            Err(error) => {
+                tracing::error!(token = self.name, %error, "the token's worker sends what is no message");
+                false
             }
         }
     }

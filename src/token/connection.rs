@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 use std::net::Shutdown;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
 use super::lock;
@@ -55,6 +56,14 @@ pub struct Open {
 struct Rest {
     bytes: Option<Vec<u8>>,
     is_over: bool,
+}
+
+/// What comes in, for a task. Reading does not wait any more then, and neither does the other direction, which shares that with it.
+pub fn for_a_task(frames: Frames<UnixStream>) -> io::Result<Frames<tokio::net::UnixStream>> {
+    frames.of(|socket| {
+        socket.set_nonblocking(true)?;
+        tokio::net::UnixStream::from_std(socket)
+    })
 }
 
 impl Connection {
@@ -138,7 +147,7 @@ impl Connection {
         while let Some(rest) = self.next_rest() {
             let mut buffer = rest;
             loop {
-                if (&self.socket).write_all(&buffer).is_err() {
+                if self.send_all(&buffer).is_err() {
                     self.end();
                     return;
                 }
@@ -147,6 +156,21 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Waits for room as long as it takes.
+    fn send_all(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut sent = 0;
+        while let Some(left) = bytes.get(sent..).filter(|left| !left.is_empty()) {
+            match self.send_now(left)? {
+                0 => match poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE) {
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(error) => return Err(error.into()),
+                },
+                more => sent += more,
+            }
+        }
+        Ok(())
     }
 
     fn next_rest(&self) -> Option<Vec<u8>> {

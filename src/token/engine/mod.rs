@@ -12,6 +12,7 @@
 
 pub mod calls;
 mod decryption;
+mod demand;
 mod error;
 mod error_table;
 pub mod examination;
@@ -37,6 +38,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+pub use demand::Demand;
 pub use initialise::initialise;
 pub use worker::Reply;
 
@@ -86,6 +88,7 @@ struct Pool {
     sessions: usize,
     queue: Option<Sender<Ticket>>,
     writes: Option<Sender<Ticket>>,
+    demand: Arc<Demand>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -109,13 +112,28 @@ impl Engine {
 
     /// Puts a request in the queue, or answers at once that it is full.
     pub fn submit(&self, ask: Ask, reply: Reply) {
-        let queue = if ask.writes() { &self.pool.writes } else { &self.pool.queue };
+        let (queue, demand) = match ask.writes() {
+            true => (&self.pool.writes, None),
+            false => (&self.pool.queue, Some(&self.pool.demand)),
+        };
         let Some(queue) = queue else { return reply.refuse(TokenError::Unavailable(None)) };
-        match queue.try_send(Ticket { queued: Instant::now(), ask, reply }) {
+        if let Some(demand) = demand {
+            demand.comes();
+        }
+        let sent = queue.try_send(Ticket { queued: Instant::now(), ask, reply });
+        if let (Err(_), Some(demand)) = (&sent, demand) {
+            demand.goes();
+        }
+        match sent {
             Ok(()) => {}
             Err(TrySendError::Full(ticket)) => ticket.reply.refuse(BUSY),
             Err(TrySendError::Disconnected(ticket)) => ticket.reply.refuse(TokenError::Unavailable(None)),
         }
+    }
+
+    /// Whether more requests are wanted. Who reads them asks before reading more.
+    pub fn demand(&self) -> Arc<Demand> {
+        self.pool.demand.clone()
     }
 
     /// Asks and waits for as long as it takes.
@@ -142,7 +160,8 @@ impl Pool {
     fn start(link: Arc<Link>, calls: Calls, sessions: usize, waiting: usize) -> std::io::Result<Self> {
         let (queue, requests) = bounded(waiting);
         let (writes, writing) = bounded(WRITES);
-        let mut pool = Self { link, calls, sessions, queue: Some(queue), writes: Some(writes.clone()), threads: Vec::new() };
+        let demand = Arc::new(Demand::new(sessions));
+        let mut pool = Self { link, calls, sessions, queue: Some(queue), writes: Some(writes.clone()), demand, threads: Vec::new() };
         for number in 0..sessions {
             pool.spawn(format!("token-{number}"), Part::Reads { writes: writes.clone() }, requests.clone())?;
         }
@@ -152,8 +171,8 @@ impl Pool {
     }
 
     fn spawn(&mut self, name: String, part: Part, queue: Receiver<Ticket>) -> std::io::Result<()> {
-        let worker = Worker::new(Arc::clone(&self.link), self.calls.clone(), part);
-        self.threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run(&queue))?);
+        let (worker, demand) = (Worker::new(Arc::clone(&self.link), self.calls.clone(), part), self.demand.clone());
+        self.threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run(&queue, &demand))?);
         Ok(())
     }
 }

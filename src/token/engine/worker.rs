@@ -13,6 +13,7 @@ use cryptoki::error::Error;
 use cryptoki::session::Session;
 
 use super::calls::{Calls, Running, Thread};
+use super::demand::Demand;
 use super::error::CallError;
 use super::link::Link;
 use super::module::{Entry, Seat};
@@ -92,8 +93,11 @@ impl Worker {
     }
 
     /// Serves until nobody can send any more.
-    pub fn run(mut self, queue: &Receiver<Ticket>) {
+    pub fn run(mut self, queue: &Receiver<Ticket>, demand: &Demand) {
         while let Ok(ticket) = queue.recv() {
+            if let Part::Reads { .. } = self.part {
+                demand.goes();
+            }
             self.serve(ticket);
         }
         self.leave();

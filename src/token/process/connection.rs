@@ -100,13 +100,16 @@ impl Clients {
         // Who has greeted is told; before that nobody is.
         *lock(&connection.told) = Some(State::Opening);
         connection.tell(&self.opening.token());
-        while let Some(content) = frames.read()? {
+        loop {
+            if !frames.is_one_there() {
+                self.opening.await_demand();
+            }
+            let Some(content) = frames.read()? else { return Ok(()) };
             match wire::read_from_daemon(content)? {
                 FromDaemon::Request { id, ask } => self.request(connection, id, ask),
                 FromDaemon::Cancel { id } => drop(lock(&connection.wanted).remove(&id)),
             }
         }
-        Ok(())
     }
 
     fn request(&self, connection: &Arc<Connection>, id: u64, ask: Ask) {

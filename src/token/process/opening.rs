@@ -54,6 +54,16 @@ impl Opening {
         }
     }
 
+    /// Returns when more requests are wanted.
+    pub fn await_demand(&self) {
+        // Not the engine itself, whose last holder closes the sessions.
+        let demand = match &*lock(&self.state) {
+            State::Open(engine) => engine.demand(),
+            State::Begun | State::Failed(_) => return,
+        };
+        demand.wait();
+    }
+
     /// How the token is.
     pub fn token(&self) -> TokenState {
         match &*lock(&self.state) {

@@ -1,8 +1,10 @@
 //! Frames: four bytes of length, the least significant first, and as many bytes.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use zeroize::Zeroize;
 
 /// The longest frame: a message for Ed25519 and a little around it.
@@ -46,25 +48,67 @@ pub struct Frames<R> {
 }
 
 impl<R: Read> Frames<R> {
+    /// The content of the next frame; None at the end of the stream, also when that comes within a frame.
+    pub fn read(&mut self) -> Result<Option<&[u8]>, ReadError> {
+        loop {
+            if let Some(content) = self.next()? {
+                return Ok(self.buffer.get(content));
+            }
+            let (room, source) = self.room();
+            let read = loop {
+                match source.read(room) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    read => break read?,
+                }
+            };
+            if !self.filled(read) {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+impl<R: AsyncRead + Unpin> Frames<R> {
+    /// The same for a task.
+    pub async fn await_next(&mut self) -> Result<Option<&[u8]>, ReadError> {
+        loop {
+            if let Some(content) = self.next()? {
+                return Ok(self.buffer.get(content));
+            }
+            let (room, source) = self.room();
+            let read = source.read(room).await?;
+            if !self.filled(read) {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+impl<R> Frames<R> {
     pub fn new(source: R) -> Self {
         Self { source, buffer: vec![0; PIECE], read: 0, start: 0, end: 0 }
     }
 
-    /// The content of the next frame; None at the end of the stream, also when that comes within a frame.
-    pub fn read(&mut self) -> Result<Option<&[u8]>, ReadError> {
+    /// Goes on with another view of the same stream.
+    pub fn of<S, E>(self, other: impl FnOnce(R) -> Result<S, E>) -> Result<Frames<S>, E> {
+        let Self { source, buffer, read, start, end } = self;
+        Ok(Frames { source: other(source)?, buffer, read, start, end })
+    }
+
+    /// Whether the next frame was read already, as a whole; so is one that is wrong.
+    pub fn is_one_there(&self) -> bool {
+        let filled = self.buffer.get(self.start..self.end).unwrap_or_default();
+        split(filled).map_or(true, |length| length.is_some())
+    }
+
+    /// Where the content of the next frame lies, when all of it was read.
+    fn next(&mut self) -> Result<Option<Range<usize>>, BadFrame> {
         self.wipe();
-        let (from, to) = loop {
-            let filled = self.buffer.get(self.start..self.end).unwrap_or_default();
-            if let Some(length) = split(filled)? {
-                let from = self.start + 4;
-                break (from, from + length);
-            }
-            if !self.fill()? {
-                return Ok(None);
-            }
-        };
-        self.start = to;
-        Ok(self.buffer.get(from..to))
+        let filled = self.buffer.get(self.start..self.end).unwrap_or_default();
+        let Some(length) = split(filled)? else { return Ok(None) };
+        let from = self.start + 4;
+        self.start = from + length;
+        Ok(Some(from..self.start))
     }
 
     /// The frame that was read before may have held a private key, and the next one may come much later.
@@ -81,8 +125,8 @@ impl<R: Read> Frames<R> {
         self.buffer.windows(bytes.len()).any(|window| window == bytes)
     }
 
-    /// Reads what is there; false at the end.
-    fn fill(&mut self) -> io::Result<bool> {
+    /// Where more goes, and where it comes from.
+    fn room(&mut self) -> (&mut [u8], &mut R) {
         self.buffer.copy_within(self.start..self.end, 0);
         let moved = self.end - self.start;
         // What was moved to the front stands behind it still.
@@ -97,15 +141,13 @@ impl<R: Read> Frames<R> {
             self.buffer.truncate(PIECE);
             self.buffer.shrink_to_fit();
         }
-        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-        let read = loop {
-            match self.source.read(room) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
+        (self.buffer.get_mut(self.end..).unwrap_or_default(), &mut self.source)
+    }
+
+    /// So much came; false when that was the end.
+    fn filled(&mut self, read: usize) -> bool {
         self.end += read;
-        Ok(read > 0)
+        read > 0
     }
 }
 
