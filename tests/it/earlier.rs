@@ -100,7 +100,7 @@ fn a_store_of_an_earlier_version_is_served_with_all_that_is_in_it() {
             let shown = appliance.call("GET", &format!("/v1/pki/ca/{id}/certificate"), None).expect(200);
             shown["certificate_pem"].as_str().unwrap().to_owned()
         };
-        Requester::new().verify(issued["certificate"].as_str().unwrap(), &[&above(root), &above(below)]);
+        Requester::new().verify(issued["certificate"].as_str().unwrap(), &[&above(below), &above(root)]);
         let health = appliance.call_as(None, "GET", "/healthz", None).expect(200);
         assert!(health.get("key_faults").is_none(), "{name}: {health}");
         let readers = appliance.call("GET", "/v1/admin/tokens", None).expect(200);
