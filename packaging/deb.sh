@@ -21,6 +21,14 @@ export SOURCE_DATE_EPOCH
 # What tar and the file system note of who built it.
 umask 022
 
+sections_of() {
+    local program
+    program=$(mktemp)
+    cat >"$program"
+    objdump --section-headers "$program"
+    rm "$program"
+}
+
 share=target/package/share
 rm -rf "$share"
 mkdir -p "$share" "$folder"
@@ -32,8 +40,13 @@ arguments=(--no-build --profile "$profile" --locked --quiet --no-dbgsym --strip 
 if [[ $# -gt 1 ]]; then arguments+=(--deb-version "$2"); fi
 cargo deb "${arguments[@]}"
 cargo deb "${arguments[@]}" --variant softhsm
-# What an administrator fetches stays small; the development build is not fetched by anybody.
+# What an administrator fetches stays small, and its programs still carry the list of their crates; the development build is not fetched by
+# anybody.
 if [[ $profile == release ]]; then
+    for program in chanceryd chancery; do
+        sections=$(dpkg-deb --fsys-tarfile "$folder"/chanceryd_*.deb | tar --extract --to-stdout "./usr/bin/$program" | sections_of)
+        [[ $sections == *.dep-v0* ]] || { echo "$program was built without its list of crates." >&2; exit 1; }
+    done
     large=$(find "$folder" -name '*.deb' -size +15M)
     [[ -z $large ]] || { echo "More than 15 MB: $large" >&2; exit 1; }
 fi

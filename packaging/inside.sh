@@ -26,7 +26,8 @@ start() {
 }
 
 wait_until_ready() {
-    for _ in {1..150}; do
+    # Without hardware help a machine is slow.
+    for _ in {1..600}; do
         if chancery --timeout 5s health >/dev/null 2>/run/health; then return; fi
         sleep 0.2
     done
@@ -48,9 +49,9 @@ issue_one() {
     chancery issue web --common-name one.install.test --ttl 24h --out "/root/one-$RANDOM" >/dev/null
 }
 
-# The PIN as a credential that only this machine opens; from here on no file holds it in the clear.
+# The PIN as a credential that only this machine opens, by its own key or its TPM; from here on no file holds it in the clear.
 encrypted_pin() {
-    local pin=/etc/chancery/tokens/trial.pin drop_in=/etc/systemd/system/chancery-token@trial.service.d
+    local key=$1 pin=/etc/chancery/tokens/trial.pin drop_in=/etc/systemd/system/chancery-token@trial.service.d
     local plain
     plain=$(cat "$pin")
     systemd-creds setup >/dev/null
@@ -58,13 +59,13 @@ encrypted_pin() {
     printf '[Service]\nLoadCredential=\nLoadCredentialEncrypted=pin:%s.cred\n' "$pin" >"$drop_in/pin.conf"
     systemctl daemon-reload
     # One that was encrypted under another name is not taken for the PIN: it is systemd that opens it, and it looks.
-    systemd-creds encrypt --quiet --with-key=host --name=other "$pin" "$pin.cred"
+    systemd-creds encrypt --quiet "--with-key=$key" --name=other "$pin" "$pin.cred"
     if systemctl restart chancery-token@trial.service 2>/dev/null; then
         echo "The worker started with a credential that is not its PIN's." >&2
         return 1
     fi
     [[ $(systemctl show --property ExecMainStatus --value chancery-token@trial.service) == 243 ]]
-    systemd-creds encrypt --quiet --with-key=host --name=pin "$pin" "$pin.cred"
+    systemd-creds encrypt --quiet "--with-key=$key" --name=pin "$pin" "$pin.cred"
     rm "$pin"
     systemctl restart chancery-token@trial.service
     wait_until_ready
@@ -73,6 +74,41 @@ encrypted_pin() {
         echo "The PIN is still there in the clear." >&2
         return 1
     fi
+}
+
+# What the units promise to close is closed, by the kernel's word for the two processes and for what they see.
+fences() {
+    local daemon worker process path
+    daemon=$(systemctl show --property MainPID --value chanceryd.service)
+    worker=$(systemctl show --property MainPID --value chancery-token@trial.service)
+    for process in "$daemon" "$worker"; do
+        for path in 'NoNewPrivs:.1' 'Seccomp:.2' 'CapEff:.0*' 'CapPrm:.0*' 'CapBnd:.0*'; do
+            holds "process $process: $path" grep -qx "$path" "/proc/$process/status"
+        done
+        holds "process $process executes nothing that was written" grep -Eq '^[0-9]+ [0-9]+ [^ ]+ [^ ]+ / [^ ]*noexec' "/proc/$process/mountinfo"
+        holds "process $process writes nothing of the system's" not touch "/proc/$process/root/usr/written"
+        holds "process $process sees no D-Bus" sees_nothing "/proc/$process/root/run/dbus"
+        holds "process $process sees nobody's home" sees_nothing "/proc/$process/root/root"
+    done
+    for path in /var/lib/chancery-token /etc/chancery/tokens; do
+        holds "the daemon does not see $path" sees_nothing "/proc/$daemon/root$path"
+    done
+    holds "the worker does not see the daemon's data" sees_nothing "/proc/$worker/root/var/lib/chancery"
+    holds "the worker has no network" not test "$(readlink "/proc/$worker/ns/net")" = "$(readlink /proc/1/ns/net)"
+    holds "the daemon has users of its own" not test "$(readlink "/proc/$daemon/ns/user")" = "$(readlink /proc/1/ns/user)"
+}
+
+holds() {
+    "${@:2}" 2>/dev/null || { echo "This does not hold: $1" >&2; return 1; }
+}
+
+not() {
+    ! "$@"
+}
+
+# As root, whom no mode keeps out.
+sees_nothing() {
+    [[ -e $1 && -z $(ls -A "$1") ]]
 }
 
 # A listener of its own for administration, and what relying parties fetch over plain HTTP, both on sockets that systemd has bound.

@@ -20,10 +20,12 @@ main() {
     unpack "$packages" "$newer"
     boot
     step "install" install_packages
+    step "contents" contents
     step "configure" inside configure
     step "start" inside start
     step "issue" inside first_certificate
-    step "an encrypted PIN" inside encrypted_pin
+    step "fences" inside fences
+    step "an encrypted PIN" inside encrypted_pin host
     step "listeners" inside listeners
     step "kill -9" kill_and_return
     step "a module that crashes again and again" crash_again_and_again
@@ -106,6 +108,22 @@ install_packages() {
     must_fail enter systemctl --quiet is-active chanceryd.service
 }
 
+# What the package has beside the two programs; what its units refer to is there.
+contents() {
+    local file
+    for file in man/man8/chanceryd.8.gz man/man8/chanceryd-serve.8.gz man/man1/chancery.1.gz man/man1/chancery-doctor-token.1.gz \
+        man/man5/chancery.toml.5.gz man/man5/chancery-token.toml.5.gz bash-completion/completions/chancery{,d} \
+        zsh/vendor-completions/_chancery{,d} fish/vendor_completions.d/chancery{,d}.fish doc/chanceryd/examples/{chancery,main}.toml \
+        doc/chanceryd/{security.md,operations/tokens.md,bill-of-materials.json}; do
+        enter test -s "/usr/share/$file" || { echo "The package has no /usr/share/$file." >&2; exit 1; }
+    done
+    enter test -s /etc/apparmor.d/chanceryd
+    enter grep -q '"pkg:cargo/rustls@' /usr/share/doc/chanceryd/bill-of-materials.json
+    for file in $(enter bash -c "sed -n 's#^Documentation=.*file://##p' /usr/lib/systemd/system/chance*"); do
+        enter test -s "$file" || { echo "A unit refers to $file, which is not there." >&2; exit 1; }
+    done
+}
+
 main_pid() {
     enter systemctl show --property MainPID --value chanceryd.service
 }
@@ -181,19 +199,24 @@ acknowledged() {
     enter cat /root/acknowledged 2>/dev/null | wc -l
 }
 
-# What the new version cannot serve by must leave the old one serving.
+# What the new version cannot serve by must leave the old one serving: the daemon's configuration, and that of a token's worker.
 refused_upgrade() {
-    local before
+    local before file line
     before=$(main_pid)
-    enter sed -i '1i not_a_key = 1' /etc/chancery/chancery.toml
-    if enter bash -c 'dpkg --install /packages/chanceryd_*.deb' >"$work/refused.log" 2>&1; then
-        echo "The upgrade went through with a configuration that is not good." >&2
-        exit 1
-    fi
-    grep -q 'The daemon was not restarted' "$work/refused.log"
-    [[ $(main_pid) == "$before" ]]
-    inside wait_until_ready
-    enter sed -i 1d /etc/chancery/chancery.toml
+    for file in chancery.toml tokens/trial.toml; do
+        line='not_a_key = 1'
+        [[ $file == chancery.toml ]] || line='sessions = 1000'
+        enter sed -i "1i $line" "/etc/chancery/$file"
+        if enter bash -c 'dpkg --install /packages/chanceryd_*.deb' >"$work/refused.log" 2>&1; then
+            echo "The upgrade went through with $line in $file." >&2
+            exit 1
+        fi
+        grep -q "${line%% *}" "$work/refused.log"
+        grep -q 'The daemon was not restarted' "$work/refused.log"
+        [[ $(main_pid) == "$before" ]]
+        inside wait_until_ready
+        enter sed -i 1d "/etc/chancery/$file"
+    done
     enter dpkg --configure chanceryd
     inside wait_until_ready
 }

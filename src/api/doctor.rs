@@ -136,7 +136,14 @@ pub enum Operation {
     /// CKM_AES_KEY_WRAP_KWP, 0x210B.
     WrapKwp,
     UnwrapKwp,
+    /// A subject's key is made in the token and given out, as the worker does it.
+    Export,
+    /// One that was made outside is taken in.
+    Import,
+    /// With a key that does nothing else.
     Decrypt,
+    /// A key is made that signs and decrypts (RFC 8894), and does both.
+    RegistrationAuthority,
     LoginLost,
     ModuleLost,
     CleanUp,
@@ -183,5 +190,10 @@ pub struct Rate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lack {
     pub feature: String,
+    /// What the feature asks of the token in vain.
+    pub operation: Operation,
+    /// With this type of key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     pub because: String,
 }

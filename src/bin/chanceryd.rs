@@ -149,6 +149,9 @@ enum Command {
     CheckConfig {
         #[arg(long, value_name = "FILE", default_value = "/etc/chancery/chancery.toml")]
         config: PathBuf,
+        /// The file of a token's worker in its place, such as /etc/chancery/tokens/main.toml, whose PIN need not be within reach
+        #[arg(long, value_name = "FILE", conflicts_with = "config")]
+        worker: Option<PathBuf>,
     },
 }
 
@@ -228,7 +231,12 @@ fn execute(command: Command, surroundings: Surroundings, log: LogFilter) -> Resu
         Command::SandboxProbe { worker: true, .. } => tell_of(probe::run_as_worker()?),
         Command::Manual { out } => manual::write(&out, Arguments::command(), cli::Cli::command())
             .map_err(|source| RunError::Prepare { what: "the manual", source }),
-        Command::CheckConfig { config } => {
+        Command::CheckConfig { worker: Some(file), .. } => {
+            Settings::check(&file).map_err(ProcessError::from)?;
+            println!("{}: good", file.display());
+            Ok(())
+        }
+        Command::CheckConfig { worker: None, config } => {
             run::check_config(&config, &log)?;
             println!("{}: good", config.display());
             Ok(())

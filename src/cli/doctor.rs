@@ -134,7 +134,10 @@ fn whole(report: &TokenReport, terminal: bool) -> String {
     section("WORKER CONFIGURATION", report.configuration.as_deref().unwrap_or_default());
     section(
         "WHAT DOES NOT WORK WITH THIS TOKEN",
-        &list(terminal, ["FEATURE", "BECAUSE"], &report.lacking, |lack| [lack.feature.clone(), lack.because.clone()]),
+        &list(terminal, ["FEATURE", "ASKED IN VAIN", "BECAUSE"], &report.lacking, |lack| {
+            let asked = [name(lack.operation), lack.key.as_deref().unwrap_or_default()].join(" ");
+            [lack.feature.clone(), asked.trim_end().to_owned(), lack.because.clone()]
+        }),
     );
     let verdict = match (&report.verdict, &report.unusable_because) {
         (Verdict::Good, _) => "Good: the token can everything the appliance uses.\n".to_owned(),
@@ -243,7 +246,10 @@ fn name(operation: Operation) -> &'static str {
         Operation::UnwrapPad => "unwrap (0x210A)",
         Operation::WrapKwp => "wrap (0x210B)",
         Operation::UnwrapKwp => "unwrap (0x210B)",
+        Operation::Export => "give out a subject's key",
+        Operation::Import => "take one in",
         Operation::Decrypt => "decrypt",
+        Operation::RegistrationAuthority => "sign and decrypt with one key",
         Operation::LoginLost => "sign after a lost login",
         Operation::ModuleLost => "sign after a reset",
         Operation::CleanUp => "clean up",

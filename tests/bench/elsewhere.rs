@@ -12,7 +12,7 @@ use crate::settings::{DELAY, Settings};
 
 /// Where the shim is, once it is compiled.
 pub const MODULE: &str = "CHANCERY_BENCH_MODULE";
-/// How many sessions such a token is given: all that there may be.
+/// How many sessions such a token is given.
 pub const SESSIONS: usize = 8;
 /// How long a signature takes elsewhere. With RSA so long that SoftHSM2's own part fits into this machine.
 const SIGNED_AFTER: [(KeyType, u32); 2] = [(KeyType::P256, 2), (KeyType::Rsa2048, 5)];

@@ -126,8 +126,17 @@ fn a_good_token_is_told_so_and_its_configuration_serves() {
         }
         let rates = found.report["rates"].as_array().unwrap().iter().filter(|rate| rate["key"] == key);
         let sessions: Vec<_> = rates.map(|rate| (rate["sessions"].as_u64(), rate["per_second"].as_f64() > Some(0.0))).collect();
-        assert_eq!(sessions, [1, 2, 4, 8].map(|sessions| (Some(sessions), true)), "{key}");
+        // And more where that makes a difference, as on a machine of many cores.
+        assert!(sessions.starts_with(&[1, 2, 4, 8].map(|sessions| (Some(sessions), true))), "{key}: {sessions:?}");
+        assert!(sessions.iter().all(|(_, is_fast)| *is_fast), "{key}: {sessions:?}");
     }
+    for (operation, key) in
+        [("export", "ec-256"), ("export", "rsa-2048"), ("import", "ec-256"), ("import", "rsa-2048"), ("registration_authority", "rsa-2048")]
+    {
+        assert_eq!(found.trial(operation, Some(key)).0, "done", "{operation} {key}");
+    }
+    // OAEP is had with SHA-1 alone, which is said and no lack: clients are told.
+    assert_eq!(found.trial("registration_authority", Some("rsa-2048")).1, "PKCS #1 v1.5, OAEP with SHA-1");
     assert!(found.trial("sign_pss", Some("rsa-4096")).1.contains("rsa-pss-sha512"));
     for operation in ["random", "seal", "login_lost", "module_lost", "clean_up"] {
         assert_eq!(found.trial(operation, None).0, "done", "{operation}");
@@ -138,7 +147,8 @@ fn a_good_token_is_told_so_and_its_configuration_serves() {
     assert_eq!(found.report["left_behind"], 0);
     let wrap = found.report["mechanisms"].as_array().unwrap().iter().find(|mechanism| mechanism["number"] == "0x0000210B").unwrap();
     assert_eq!((wrap["name"].as_str(), wrap["is_present"].as_bool()), (Some("CKM_AES_KEY_WRAP_KWP"), Some(false)));
-    assert!((2..=8).contains(&found.report["recommended_sessions"].as_u64().unwrap()));
+    assert!((2..=64).contains(&found.report["recommended_sessions"].as_u64().unwrap()));
+    assert!(!found.report["configuration"].as_str().unwrap().contains("do not work"), "{}", found.report["configuration"]);
 
     // What it wrote is a worker's configuration, and what lay in the token before still signs.
     assert_eq!(std::fs::read_to_string(&written).unwrap(), found.report["configuration"].as_str().unwrap());
@@ -212,7 +222,7 @@ fn a_module_that_crashes_or_hangs_in_one_thing_is_examined_in_the_others() {
         assert_eq!(found.trial(operation, key).0, "done", "{operation}");
     }
     let lacking = found.lacking();
-    assert!(lacking.contains("sealing") && lacking.contains("giving out stored EC private keys"), "{lacking}");
+    assert!(lacking.contains("sealing") && lacking.contains("keeping EC private keys"), "{lacking}");
     // Also what the processes that ended so had made.
     assert_eq!(found.report["left_behind"], 0);
     shim.set("");
@@ -243,10 +253,22 @@ fn a_lesser_token_is_told_what_it_costs() {
     let found = bench.try_out(&[]).is(1, "lesser");
     assert_eq!(found.trial("generate", Some("ed25519")).0, "lacking");
     let lacking = found.lacking();
-    for feature in ["authorities with ed25519 keys", "sealing", "giving out stored RSA private keys", "taking in imported EC private keys"]
-    {
-        assert!(lacking.contains(feature), "no {feature} in\n{lacking}");
+    let configuration = found.report["configuration"].as_str().unwrap();
+    for (feature, asked) in [
+        ("authorities with ed25519 keys", "generate ed25519"),
+        ("the ACME server", "seal "),
+        ("secrets under /v1/secrets", "seal "),
+        ("keeping RSA private keys of subjects", "wrap_kwp rsa-2048"),
+        ("taking imported EC private keys of subjects", "import ec-256"),
+    ] {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut lacks = found.report["lacking"].as_array().unwrap().iter();
+        let lack = lacks.find(|lack| text(&lack["feature"]).contains(feature)).unwrap_or_else(|| panic!("no {feature} in\n{lacking}"));
+        assert_eq!(format!("{} {}", text(&lack["operation"]), text(&lack["key"])), asked, "{lack}");
+        // Who reads the file a year later is told as well.
+        assert!(configuration.contains(&format!("# - {}\n#   because ", text(&lack["feature"]))), "{feature}:\n{configuration}");
     }
+    assert!(toml::from_str::<toml::Table>(configuration).is_ok(), "{configuration}");
     assert!(!lacking.contains("authorities with ec-256 keys") && !lacking.contains("SCEP"), "{lacking}");
     let mechanisms = found.report["mechanisms"].as_array().unwrap();
     let absent: Vec<_> = mechanisms.iter().filter(|m| m["is_present"] == false).map(|m| m["name"].as_str().unwrap()).collect();

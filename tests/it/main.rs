@@ -13,6 +13,7 @@ mod deletion;
 mod disk;
 mod doctor;
 mod each_step;
+mod earlier;
 mod events;
 mod every_route;
 mod faults;

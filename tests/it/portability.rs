@@ -105,7 +105,13 @@ fn nss_behind_the_proxy_of_p11_kit_is_examined() {
         assert_eq!(found.trial("generate", Some(key)), ("failed".to_owned(), "the token did not keep CKA_LOCAL of a new key".to_owned()));
     }
     assert_eq!(found.trial("generate", Some("ed25519")).0, "lacking");
+    // It decrypts, but with no key that signs as well, which is what a registration authority has.
     assert_eq!(found.trial("decrypt", Some("rsa-2048")).0, "done");
+    let (outcome, because) = found.trial("registration_authority", Some("rsa-2048"));
+    assert!(outcome == "lacking" && because.contains("KeyTypeInconsistent"), "{outcome}: {because}");
+    let lacking = found.lacking();
+    let scep = lacking.lines().find(|line| line.contains("SCEP")).unwrap_or_else(|| panic!("SCEP is not said to be lacking:\n{lacking}"));
+    assert!(scep.contains("registration authorities") && scep.contains("KeyTypeInconsistent"), "{scep}");
     // Its 0x210A is key wrap with another padding, which only looks the same from outside.
     assert!(found.trial("wrap_pad", Some("ec-256")).1.contains("RFC 5649"), "{:?}", found.trial("wrap_pad", Some("ec-256")));
     assert_eq!(found.report["left_behind"], 0);

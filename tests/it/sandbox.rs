@@ -3,11 +3,11 @@
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-use nix::unistd::{Uid, dup};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid, dup};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -123,6 +123,9 @@ fn the_sandbox_refuses_what_the_daemon_does_not_need() {
     let (dir, config) = prepared();
     let found = probe(dir.path(), &config);
     assert!(found.lines().count() >= 15, "{found}");
+    // All that are not on the list, whatever the kernel calls them.
+    let others = found.lines().find_map(|line| line.strip_prefix("as meant\tmake ")?.split_once(" other system calls"));
+    assert!(others.is_some_and(|(count, _)| count.parse::<u32>().unwrap() > 400), "{found}");
     for line in found.lines() {
         assert!(line.starts_with("as meant\t"), "{found}");
     }
@@ -176,4 +179,33 @@ fn the_appliance_works_when_a_denied_call_would_end_it() {
     appliance.signal(Signal::SIGHUP);
     appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "c.example.com"}))).expect(201);
     assert!(appliance.stop(), "{}", appliance.log());
+}
+
+#[test]
+fn it_is_closed_before_the_first_connection_is_taken() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("trace");
+    let mut appliance = Appliance::start_with(&dir.path().join("appliance"), |command| {
+        let mut traced = Command::new("strace");
+        traced.args(["-f", "-qq", "-yy", "-e", "trace=prctl,landlock_restrict_self,seccomp,accept4", "-o"]).arg(&file);
+        traced.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        *command = traced;
+    });
+    // It has answered by now. Each line begins with the thread; of all that were started the daemon alone closes files.
+    let trace = std::fs::read_to_string(&file).unwrap();
+    let closing = trace.lines().find(|line| line.contains("landlock_restrict_self(")).unwrap_or_else(|| panic!("{trace}"));
+    let main = closing.split_whitespace().next().unwrap();
+    // strace takes no signal itself, and ends with the daemon.
+    kill(Pid::from_raw(main.parse().unwrap()), Signal::SIGTERM).unwrap();
+    assert!(appliance.stop());
+    let own = |call: &str| -> Vec<usize> {
+        let is_own = |line: &str| line.split_whitespace().next() == Some(main) && line.contains(call);
+        let places = trace.lines().enumerate().filter(|(_, line)| is_own(line));
+        places.map(|(place, _)| place).collect()
+    };
+    let (privileges, files, calls) =
+        (own("prctl(PR_SET_NO_NEW_PRIVS"), own("landlock_restrict_self("), own("seccomp(SECCOMP_SET_MODE_FILTER"));
+    let taken = trace.lines().position(|line| line.contains("accept4(") && line.contains("<TCP")).expect("a connection was taken");
+    let in_order = privileges.first() < files.first() && files.last() < calls.first();
+    assert!(!privileges.is_empty() && in_order && calls.last() < Some(&taken), "the first connection in line {taken}:\n{trace}");
 }

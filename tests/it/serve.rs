@@ -55,6 +55,9 @@ fn a_wrong_configuration_is_refused_with_its_field() {
         (&worker, format!("pin = \"1234\"\n{good_worker}"), "unknown field `pin`"),
         (&worker, good_worker.replace("token.pin", "no.such.pin"), "no.such.pin"),
         (&worker, format!("call_timeout = \"soon\"\n{good_worker}"), "call_timeout"),
+        // Neither is made into a number that would do: who asks for a hundred sessions does not get eight in silence.
+        (&worker, format!("sessions = 1\n{good_worker}"), "sessions: 2 to 64"),
+        (&worker, format!("sessions = 65\n{good_worker}"), "sessions: 2 to 64"),
         (&config, good.replace("tls.key", "ca.pem"), "ca.pem"),
     ] {
         std::fs::write(&config, &good).unwrap();
@@ -65,5 +68,30 @@ fn a_wrong_configuration_is_refused_with_its_field() {
             assert!(!output.status.success() && text(&output).contains(said), "{command}: {}", text(&output));
             assert!(!text(&output).contains("1234"), "{}", text(&output));
         }
+    }
+}
+
+#[test]
+fn the_file_of_a_worker_is_checked_by_itself_and_outside_of_its_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut made = Appliance::start_in(dir.path());
+    assert!(made.stop());
+    let worker = made.path("token.toml");
+    let good = std::fs::read_to_string(&worker).unwrap();
+    let pin = made.path("token.pin").display().to_string();
+    assert!(good.contains(&pin), "{good}");
+    // Whose PIN is handed to the unit alone can be checked all the same, but for that.
+    let in_unit = good.replace(&pin, "credential:pin");
+    for (file, is_good, said) in [
+        (good.clone(), true, "token.toml: good"),
+        (format!("sessions = 0\n{good}"), true, "good"),
+        (format!("sessions = 64\n{in_unit}"), true, "good"),
+        (format!("sessions = 65\n{in_unit}"), false, "sessions: 2 to 64"),
+        (format!("watchdog = \"soon\"\n{in_unit}"), false, "watchdog"),
+        (good.replace(&pin, "/no/such.pin"), false, "/no/such.pin"),
+    ] {
+        std::fs::write(&worker, file).unwrap();
+        let output = chanceryd(&made, &["check-config", "--worker", &worker.display().to_string()]);
+        assert!(output.status.success() == is_good && text(&output).contains(said), "{}", text(&output));
     }
 }

@@ -14,7 +14,6 @@ mod manifest;
 mod panics;
 mod rows;
 mod size;
-mod system_calls;
 mod tree;
 mod units;
 

@@ -20,9 +20,10 @@ use nix::sys::signal::kill;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::unistd::{Pid, execv};
 
+use super::system_calls::{Only, of_daemon};
 use super::{SandboxError, close_files, reach, worker};
 use crate::config::outbound::Reachable;
-use crate::config::sandbox::DeniedCall;
+use crate::config::sandbox::{DeniedCall, SandboxMode};
 use crate::config::{Config, ConfigError};
 use crate::token::process::{ProcessError, confine};
 
@@ -61,10 +62,11 @@ pub fn run(path: &Path) -> Result<Vec<Attempt>, ProbeError> {
     let mut settings = config.sandbox;
     // Whoever is killed cannot tell of it.
     settings.denied = DeniedCall::Refuse;
-    close_files(settings, &reach(&config, path)?)?.close_calls()?;
+    let reach = reach(&config, path)?;
+    close_files(settings, &reach)?.close_calls()?;
     let own = config.data_dir.join("sandbox.probe");
     let elsewhere = std::env::temp_dir().join(format!("sandbox.probe.{}", std::process::id()));
-    Ok(vec![
+    let mut attempts = vec![
         needed("read the configuration", File::open(path).map(drop)),
         needed("write in the data directory", write_and_remove(&own)),
         needed("start a thread", std::thread::Builder::new().spawn(|| ()).map(drop)),
@@ -89,7 +91,24 @@ pub fn run(path: &Path) -> Result<Vec<Attempt>, ProbeError> {
         not_needed("read and write raw packets", of_family(AddressFamily::Inet)),
         not_needed("talk to the kernel over netlink", of_family(AddressFamily::Netlink)),
         not_needed("send packets of its own making", of_family(AddressFamily::Packet)),
-    ])
+    ];
+    // Where nothing holds them back some of these would do something.
+    if settings.mode == SandboxMode::Enforce {
+        attempts.extend(other_calls(reach.connect != Reachable::Nothing));
+    }
+    Ok(attempts)
+}
+
+/// Every system call that is not on the daemon's list, and those that are held to their arguments with others.
+fn other_calls(has_outbound: bool) -> Vec<Attempt> {
+    let listed: Vec<_> = of_daemon(has_outbound).filter(|call| matches!(call.only, Only::Any)).map(|call| call.number).collect();
+    let others: Vec<_> = (0..NUMBERS).filter(|number| !listed.contains(number) && !PROBES.contains(number)).collect();
+    let let_through = others.iter().filter(|number| is_let_through(**number, NONSENSE).is_ok());
+    let mut attempts: Vec<_> = let_through.map(|number| not_needed(&format!("make system call {number}"), Ok(()))).collect();
+    if attempts.is_empty() {
+        attempts.push(not_needed(&format!("make {} other system calls", others.len()), Err(Errno::EPERM.into())));
+    }
+    attempts
 }
 
 /// Closes the sandbox of a worker and tries. The process can do little else afterwards.
@@ -120,6 +139,10 @@ pub fn run_as_worker() -> Result<Vec<Attempt>, ProbeError> {
     Ok(attempts)
 }
 
+/// More than any kernel has yet.
+const NUMBERS: libc::c_long = 512;
+/// uretprobe and uprobe of x86-64, which the kernel's own trampolines make: it ends whoever makes them elsewhere before a filter is asked.
+const PROBES: [libc::c_long; 2] = [335, 336];
 /// An argument no system call has a use for: neither an address, nor a descriptor, nor flags.
 const NONSENSE: i64 = -1;
 
@@ -147,7 +170,7 @@ fn load_library() -> io::Result<()> {
 
 /// Whether the sandbox lets a system call come to the kernel, which refuses these arguments in another way.
 fn is_let_through(number: libc::c_long, argument: i64) -> io::Result<()> {
-    // SAFETY: no system call on the list reads or writes memory at an address that cannot be one.
+    // SAFETY: no system call reads or writes memory at an address that cannot be one, and who asks expects none of these to be made.
     #[expect(unsafe_code, reason = "most of these calls have no safe interface, and none is to be made")]
     let answer = unsafe { libc::syscall(number, argument, argument, argument, argument, argument, argument) };
     match (answer, Errno::last()) {

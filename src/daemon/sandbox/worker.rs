@@ -12,7 +12,7 @@ use super::calls::{FilterError, apply, rule};
 /// Refused with EPERM, each with what it could be used for.
 pub const REFUSED: &[(libc::c_long, &str)] = &[
     (libc::SYS_execve, "becoming another program"),
-    (libc::SYS_execveat, "the same from an open file"),
+    (libc::SYS_execveat, "becoming another program from an open file"),
     (libc::SYS_ptrace, "looking into other processes"),
     (libc::SYS_process_vm_readv, "the same"),
     (libc::SYS_process_vm_writev, "the same"),
@@ -25,8 +25,8 @@ pub const REFUSED: &[(libc::c_long, &str)] = &[
     (libc::SYS_io_uring_enter, "the same"),
     (libc::SYS_io_uring_register, "the same"),
     (libc::SYS_add_key, "the kernel's keyrings"),
-    (libc::SYS_request_key, "the same, which starts a program"),
     (libc::SYS_keyctl, "the same"),
+    (libc::SYS_request_key, "the kernel's keyrings, which starts a program"),
     (libc::SYS_mount, "changing what files are seen"),
     (libc::SYS_umount2, "the same"),
     (libc::SYS_pivot_root, "the same"),

@@ -120,8 +120,7 @@ impl<'a> Attendance<'a> {
         let patience = self.question.patience;
         match &self.trial {
             _ if self.is_over => FAREWELL,
-            // These make keys.
-            Some((Operation::Generate | Operation::WrapPad | Operation::WrapKwp | Operation::Decrypt, ..)) => patience * 10,
+            Some((operation, ..)) if makes_keys(*operation) => patience * 10,
             Some((Operation::Measure, ..)) => patience + self.question.measured_for,
             Some(_) | None => patience,
         }
@@ -176,6 +175,11 @@ impl<'a> Attendance<'a> {
         let surplus = text.chars().count().saturating_sub(SAID);
         self.report.said = text.chars().skip(surplus).collect();
     }
+}
+
+fn makes_keys(operation: Operation) -> bool {
+    use Operation::{Decrypt, Export, Generate, RegistrationAuthority, WrapKwp, WrapPad};
+    matches!(operation, Generate | WrapPad | WrapKwp | Export | Decrypt | RegistrationAuthority)
 }
 
 fn explained(ending: &Ending) -> String {

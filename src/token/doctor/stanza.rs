@@ -19,6 +19,15 @@ pub fn write(question: &Question, report: &TokenReport) -> Option<String> {
     let token = report.token.as_ref()?;
     let namesakes = report.slots.iter().filter_map(|slot| slot.token.as_ref()).filter(|other| other.label == token.label).count();
     let mut text = format!("# The worker of the token {:?}, as `chancery doctor token` found it.\n", token.label);
+    if !report.lacking.is_empty() {
+        text.push_str("#\n# These features of the appliance do not work with it:\n");
+        for lack in &report.lacking {
+            // A module's own words could end the comment.
+            let because = lack.because.replace(char::is_control, " ");
+            let _ = writeln!(text, "# - {}\n#   because {because}", lack.feature);
+        }
+        text.push('\n');
+    }
     line(&mut text, "module", &absolute(&question.module));
     // A label is what people know; where it says too little, the serial number.
     match &question.serial {

@@ -1,10 +1,16 @@
 //! What was found, in terms of what the appliance does with a token.
 
+use std::collections::BTreeSet;
+
 use crate::api::doctor::{Lack, Operation, Outcome, Rate, TokenReport, Trial, Verdict};
+use crate::token::engine::SESSIONS;
 use crate::x509::algorithm::KeyType;
 
 /// A rate within so much of the best is as good, and fewer sessions leave more to others.
 const AS_GOOD: f64 = 0.95;
+/// What is kept as values that the token has sealed.
+const SEALED: &str = "sealing: secrets under /v1/secrets, the secrets of webhooks, the ACME server, and stored private keys of Ed25519 or with \
+                      key_storage \"wrapped\"";
 
 /// Fills in what follows from the trials.
 pub fn pass(report: &mut TokenReport, was_tried: bool) {
@@ -23,7 +29,7 @@ pub fn pass(report: &mut TokenReport, was_tried: bool) {
 
 fn unusable_because(report: &TokenReport) -> Option<String> {
     let trials = Trials(&report.trials);
-    if let Err(because) = trials.done(Operation::Random, None) {
+    if let Err(Missing { because, .. }) = trials.done(Operation::Random, None) {
         return Some(format!("the appliance does not start without a share of the token's randomness for serial numbers: {because}"));
     }
     let authorities: Vec<_> = KeyType::ALL.into_iter().map(|key_type| trials.authority(key_type)).collect();
@@ -31,7 +37,7 @@ fn unusable_because(report: &TokenReport) -> Option<String> {
         return None;
     }
     // The reason that most types have in common is the token's.
-    let reasons: Vec<_> = authorities.into_iter().filter_map(Result::err).collect();
+    let reasons: Vec<_> = authorities.into_iter().filter_map(Result::err).map(|missing| missing.because).collect();
     let count = |reason: &String| reasons.iter().filter(|other| *other == reason).count();
     let because = reasons.iter().max_by_key(|reason| count(reason))?;
     Some(format!("an authority with a key of any type would be refused: {because}"))
@@ -40,7 +46,9 @@ fn unusable_because(report: &TokenReport) -> Option<String> {
 fn lacking(report: &TokenReport) -> Vec<Lack> {
     let trials = Trials(&report.trials);
     let mut lacking = Vec::new();
-    let mut unless = |found: Result<(), String>, feature: String| lacking.extend(found.err().map(|because| Lack { feature, because }));
+    let mut unless = |found: Result<(), Missing>, feature: String| {
+        lacking.extend(found.err().map(|Missing { operation, key, because }| Lack { feature, operation, key, because }));
+    };
     for key_type in KeyType::ALL {
         let authority = trials.authority(key_type);
         let is_made = authority.is_ok();
@@ -56,38 +64,41 @@ fn lacking(report: &TokenReport) -> Vec<Lack> {
             );
         }
     }
-    let seals = trials.done(Operation::Seal, None);
-    unless(seals.clone(), "sealing: secrets under /v1/secrets, and stored private keys with key_storage \"wrapped\"".to_owned());
-    for key_type in [KeyType::P256, KeyType::Rsa2048, KeyType::Ed25519] {
-        // Only a pair of both directions under one number is of use.
-        let either = |pad, kwp| trials.done(pad, Some(key_type)).or_else(|_| trials.done(kwp, Some(key_type)));
-        let family = match key_type.family() {
-            "ec" => "EC",
-            "rsa" => "RSA",
-            _ => "Ed25519",
+    unless(trials.done(Operation::Seal, None), SEALED.to_owned());
+    for (key_type, family) in [(KeyType::P256, "EC"), (KeyType::Rsa2048, "RSA")] {
+        // What the worker does decides; what the module says of the two mechanisms says why.
+        let by_worker = |operation, pad, kwp| {
+            trials.done(operation, Some(key_type)).map_err(|missing| {
+                let by_either = trials.done(pad, Some(key_type)).or_else(|_| trials.done(kwp, Some(key_type)));
+                by_either.err().filter(|_| trials.is_tried(kwp, key_type)).unwrap_or(missing)
+            })
         };
-        let (out, back) = (either(Operation::WrapPad, Operation::WrapKwp), either(Operation::UnwrapPad, Operation::UnwrapKwp));
-        // What cannot be wrapped is kept under a sealing key instead.
-        if key_type == KeyType::Ed25519 && seals.is_ok() {
-            continue;
-        }
         if trials.is_tried(Operation::Generate, key_type) {
-            unless(out, format!("giving out stored {family} private keys of subjects"));
-            unless(back, format!("taking in imported {family} private keys of subjects"));
+            let (out, back) = (
+                by_worker(Operation::Export, Operation::WrapPad, Operation::WrapKwp),
+                by_worker(Operation::Import, Operation::UnwrapPad, Operation::UnwrapKwp),
+            );
+            unless(out, format!("keeping {family} private keys of subjects in the token, and giving them out"));
+            unless(back, format!("taking imported {family} private keys of subjects into the token"));
         }
     }
-    unless(trials.done(Operation::Decrypt, Some(KeyType::Rsa2048)), "SCEP, whose requests are encrypted to an RSA key".to_owned());
+    let registrar = Some(KeyType::Rsa2048);
+    let registered = trials.done(Operation::RegistrationAuthority, registrar);
+    // Where no key decrypts at all, that is the reason.
+    let registered = registered.map_err(|missing| trials.done(Operation::Decrypt, registrar).err().unwrap_or(missing));
+    unless(registered, "keys of registration authorities, which sign and decrypt: SCEP, whose requests are encrypted to one".to_owned());
     for (operation, what) in [(Operation::LoginLost, "a login that the token has lost"), (Operation::ModuleLost, "a reset of the module")] {
         if let Some(trial) = trials.of(operation, None) {
             unless(outcome(trial), format!("service that comes back by itself after {what}"));
         }
     }
     unless(trials.done(Operation::OpenSessions, None), "several sessions at once".to_owned());
+    let remains = |because| Err(Missing { operation: Operation::CleanUp, key: None, because });
     match report.left_behind {
         Some(0) => {}
-        Some(left) => unless(Err(format!("{left} are left under the label {}", report.label)), "destroying objects".to_owned()),
+        Some(left) => unless(remains(format!("{left} are left under the label {}", report.label)), "destroying objects".to_owned()),
         None => unless(
-            Err(format!("whether any are left under the label {} is not known", report.label)),
+            remains(format!("whether any are left under the label {} is not known", report.label)),
             "destroying objects after a trial that ended badly".to_owned(),
         ),
     }
@@ -96,6 +107,13 @@ fn lacking(report: &TokenReport) -> Vec<Lack> {
 
 struct Trials<'a>(&'a [Trial]);
 
+/// What was asked of the token in vain.
+struct Missing {
+    operation: Operation,
+    key: Option<String>,
+    because: String,
+}
+
 impl<'a> Trials<'a> {
     fn of(&self, operation: Operation, key: Option<KeyType>) -> Option<&'a Trial> {
         let key = key.map(|key| key.to_string());
@@ -103,8 +121,9 @@ impl<'a> Trials<'a> {
     }
 
     /// That it went well, or why not.
-    fn done(&self, operation: Operation, key: Option<KeyType>) -> Result<(), String> {
-        self.of(operation, key).map_or_else(|| Err("a trial before it ended badly".to_owned()), outcome)
+    fn done(&self, operation: Operation, key: Option<KeyType>) -> Result<(), Missing> {
+        let untried = || Missing { operation, key: key.map(|key| key.to_string()), because: "a trial before it ended badly".to_owned() };
+        self.of(operation, key).map_or_else(|| Err(untried()), outcome)
     }
 
     fn is_tried(&self, operation: Operation, key: KeyType) -> bool {
@@ -112,33 +131,36 @@ impl<'a> Trials<'a> {
     }
 
     /// That an authority could have such a key.
-    fn authority(&self, key: KeyType) -> Result<(), String> {
+    fn authority(&self, key: KeyType) -> Result<(), Missing> {
         [Operation::Generate, Operation::Find, Operation::Sign].into_iter().try_for_each(|operation| self.done(operation, Some(key)))
     }
 }
 
-fn outcome(trial: &Trial) -> Result<(), String> {
+fn outcome(trial: &Trial) -> Result<(), Missing> {
     match trial.outcome {
         Outcome::Done => Ok(()),
-        Outcome::Lacking | Outcome::Failed | Outcome::Crashed | Outcome::Hung => {
-            Err(trial.detail.clone().unwrap_or_else(|| "it failed".to_owned()))
-        }
+        Outcome::Lacking | Outcome::Failed | Outcome::Crashed | Outcome::Hung => Err(Missing {
+            operation: trial.operation,
+            key: trial.key.clone(),
+            because: trial.detail.clone().unwrap_or_else(|| "it failed".to_owned()),
+        }),
     }
 }
 
 /// The smallest number of sessions that is as good as any for every type of key together, each type counting alike.
 fn recommended_sessions(rates: &[Rate]) -> Option<usize> {
+    let keys: BTreeSet<&str> = rates.iter().map(|rate| rate.key.as_str()).collect();
     let best = |key: &str| rates.iter().filter(|rate| rate.key == key).map(|rate| rate.per_second).fold(0.0, f64::max);
-    let share = |sessions: usize| -> f64 {
-        let these = rates.iter().filter(|rate| rate.sessions == sessions);
-        these.map(|rate| rate.per_second / best(&rate.key).max(f64::MIN_POSITIVE)).sum()
+    // A type with which fewer were tried has been found to gain nothing from more.
+    let at = |key: &str, sessions: usize| {
+        let tried = rates.iter().filter(|rate| rate.key == key && rate.sessions <= sessions);
+        tried.max_by_key(|rate| rate.sessions).map_or(0.0, |rate| rate.per_second)
     };
-    let mut numbers: Vec<usize> = rates.iter().map(|rate| rate.sessions).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
+    let share = |sessions: usize| -> f64 { keys.iter().map(|key| at(key, sessions) / best(key).max(f64::MIN_POSITIVE)).sum() };
+    let numbers: BTreeSet<usize> = rates.iter().map(|rate| rate.sessions).collect();
     let most = numbers.iter().map(|sessions| share(*sessions)).fold(0.0, f64::max);
-    // The pool has 2 to 8.
-    numbers.into_iter().find(|sessions| share(*sessions) >= AS_GOOD * most).map(|sessions| sessions.clamp(2, 8))
+    let fewest = numbers.into_iter().find(|sessions| share(*sessions) >= AS_GOOD * most)?;
+    Some(fewest.clamp(*SESSIONS.start(), *SESSIONS.end()))
 }
 
 #[cfg(test)]

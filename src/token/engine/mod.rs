@@ -31,6 +31,7 @@ mod signing;
 mod worker;
 mod wrapping;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -56,6 +57,9 @@ use worker::{BUSY, Part, Ticket, Worker};
 const WRITES: usize = 64;
 /// As many requests may wait as a token of 1,000 signatures a second does in one.
 pub const DEFAULT_QUEUE: usize = 1_024;
+/// How many sessions there may be. One that computes on this machine has enough of them with its cores; one in the network, which takes 5 ms
+/// for a signature however many are under way, makes 200 a second for each.
+pub const SESSIONS: RangeInclusive<usize> = 2..=64;
 /// How long the end of the process waits for calls that run.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -69,7 +73,7 @@ pub struct EngineConfig {
     /// The token's serial number.
     pub serial: Option<String>,
     pub pin: PinFile,
-    /// How many sessions sign; 0 for as many as there are cores. Between 2 and 8.
+    /// How many sessions sign, of [`SESSIONS`]; 0 for as many as there are cores, 2 to 8.
     pub sessions: usize,
     /// How many requests may wait before the next is turned away; 0 for 1,024.
     pub queue: usize,
@@ -102,10 +106,10 @@ impl Engine {
         let module = Module::load(&module)?;
         let link = Arc::new(Link::connect(module, Selection { label, serial }, pin, Limits::new(limits))?);
         let sessions = match sessions {
-            0 => std::thread::available_parallelism().map_or(2, usize::from),
-            wanted => wanted,
+            0 => std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
+            wanted => wanted.clamp(*SESSIONS.start(), *SESSIONS.end()),
         };
-        Pool::start(link, calls.clone(), sessions.clamp(2, 8), if queue == 0 { DEFAULT_QUEUE } else { queue })
+        Pool::start(link, calls.clone(), sessions, if queue == 0 { DEFAULT_QUEUE } else { queue })
             .map(|pool| Self { pool: Arc::new(pool) })
             .map_err(TokenError::NoThread)
     }

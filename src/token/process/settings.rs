@@ -12,7 +12,7 @@ use crate::base::toml_fault;
 use crate::token::engine::calls::Timeouts;
 use crate::token::engine::limits::{Budget, LARGEST_BUDGET, LimitConfig};
 use crate::token::engine::pin::{PinFault, PinFile};
-use crate::token::engine::{DEFAULT_QUEUE, EngineConfig};
+use crate::token::engine::{DEFAULT_QUEUE, EngineConfig, SESSIONS};
 
 /// What a worker is to do.
 #[derive(Clone, Debug)]
@@ -57,7 +57,8 @@ struct File {
     serial: Option<String>,
     /// The file that holds the user PIN in its first line, or `credential:pin` for what the unit was handed.
     pin_file: String,
-    /// How many sessions work at once, 2 to 8; what is given beyond is cut down to that. The number of cores unless given.
+    /// How many sessions work at once, 2 to 64. Unless given, or with 0, as many as there are cores, from 2 to 8: more make a token slower that
+    /// computes on this machine, and one in the network faster until it has enough to do, which `chancery doctor token` measures.
     sessions: Option<usize>,
     /// How many jobs may wait, 1 to 100000.
     #[serde(default = "default_queue")]
@@ -114,6 +115,15 @@ impl Settings {
         file.checked(path)
     }
 
+    /// Everything that can be seen of a file without starting its worker; of a PIN that only the worker's unit is handed, nothing.
+    pub fn check(path: &Path) -> Result<(), SettingsError> {
+        match Self::read(path) {
+            Ok(settings) => settings.check_pin(path),
+            Err(SettingsError::Pin { source: PinFault::NoCredentials(_), .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// That the PIN's file is there, without reading it.
     pub fn check_pin(&self, path: &Path) -> Result<(), SettingsError> {
         self.engine.pin.check().map_err(|source| SettingsError::Pin { path: path.to_owned(), source })
@@ -126,8 +136,8 @@ impl File {
         if self.label.is_some() == self.serial.is_some() {
             return wrong("label", "give either the token's label or its serial");
         }
-        if self.sessions.is_some_and(|sessions| sessions > 64) {
-            return wrong("sessions", "at most 64");
+        if self.sessions.is_some_and(|sessions| sessions != 0 && !SESSIONS.contains(&sessions)) {
+            return wrong("sessions", "2 to 64, or 0 for as many as there are cores");
         }
         if !(1..=100_000).contains(&self.queue) {
             return wrong("queue", "1 to 100000");
@@ -156,14 +166,17 @@ impl File {
             }
             limits.push(LimitConfig { key: key.clone(), budget, per_second: *per_second });
         }
+        let timeouts = Timeouts {
+            call: time("call_timeout", &self.call_timeout)?,
+            generate: time("generate_timeout", &self.generate_timeout)?,
+            initialise: time("initialise_timeout", &self.initialise_timeout)?,
+        };
+        let watchdog = time("watchdog", &self.watchdog)?;
+        // Last: where it is a credential of the unit's, nothing else may stay unsaid to who asks outside of the unit.
         let pin = PinFile::named(&self.pin_file).map_err(|source| SettingsError::Pin { path: path.to_owned(), source })?;
         Ok(Settings {
-            timeouts: Timeouts {
-                call: time("call_timeout", &self.call_timeout)?,
-                generate: time("generate_timeout", &self.generate_timeout)?,
-                initialise: time("initialise_timeout", &self.initialise_timeout)?,
-            },
-            watchdog: time("watchdog", &self.watchdog)?,
+            timeouts,
+            watchdog,
             engine: EngineConfig {
                 module: self.module,
                 label: self.label,

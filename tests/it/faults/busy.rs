@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::shim::Shim;
 use crate::appliance::Appliance;
+use crate::waiting::wait_for;
 
 const CLIENTS: usize = 48;
+/// More than a token has that computes on this machine.
+const SESSIONS: u64 = 24;
 
 #[test]
 fn behind_a_slow_token_the_queue_is_bounded_and_who_comes_later_is_told_to_come_again() {
@@ -60,5 +65,42 @@ fn behind_a_slow_token_the_queue_is_bounded_and_who_comes_later_is_told_to_come_
     assert!(of(503, "token_busy") > 0 && of(201, "") > 0, "{answers:?}");
     assert_eq!(of(503, "token_busy") + of(201, ""), CLIENTS, "{answers:?}");
     assert!(most < before + CLIENTS / 2, "{before} threads before, {most} at most");
+    issue().expect(201);
+}
+
+#[test]
+fn as_many_signatures_are_under_way_as_the_configuration_gives_sessions() {
+    let (shim, scratch) = (Shim::new(), TempDir::new().unwrap());
+    let dir = scratch.path().join("appliance");
+    let start = || {
+        Appliance::start_with(&dir, |command| {
+            command.arg("--module").arg(shim.module());
+        })
+    };
+    let mut appliance = start();
+    assert!(appliance.stop());
+    let worker = dir.join("token.toml");
+    let text = std::fs::read_to_string(&worker).unwrap();
+    std::fs::write(&worker, format!("sessions = {SESSIONS}\ncall_timeout = \"120s\"\n{text}")).unwrap();
+    let appliance = start();
+    let ca = appliance.root("root", "ec", 256);
+    appliance.role("web", &ca, json!({}));
+    let issue = || appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.com"})));
+    issue().expect(201);
+    // Of calls that never return there are as many as there are sessions, however slow the machine is.
+    shim.set("C_Sign always hang\n");
+    let begun = || shim.hits("C_Sign");
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(issue)).collect();
+        wait_for("a call in each session", || begun() >= SESSIONS);
+        // The next worker is asked again for what was under way.
+        shim.set("");
+        kill(Pid::from_raw(shim.last_process()), Signal::SIGKILL).unwrap();
+        for client in clients {
+            let answer = client.join().unwrap();
+            assert!(answer.status == 201 || ["token_unavailable", "token_busy"].contains(&answer.refused(503).0.as_str()));
+        }
+    });
+    assert_eq!(begun(), SESSIONS);
     issue().expect(201);
 }

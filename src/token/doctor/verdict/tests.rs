@@ -20,7 +20,10 @@ fn good() -> TokenReport {
         trials.extend([WrapPad, UnwrapPad].map(|operation| tried(operation, Some(key_type), Outcome::Done)));
         trials.push(tried(WrapKwp, Some(key_type), Outcome::Lacking));
     }
-    trials.push(tried(Decrypt, Some(KeyType::Rsa2048), Outcome::Done));
+    for key_type in [KeyType::P256, KeyType::Rsa2048] {
+        trials.extend([Export, Import].map(|operation| tried(operation, Some(key_type), Outcome::Done)));
+    }
+    trials.extend([Decrypt, RegistrationAuthority].map(|operation| tried(operation, Some(KeyType::Rsa2048), Outcome::Done)));
     TokenReport { trials, left_behind: Some(0), label: "mark".to_owned(), ..TokenReport::default() }
 }
 
@@ -58,11 +61,38 @@ fn what_is_lacking_is_said_as_a_feature() {
 }
 
 #[test]
-fn an_ed25519_key_that_cannot_be_wrapped_is_sealed_where_the_token_seals() {
+fn an_ed25519_key_is_sealed_and_never_wrapped() {
     let wrap = (Operation::WrapPad, Some(KeyType::Ed25519));
     assert_eq!(without(&[wrap]).verdict, Verdict::Good);
-    let report = without(&[wrap, (Operation::Seal, None)]);
-    assert!(features(&report).iter().any(|feature| feature.contains("Ed25519 private keys")), "{:?}", report.lacking);
+    for report in [without(&[wrap, (Operation::Seal, None)]), without(&[(Operation::Seal, None)])] {
+        assert_eq!(features(&report).len(), 1, "{:?}", report.lacking);
+        assert!(report.lacking[0].feature.contains("Ed25519") && report.lacking[0].operation == Operation::Seal, "{:?}", report.lacking);
+    }
+}
+
+#[test]
+fn a_registration_authority_needs_a_key_that_signs_and_decrypts() {
+    let rsa = Some(KeyType::Rsa2048);
+    // NSS decrypts, with a key that does nothing else.
+    let report = without(&[(Operation::RegistrationAuthority, rsa)]);
+    let [lack] = report.lacking.as_slice() else { panic!("{:?}", report.lacking) };
+    assert!(lack.feature.contains("SCEP"), "{lack:?}");
+    assert_eq!((lack.operation, lack.key.as_deref()), (Operation::RegistrationAuthority, Some("rsa-2048")));
+    // And where nothing decrypts that is why.
+    let report = without(&[(Operation::Decrypt, rsa), (Operation::RegistrationAuthority, rsa)]);
+    assert_eq!(report.lacking.iter().map(|lack| lack.operation).collect::<Vec<_>>(), [Operation::Decrypt]);
+}
+
+#[test]
+fn what_the_worker_does_with_a_subject_s_key_decides_and_the_mechanism_says_why() {
+    let ec = Some(KeyType::P256);
+    let report = without(&[(Operation::Export, ec)]);
+    assert_eq!(report.lacking.iter().map(|lack| lack.operation).collect::<Vec<_>>(), [Operation::Export]);
+    // The other number, which the token lacks as well, was asked last.
+    let report = without(&[(Operation::Export, ec), (Operation::WrapPad, ec)]);
+    assert_eq!(report.lacking.iter().map(|lack| lack.operation).collect::<Vec<_>>(), [Operation::WrapKwp]);
+    assert!(report.lacking[0].feature.contains("EC private keys") && report.lacking[0].because.contains("WrapKwp"), "{:?}", report.lacking);
+    assert_eq!(without(&[(Operation::WrapPad, ec)]).verdict, Verdict::Good);
 }
 
 #[test]
@@ -104,4 +134,8 @@ fn as_few_sessions_as_are_as_good() {
     // Each type counts alike, however fast it is.
     let two = [("fast", 1, 9_000.0), ("fast", 4, 8_900.0), ("slow", 1, 10.0), ("slow", 4, 40.0)];
     assert_eq!(recommended_sessions(&rates(&two)), Some(4));
+    // One that computes elsewhere gains on and on; what another type gained nothing from is not held against it.
+    let away = [("away", 4, 400.0), ("away", 8, 800.0), ("away", 16, 1_600.0), ("away", 32, 3_200.0), ("near", 4, 50.0), ("near", 8, 50.0)];
+    assert_eq!(recommended_sessions(&rates(&away)), Some(32));
+    assert_eq!(recommended_sessions(&rates(&[("away", 64, 9.0), ("away", 128, 18.0)])), Some(64));
 }

@@ -10,8 +10,15 @@ use crate::token::request::{self, Answer, Ask, KeyName, KeyProfile};
 use crate::x509::algorithm::{KeyType, SignatureAlgorithm};
 
 const MESSAGE: &[u8] = b"chancery doctor";
-/// Between two and as many as the pool has at most, and one to compare with.
-const SESSIONS: [usize; 4] = [1, 2, 4, 8];
+/// Measured in any case, so that tokens can be compared; twice as many as long as that helps.
+const MEASURED: usize = 8;
+/// A doubling that brings less does not help.
+const HELPS: f64 = 1.1;
+/// What the engine holds for itself.
+pub const OWN_SESSIONS: usize = 3;
+
+/// How a trial ended that leaves nothing but a detail.
+pub type Tried = Result<((), Option<String>), Shortfall>;
 
 /// Examines one type of key.
 pub fn examine(examiner: &mut Examiner<'_>, subject: &Subject, key_type: KeyType) {
@@ -36,21 +43,21 @@ pub fn examine(examiner: &mut Examiner<'_>, subject: &Subject, key_type: KeyType
 
 /// Makes a pair with the attributes of an authority's, which the engine reads back.
 pub fn make(examiner: &mut Examiner<'_>, subject: &Subject, key_type: KeyType) -> Option<KeyRef> {
-    examiner.attempt(Operation::Generate, Some(&key_type.to_string()), || generate(subject, key_type).map(|key| (key, None)))
+    let work = || generate(subject, KeyProfile::AuthoritySigning(key_type)).map(|key| (key, None));
+    examiner.attempt(Operation::Generate, Some(&key_type.to_string()), work)
 }
 
-/// The same, without a word.
-pub fn generate(subject: &Subject, key_type: KeyType) -> Result<KeyRef, Shortfall> {
+/// Makes a pair for that purpose, without a word.
+pub fn generate(subject: &Subject, profile: KeyProfile) -> Result<KeyRef, Shortfall> {
     let id = KeyId::random().map_err(|_| Shortfall::failed("the operating system gave no random bytes"))?;
-    let profile = KeyProfile::AuthoritySigning(key_type);
     match subject.engine.ask(Ask::Generate { id, label: subject.mark.clone(), profile })? {
-        Answer::Generated(made) if made.public.key_type() == key_type => Ok(KeyRef { token: None, id, public: made.public }),
+        Answer::Generated(made) if made.public.key_type() == profile.key_type() => Ok(KeyRef { token: None, id, public: made.public }),
         _ => Err(Shortfall::failed("the key that was made is of another type")),
     }
 }
 
 /// Signs with each algorithm, and verifies.
-pub fn sign_with(subject: &Subject, key: &KeyRef, algorithms: &[SignatureAlgorithm]) -> Result<((), Option<String>), Shortfall> {
+pub fn sign_with(subject: &Subject, key: &KeyRef, algorithms: &[SignatureAlgorithm]) -> Tried {
     for algorithm in algorithms {
         sign(subject, key, *algorithm).map_err(|shortfall| shortfall.of(algorithm.name()))?;
     }
@@ -59,7 +66,7 @@ pub fn sign_with(subject: &Subject, key: &KeyRef, algorithms: &[SignatureAlgorit
 }
 
 /// That the pair is gone when it was destroyed.
-pub fn destroy(subject: &Subject, id: KeyId) -> Result<((), Option<String>), Shortfall> {
+pub fn destroy(subject: &Subject, id: KeyId) -> Tried {
     subject.engine.ask(Ask::Destroy { id })?;
     match subject.engine.ask(Ask::Find { id })? {
         Answer::Found(None) => Ok(((), None)),
@@ -77,20 +84,22 @@ fn sign(subject: &Subject, key: &KeyRef, algorithm: SignatureAlgorithm) -> Resul
 
 /// Not a trial: a token that cannot be measured has been tried all the same.
 fn measure(examiner: &mut Examiner<'_>, subject: &Subject, key: &KeyRef, name: &str) {
-    // The engine holds three sessions of its own.
-    let most = subject.most_sessions.saturating_sub(3).max(1);
-    for sessions in SESSIONS.into_iter().filter(|sessions| *sessions <= most) {
+    let most = subject.most_sessions.saturating_sub(OWN_SESSIONS).max(1);
+    let (mut sessions, mut before) = (1, 0.0);
+    while sessions <= most {
         examiner.begin(Operation::Measure, Some(name));
-        match raw_sign_rate_with(&subject.engine, key, sessions, subject.measured_for) {
-            Ok(found) => {
-                let rate = Rate { key: name.to_owned(), sessions, per_second: found.per_second() };
-                (examiner.tell)(crate::token::doctor::message::Message::Measured(rate));
-            }
+        let per_second = match raw_sign_rate_with(&subject.engine, key, sessions, subject.measured_for) {
+            Ok(found) => found.per_second(),
             Err(error) => {
-                let failed = || Err::<((), Option<String>), _>(Shortfall::from(error).of(&format!("{sessions} sessions")));
+                let failed = || Tried::Err(Shortfall::from(error).of(&format!("{sessions} sessions")));
                 examiner.attempt(Operation::Measure, Some(name), failed);
                 return;
             }
+        };
+        (examiner.tell)(crate::token::doctor::message::Message::Measured(Rate { key: name.to_owned(), sessions, per_second }));
+        if sessions >= MEASURED && per_second < HELPS * before {
+            return;
         }
+        (sessions, before) = (sessions * 2, per_second);
     }
 }

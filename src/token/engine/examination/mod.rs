@@ -4,10 +4,11 @@
 //! told as it is found, and before each trial what is about to be tried: of a process that crashed or hangs this is all that remains.
 //!
 //! Guarantees: the PIN is sent to the token once at first, and again only after the token has accepted it. Every object it makes has the
-//! label it was given, and objects of that label are destroyed at the end.
+//! label it was given, behind the mark of its profile where that has one, and objects of such labels are destroyed at the end.
 //!
 //! Never does: touch an object of another label, or initialise a token.
 
+mod custody;
 mod keys;
 mod look;
 mod loss;
@@ -24,11 +25,11 @@ use super::calls::{Calls, Timeouts};
 use super::module::{Module, Selection};
 use super::pin::PinFile;
 use super::worker::Fault;
-use super::{Engine, EngineConfig};
+use super::{Engine, EngineConfig, SESSIONS};
 use crate::api::doctor::{Operation, Outcome, Sessions, Trial};
 use crate::token::doctor::message::Message;
 use crate::token::error::TokenError;
-use crate::token::request::{Answer, Ask};
+use crate::token::request::{Answer, Ask, KeyProfile};
 use crate::x509::algorithm::KeyType;
 
 /// What is to be examined.
@@ -55,7 +56,9 @@ pub enum Part {
     Key(KeyType),
     Sealing,
     Wrapping(Wrapping),
+    Subjects,
     Decryption,
+    RegistrationAuthority,
     Losses,
 }
 
@@ -67,7 +70,7 @@ pub enum Wrapping {
 }
 
 /// In the order in which they are tried.
-pub const PARTS: [Part; 14] = [
+pub const PARTS: [Part; 16] = [
     Part::Sessions,
     Part::Random,
     Part::Key(KeyType::P256),
@@ -80,12 +83,14 @@ pub const PARTS: [Part; 14] = [
     Part::Sealing,
     Part::Wrapping(Wrapping::Pad),
     Part::Wrapping(Wrapping::Kwp),
+    Part::Subjects,
     Part::Decryption,
+    Part::RegistrationAuthority,
     Part::Losses,
 ];
 
-/// More sessions than the pool has at most.
-const MOST_SESSIONS: usize = 64;
+/// As many sessions as the pool has at most, and those of the engine itself.
+const MOST_SESSIONS: usize = *SESSIONS.end() + keys::OWN_SESSIONS;
 
 /// Examines, and tells what it finds.
 pub fn run(assignment: Assignment, tell: &mut dyn FnMut(Message)) {
@@ -160,7 +165,9 @@ impl Examiner<'_> {
                 Part::Key(key_type) => keys::examine(self, &subject, *key_type),
                 Part::Sealing => sealing::examine(self, &subject),
                 Part::Wrapping(wrapping) => wrapping::examine(self, &subject, *wrapping),
+                Part::Subjects => custody::examine_subjects(self, &subject),
                 Part::Decryption => sealing::examine_decryption(self, &subject),
+                Part::RegistrationAuthority => custody::examine_registration_authority(self, &subject),
                 Part::Losses => loss::examine(self, &subject, module),
             }
         }
@@ -237,11 +244,15 @@ impl Examiner<'_> {
     fn clean_up(&mut self, subject: &Subject) {
         let left = self.attempt(Operation::CleanUp, None, || {
             subject.seated(|session| {
-                let ours = [Attribute::Label(subject.mark.as_bytes().to_vec())];
-                for object in session.find_objects(&ours)? {
-                    session.destroy_object(object)?;
+                let mut left = 0;
+                for mark in ["", KeyProfile::SUBJECT, KeyProfile::REGISTRATION_AUTHORITY] {
+                    let ours = [Attribute::Label([mark, &subject.mark].concat().into_bytes())];
+                    for object in session.find_objects(&ours)? {
+                        session.destroy_object(object)?;
+                    }
+                    left += session.find_objects(&ours)?.len();
                 }
-                Ok((session.find_objects(&ours)?.len(), None))
+                Ok((left, None))
             })
         });
         if let Some(left) = left {

@@ -1,4 +1,5 @@
-//! AES-GCM under a key that cannot leave the token, and RSA decryption.
+//! AES-GCM under a key that cannot leave the token, and RSA decryption, as the token itself answers: what the engine makes of a wrong padding
+//! tells nobody what is wrong.
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use cryptoki::mechanism::Mechanism;
@@ -10,8 +11,9 @@ use super::{Examiner, Shortfall, Subject};
 use crate::api::doctor::Operation;
 use crate::token::engine::{generation, objects};
 use crate::x509::algorithm::KeyType;
+use crate::x509::key::PublicKey;
 
-const PLAIN: &[u8] = b"a secret that nobody else is to read";
+pub const PLAIN: &[u8] = b"a secret that nobody else is to read";
 const BESIDE: &[u8] = b"secrets/example";
 const TAG: usize = 16;
 
@@ -27,7 +29,7 @@ pub fn examine(examiner: &mut Examiner<'_>, subject: &Subject) {
     });
 }
 
-/// Decrypts what was encrypted to an RSA key, as SCEP's requests are (RFC 8894, 3.2).
+/// Decrypts what was encrypted to an RSA key that does nothing else, as SCEP's requests are (RFC 8894, 3.2).
 pub fn examine_decryption(examiner: &mut Examiner<'_>, subject: &Subject) {
     examiner.attempt(Operation::Decrypt, Some(&KeyType::Rsa2048.to_string()), || {
         subject.seated(|session| decrypt(session, subject).map(|()| ((), None)))
@@ -83,7 +85,6 @@ fn seal_and_open(session: &Session, key: ObjectHandle) -> Result<(), Shortfall> 
 }
 
 fn decrypt(session: &Session, subject: &Subject) -> Result<(), Shortfall> {
-    let broken = || Shortfall::failed("nothing could be encrypted to the key it made");
     let public = [
         Attribute::Token(false),
         Attribute::Encrypt(true),
@@ -100,14 +101,29 @@ fn decrypt(session: &Session, subject: &Subject) -> Result<(), Shortfall> {
         subject.label(),
     ];
     let (public, private) = session.generate_key_pair(&generation::mechanism(KeyType::Rsa2048), &public, &private)?;
-    let spki = objects::public_key(session, public)?.ok_or_else(broken)?;
-    let encrypting = PublicEncryptingKey::from_der(spki.spki_der()).ok().and_then(|key| Pkcs1PublicEncryptingKey::new(key).ok());
-    let encrypting = encrypting.ok_or_else(broken)?;
-    let mut buffer = vec![0; encrypting.ciphertext_size()];
-    let encrypted = encrypting.encrypt(PLAIN, &mut buffer).map_err(|_| broken())?;
-    let decrypted = session.decrypt(&Mechanism::RsaPkcs, private, encrypted)?;
+    let spki = objects::public_key(session, public)?.ok_or_else(unencryptable)?;
+    let decrypted = session.decrypt(&Mechanism::RsaPkcs, private, &encrypted(&spki)?)?;
     for object in [public, private] {
         session.destroy_object(object)?;
     }
     if decrypted == PLAIN { Ok(()) } else { Err(Shortfall::failed("it decrypted to something else than was encrypted")) }
+}
+
+/// What is to be decrypted with the private half of a key, by PKCS #1 v1.5.
+pub fn encrypted(public: &PublicKey) -> Result<Vec<u8>, Shortfall> {
+    let key = encrypting(public)?;
+    let key = Pkcs1PublicEncryptingKey::new(key).map_err(|_| unencryptable())?;
+    let mut buffer = vec![0; key.ciphertext_size()];
+    let length = key.encrypt(PLAIN, &mut buffer).map_err(|_| unencryptable())?.len();
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+/// The key as a library that encrypts has it.
+pub fn encrypting(public: &PublicKey) -> Result<PublicEncryptingKey, Shortfall> {
+    PublicEncryptingKey::from_der(public.spki_der()).map_err(|_| unencryptable())
+}
+
+pub fn unencryptable() -> Shortfall {
+    Shortfall::failed("nothing could be encrypted to the key it made")
 }
