@@ -6,7 +6,6 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::shim::Shim;
-use crate::appliance::Appliance;
 
 const CLIENTS: usize = 48;
 
@@ -14,11 +13,7 @@ const CLIENTS: usize = 48;
 fn behind_a_slow_token_the_queue_is_bounded_and_who_comes_later_is_told_to_come_again() {
     let (shim, scratch) = (Shim::new(), TempDir::new().unwrap());
     let dir = scratch.path().join("appliance");
-    let start = || {
-        Appliance::start_with(&dir, |command| {
-            command.arg("--module").arg(shim.module());
-        })
-    };
+    let start = || shim.start(&dir);
     let mut appliance = start();
     assert!(appliance.stop());
     let config = dir.join("chancery.toml");
