@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::error::{IdentifierFault, NameFault};
-use super::validation::{ChallengeKind, Identifier};
-use crate::profiles::AcmeChallenge;
+use super::validation::Identifier;
 use crate::x509::dns_name::DnsName;
 use crate::x509::san::SubjectAltName;
 
@@ -78,17 +77,6 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
     hash
-}
-
-/// A role's challenge as validation knows it.
-pub fn challenge_kind(challenge: AcmeChallenge) -> ChallengeKind {
-    match challenge {
-        AcmeChallenge::Http01 => ChallengeKind::Http01,
-        AcmeChallenge::Dns01 => ChallengeKind::Dns01,
-        AcmeChallenge::TlsAlpn01 => ChallengeKind::TlsAlpn01,
-        AcmeChallenge::DnsAccount01 => ChallengeKind::DnsAccount01,
-        AcmeChallenge::DnsPersist01 => ChallengeKind::DnsPersist01,
-    }
 }
 
 /// Enough of an outside text to recognise it by.

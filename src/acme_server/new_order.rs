@@ -26,7 +26,6 @@ use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
 use crate::base::id::{AcmeAccountId, AcmeAuthorizationId, AcmeOrderId, CertId};
 use crate::policy::{self, MOST_NAMES, Request, Source};
-use crate::profiles::AcmeChallenge;
 use crate::storage::{Change, Class, CommitError, Table};
 use crate::x509::san::{RequestedName, SubjectAltName};
 
@@ -319,8 +318,7 @@ fn judged(
         if !is_admitted {
             faults.push(of_name(found, NameFault::Credential));
         } else if profile.challenges(found).is_empty() && !profile.pre_authorizes(found, credential) {
-            let challenges: Vec<AcmeChallenge> = profile.opening.challenges.clone();
-            faults.push(of_name(found, NameFault::NoChallenge(challenges)));
+            faults.push(of_name(found, NameFault::NoChallenge(profile.opening.challenges.clone())));
         }
     }
     if faults.is_empty() { Ok(read) } else { Err(AcmeError::Identifiers(faults)) }
