@@ -2,6 +2,7 @@
 
 use std::io::BufRead;
 
+use crate::api::acme::{NumberedPage, Pagination};
 use crate::api::pki::Page;
 use crate::base::id::CaId;
 use crate::client::{Answer, Client, ClientError};
@@ -91,6 +92,25 @@ impl<'s, 'o> Session<'s, 'o> {
                 }
                 None => return Ok(()),
             }
+        }
+    }
+
+    /// Prints all of a list whose pages are numbered, page by page.
+    pub(super) async fn print_numbered<T>(
+        &mut self,
+        doing: &'static str,
+        fetch: impl AsyncFn(u32) -> Result<Answer<NumberedPage<T>>, ClientError>,
+        rows: impl Fn(&[T]) -> Rows,
+    ) -> Result<(), Failure> {
+        let mut number: u32 = 1;
+        loop {
+            let page = self.wait(doing, fetch(number)).await?;
+            self.print(&page, |page| rows(&page.data))?;
+            let Pagination { page: _, per_page, total } = page.value.pagination;
+            if number.saturating_mul(per_page) >= total {
+                return Ok(());
+            }
+            number = number.saturating_add(1);
         }
     }
 
