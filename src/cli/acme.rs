@@ -184,13 +184,12 @@ impl AccountCommand {
                     .await
             }
             Self::Show { id, owner } => {
-                let found = session.wait("asking for the ACME account", client.acme_account(&owner.id(), &id)).await?;
-                session.print(&found, account_details)
+                session.show("asking for the ACME account", client.acme_account(&owner.id(), &id), account_details).await
             }
             Self::Deactivate { id, owner } => {
-                session.wait("deactivating the ACME account", client.deactivate_acme_account(&owner.id(), &id)).await?;
-                session.screen.note(&format!("deactivated {id}"));
-                Ok(())
+                session
+                    .done("deactivating the ACME account", client.deactivate_acme_account(&owner.id(), &id), &format!("deactivated {id}"))
+                    .await
             }
         }
     }

@@ -55,6 +55,29 @@ impl<'s, 'o> Session<'s, 'o> {
         progress::shown(doing, self.screen.notes_is_terminal, call).await.map_err(|source| Failure::Call { doing, source })
     }
 
+    /// Waits for an answer and prints it.
+    pub(super) async fn show<T>(
+        &mut self,
+        doing: &'static str,
+        call: impl Future<Output = Result<Answer<T>, ClientError>>,
+        rows: impl FnOnce(&T) -> Rows,
+    ) -> Result<(), Failure> {
+        let answer = self.wait(doing, call).await?;
+        self.print(&answer, rows)
+    }
+
+    /// Waits until something is done that has no answer, and says so.
+    pub(super) async fn done(
+        &mut self,
+        doing: &'static str,
+        call: impl Future<Output = Result<(), ClientError>>,
+        said: &str,
+    ) -> Result<(), Failure> {
+        self.wait(doing, call).await?;
+        self.screen.note(said);
+        Ok(())
+    }
+
     /// Prints an answer: the JSON as it came, or as rows.
     pub(super) fn print<T>(&mut self, answer: &Answer<T>, rows: impl FnOnce(&T) -> Rows) -> Result<(), Failure> {
         if self.json {
