@@ -26,8 +26,7 @@ use crate::http::long_work::LongWork;
 use crate::http::metrics::Metrics;
 use crate::http::rate::Rates;
 use crate::inventory::{
-    Certificates, ForeignCrls, ForeignOcsp, InventoryError, KeptKeyError, KeptKeys, Merged, RevocationJournal, RevocationJournalError,
-    TrustAnchors,
+    Certificates, Inquiry, InventoryError, KeptKeyError, KeptKeys, Merged, RevocationJournal, RevocationJournalError, TrustAnchors,
 };
 use crate::lifecycle::{Deleter, ExpiryNotices, Importer, Renewer, Revoker};
 use crate::outbound::{Outbound, SetupError};
@@ -203,9 +202,7 @@ pub async fn assemble(
         expiry: ExpiryNotices::new(authorities.clone(), certificates.clone(), storage.clone(), ledger.clone(), clock.clone()),
         events,
         webhooks,
-        foreign_crls: ForeignCrls::new(outbound.clone(), clock.clone()),
-        foreign_ocsp: ForeignOcsp::new(outbound.clone(), clock.clone()),
-        outbound,
+        inquiry: Inquiry::new(outbound, clock.clone()),
         streams: Streams::default(),
         long_work: LongWork::default(),
         idempotency: IdempotencyKeys::load(storage.clone(), ledger.clone(), clock.clone()).await?,
