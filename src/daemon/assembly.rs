@@ -95,15 +95,7 @@ pub async fn assemble(
     lost: &Arc<Notify>,
 ) -> Result<Arc<App>, AssemblyError> {
     let (schedule, ocsp_schedule) = (crl_schedule(config)?, ocsp_schedule(config)?);
-    let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
-    tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
-    if let Some(reason) = &opened.rebuilt {
-        tracing::warn!(?reason, "the index was rebuilt from the journal");
-    }
-    let moved = migration::apply(&storage).await?;
-    if moved > 0 {
-        tracing::info!(moved, "the index of expiry was brought up to date");
-    }
+    let storage = open_store(config).await?;
     let ledger = Ledger::new(storage.clone());
     let token = open_tokens(tokens, lost)?;
     let authorities = Authorities::load(&storage)?;
@@ -220,6 +212,19 @@ pub async fn assemble(
         metrics: Metrics::default(),
         rates: Rates::new(config.limits.rates()?, Instant::now()),
     }))
+}
+
+async fn open_store(config: &Config) -> Result<Storage, AssemblyError> {
+    let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
+    tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
+    if let Some(reason) = &opened.rebuilt {
+        tracing::warn!(?reason, "the index was rebuilt from the journal");
+    }
+    let moved = migration::apply(&storage).await?;
+    if moved > 0 {
+        tracing::info!(moved, "the index of expiry was brought up to date");
+    }
+    Ok(storage)
 }
 
 /// The way out, where the configuration opens one. It reads files that the sandbox closes: call it before.
