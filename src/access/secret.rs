@@ -1,10 +1,10 @@
 //! The secrets of API tokens: `chy_` and 256 random bits, kept as a SHA-256 only.
 
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::AccessError;
+use crate::base::hash::sha256;
 use crate::base::secret::{ExposeSecret, SecretString, Zeroizing};
 
 const PREFIX: &str = "chy_";
@@ -46,7 +46,5 @@ pub fn without_secrets(text: &str) -> String {
 }
 
 pub(super) fn hash(secret: &str) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
-    hash
+    sha256(secret.as_bytes())
 }

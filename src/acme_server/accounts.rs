@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::account::{Account, read_contacts};
 use super::credential::Credential;
 use super::error::{AcmeError, Limited};
@@ -38,11 +40,8 @@ impl AcmeServer {
             return Err(AcmeError::TermsNotAgreed);
         }
         let contacts = read_contacts(&asked.contact.unwrap_or_default())?;
-        let credential = match &asked.external_account_binding {
-            Some(binding) => {
-                let binding = Signed::parse_inner(binding).map_err(super::BindingFault::Jws)?;
-                Some(self.bound(&binding, &request).await?)
-            }
+        let credential = match asked.external_account_binding {
+            Some(binding) => Some(self.bound(&binding, &request).await?),
             None if self.settings.external_account_required => return Err(AcmeError::BindingRequired),
             None => None,
         };
@@ -60,33 +59,7 @@ impl AcmeServer {
             created_at: now,
             deactivated_at: None,
         };
-        let caller = request.stranger.as_acme_account(id, account.organization, account.project);
-        let entry = told(caller.origin().entry(Action::AcmeAccountCreate, now), &account);
-        let record = AccountRecord::encode(&account).map_err(|_| AcmeError::Record)?;
-        let thumbprint = account.key.thumbprint();
-        let change = Change::new(Class::Normal)
-            .expect_absent(Table::AcmeAccountKeys, &thumbprint)
-            .put(Table::AcmeAccountKeys, &thumbprint, id.as_bytes())
-            .put(Table::AcmeAccounts, id.as_bytes(), &record);
-        let change = request.nonce.written(change);
-        let outcome = match &credential {
-            Some(credential) => {
-                self.limits.take(Limited::AccountsOfCredential, credential.id.as_bytes())?;
-                self.credentials.use_up(credential.id, change, entry.detail(Field::AcmeCredential, credential.id)).await
-            }
-            None => {
-                // RFC 8555, 6.6 and 10.2: nobody vouches for it, so it is counted where it comes from.
-                if let Some(source) = &request.source {
-                    self.limits.take(Limited::AccountsOfAddress, source.as_bytes())?;
-                }
-                match self.commit(change.put(Table::AcmeUnusedAccounts, &unused_key(&account), &[]), entry).await {
-                    Err(CommitError::Conflict { table: Table::AcmeUsedNonces, .. }) => Err(AcmeError::BadNonce),
-                    Err(CommitError::Conflict { .. }) => Err(AcmeError::Changed),
-                    outcome => outcome.map_err(AcmeError::Commit),
-                }
-            }
-        };
-        match outcome {
+        match self.store_new_account(&account, &request).await {
             Ok(()) => Ok(Registered::New(account)),
             // The same key, at the same time.
             Err(AcmeError::Changed) => self.known(&request)?.map(Registered::Known).ok_or(AcmeError::Changed),
@@ -94,8 +67,35 @@ impl AcmeServer {
         }
     }
 
+    async fn store_new_account(&self, account: &Account, request: &KeyRequest) -> Result<(), AcmeError> {
+        let id = account.id;
+        let caller = request.stranger.as_acme_account(id, account.organization, account.project);
+        let entry = told(caller.origin().entry(Action::AcmeAccountCreate, account.created_at), account);
+        let record = AccountRecord::encode(account).map_err(|_| AcmeError::Record)?;
+        let thumbprint = account.key.thumbprint();
+        let change = Change::new(Class::Normal)
+            .expect_absent(Table::AcmeAccountKeys, &thumbprint)
+            .put(Table::AcmeAccountKeys, &thumbprint, id.as_bytes())
+            .put(Table::AcmeAccounts, id.as_bytes(), &record);
+        let change = request.nonce.written(change);
+        if let Some(credential) = account.credential {
+            self.limits.take(Limited::AccountsOfCredential, credential.as_bytes())?;
+            return self.credentials.use_up(credential, change, entry.detail(Field::AcmeCredential, credential)).await;
+        }
+        // RFC 8555, 6.6 and 10.2: nobody vouches for it, so it is counted where it comes from.
+        if let Some(source) = &request.source {
+            self.limits.take(Limited::AccountsOfAddress, source.as_bytes())?;
+        }
+        match self.commit(change.put(Table::AcmeUnusedAccounts, &unused_key(account), &[]), entry).await {
+            Err(CommitError::Conflict { table: Table::AcmeUsedNonces, .. }) => Err(AcmeError::BadNonce),
+            Err(CommitError::Conflict { .. }) => Err(AcmeError::Changed),
+            outcome => outcome.map_err(AcmeError::Commit),
+        }
+    }
+
     /// The credential of a binding that was made with its key. The token is asked last, and no more when there were too many wrong ones.
-    async fn bound(&self, binding: &Signed, request: &KeyRequest) -> Result<Arc<Credential>, AcmeError> {
+    async fn bound(&self, binding: &Value, request: &KeyRequest) -> Result<Arc<Credential>, AcmeError> {
+        let binding = &Signed::parse_inner(binding).map_err(super::BindingFault::Jws)?;
         let credential = self.credentials.named(binding, &request.url)?;
         self.limits.look(Limited::AccountsOfCredential, credential.id.as_bytes())?;
         // Of the address, so that nobody locks out others who are bound to it.

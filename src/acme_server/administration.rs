@@ -11,20 +11,28 @@ use crate::storage::{Change, Class, CommitError, Table};
 
 /// How often an account is ended again because it has changed.
 const TRIES: usize = 5;
+/// How many accounts are read before other requests have their turn.
+const READ_AT_ONCE: usize = 500;
 
 impl AcmeServer {
-    /// Those of an organisation, oldest first.
-    pub fn accounts_of(&self, organization: OrgId) -> Result<Vec<Account>, AcmeError> {
-        let mut found = Vec::new();
-        for item in self.storage.scan(Table::AcmeAccounts, &[], None) {
+    /// At most so many of those of an organisation that come behind the first so many, oldest first; and how many there are.
+    pub async fn accounts_of(&self, organization: OrgId, before: usize, most: usize) -> Result<(Vec<Account>, usize), AcmeError> {
+        let (mut found, mut total) = (Vec::new(), 0_usize);
+        for (read, item) in (1..).zip(self.storage.scan(Table::AcmeAccounts, &[], None)) {
             let (key, value) = item?;
             let id = AcmeAccountId::from_slice(&key).ok_or(AcmeError::Record)?;
             let account = AccountRecord::decode(id, &value).ok_or(AcmeError::Record)?;
             if account.organization == organization {
-                found.push(account);
+                if total >= before && found.len() < most {
+                    found.push(account);
+                }
+                total += 1;
+            }
+            if read % READ_AT_ONCE == 0 {
+                tokio::task::yield_now().await;
             }
         }
-        Ok(found)
+        Ok((found, total))
     }
 
     /// One of an organisation.

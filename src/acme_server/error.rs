@@ -10,7 +10,7 @@ use crate::ca::IssueError;
 use crate::inventory::InventoryError;
 use crate::lifecycle::RevokeError;
 use crate::policy;
-use crate::profiles::AcmeChallenge;
+use crate::profiles::ChallengeKind;
 use crate::storage::{CommitError, ReadError};
 use crate::token::TokenError;
 use crate::x509::csr::CsrFault;
@@ -224,7 +224,7 @@ pub enum NameFault {
     #[error("the account's credential is not for this name")]
     Credential,
     #[error("none of the profile's challenges can be met for it ({})", names(.0))]
-    NoChallenge(Vec<AcmeChallenge>),
+    NoChallenge(Vec<ChallengeKind>),
 }
 
 /// What is wrong with the dates of an order.
@@ -381,23 +381,6 @@ impl ErrorType {
     }
 }
 
-impl From<super::validation::Problem> for ErrorType {
-    fn from(problem: super::validation::Problem) -> Self {
-        use super::validation::Problem;
-        match problem {
-            Problem::Caa => Self::Caa,
-            Problem::Connection => Self::Connection,
-            Problem::Dns => Self::Dns,
-            Problem::IncorrectResponse => Self::IncorrectResponse,
-            Problem::Malformed => Self::Malformed,
-            Problem::RateLimited => Self::RateLimited,
-            Problem::ServerInternal => Self::ServerInternal,
-            Problem::Tls => Self::Tls,
-            Problem::Unauthorized => Self::Unauthorized,
-        }
-    }
-}
-
 /// What went wrong with a challenge or an order, as it is kept and shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredFault {
@@ -407,7 +390,7 @@ pub struct StoredFault {
 
 impl From<&ValidationFault> for StoredFault {
     fn from(fault: &ValidationFault) -> Self {
-        Self { kind: fault.problem().into(), detail: fault.to_string() }
+        Self { kind: fault.problem(), detail: fault.to_string() }
     }
 }
 
@@ -419,7 +402,7 @@ impl From<&OrderFault> for StoredFault {
                 IssueError::WeakKey(_) | IssueError::CompromisedKey | IssueError::AuthorityKey | IssueError::OtherKeyType,
             ) => ErrorType::BadCsr,
             OrderFault::Profile(_) => ErrorType::InvalidProfile,
-            OrderFault::Caa(fault) => fault.problem().into(),
+            OrderFault::Caa(fault) => fault.problem(),
             OrderFault::AccountEnded | OrderFault::NotAuthorized => ErrorType::Unauthorized,
             OrderFault::Issue(
                 IssueError::NotStanding(_)
@@ -441,6 +424,6 @@ impl From<&OrderFault> for StoredFault {
     }
 }
 
-fn names(challenges: &[AcmeChallenge]) -> String {
+fn names(challenges: &[ChallengeKind]) -> String {
     challenges.iter().map(|challenge| challenge.name()).collect::<Vec<_>>().join(", ")
 }

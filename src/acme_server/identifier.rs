@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use super::error::{IdentifierFault, NameFault};
-use super::validation::{ChallengeKind, Identifier};
-use crate::profiles::AcmeChallenge;
+use super::validation::Identifier;
+use crate::base::hash::sha256;
+use crate::base::text::shortened;
 use crate::x509::dns_name::DnsName;
 use crate::x509::san::SubjectAltName;
 
@@ -72,26 +71,4 @@ pub fn fingerprint<'a>(identifiers: impl Iterator<Item = &'a Identifier>) -> [u8
     // Neither a type nor a name holds a line break or a space.
     let text = texts.iter().map(|(kind, value)| format!("{kind} {value}\n")).collect::<String>();
     sha256(text.as_bytes())
-}
-
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
-    hash
-}
-
-/// A role's challenge as validation knows it.
-pub fn challenge_kind(challenge: AcmeChallenge) -> ChallengeKind {
-    match challenge {
-        AcmeChallenge::Http01 => ChallengeKind::Http01,
-        AcmeChallenge::Dns01 => ChallengeKind::Dns01,
-        AcmeChallenge::TlsAlpn01 => ChallengeKind::TlsAlpn01,
-        AcmeChallenge::DnsAccount01 => ChallengeKind::DnsAccount01,
-        AcmeChallenge::DnsPersist01 => ChallengeKind::DnsPersist01,
-    }
-}
-
-/// Enough of an outside text to recognise it by.
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= 100 { text.to_owned() } else { text.chars().take(100).chain("…".chars()).collect() }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::error::{AcmeError, Limited};
 use crate::base::bucket::Bucket;
+use crate::base::hash::sha256;
 use crate::base::recent::Recent;
 
 /// How many parties are remembered, twice.
@@ -100,7 +101,7 @@ impl Limits {
         let Allowance { burst, each } = self.allowance(what);
         let now = Instant::now();
         let buckets = self.parties(what).lock().unwrap_or_else(PoisonError::into_inner);
-        let mut bucket = buckets.get(&super::identifier::sha256(party)).copied().unwrap_or_else(|| Bucket::full(now));
+        let mut bucket = buckets.get(&sha256(party)).copied().unwrap_or_else(|| Bucket::full(now));
         bucket.take_at(each, burst, 1, now).map_err(|wait| AcmeError::Limited(what, wait))
     }
 
@@ -109,7 +110,7 @@ impl Limits {
         let Allowance { burst, each } = self.allowance(what);
         let now = Instant::now();
         let mut buckets = self.parties(what).lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.of(super::identifier::sha256(party), now, || Bucket::full(now));
+        let bucket = buckets.of(sha256(party), now, || Bucket::full(now));
         bucket.take_at(each, burst, cost.min(burst), now).map_err(|wait| AcmeError::Limited(what, wait))
     }
 

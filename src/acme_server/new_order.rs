@@ -11,7 +11,7 @@ use super::account::Account;
 use super::authorization::{Authorization, AuthorizationState, Challenge, ChallengeState, Proof};
 use super::credential::Credential;
 use super::error::{AcmeError, DatesFault, IdentifierFault, Limited, NameFault, ReplacesFault};
-use super::identifier::{self, fingerprint, sha256};
+use super::identifier::{self, fingerprint};
 use super::order::{Order, OrderState, OrderStatus};
 use super::orders::{ShownOrder, order_key};
 use super::profile::Profile;
@@ -24,9 +24,9 @@ use crate::api::acme as wire;
 use crate::audit::{Action, Entry, Field};
 use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
+use crate::base::hash::sha256;
 use crate::base::id::{AcmeAccountId, AcmeAuthorizationId, AcmeOrderId, CertId};
 use crate::policy::{self, MOST_NAMES, Request, Source};
-use crate::profiles::AcmeChallenge;
 use crate::storage::{Change, Class, CommitError, Table};
 use crate::x509::san::{RequestedName, SubjectAltName};
 
@@ -319,8 +319,7 @@ fn judged(
         if !is_admitted {
             faults.push(of_name(found, NameFault::Credential));
         } else if profile.challenges(found).is_empty() && !profile.pre_authorizes(found, credential) {
-            let challenges: Vec<AcmeChallenge> = profile.opening.challenges.clone();
-            faults.push(of_name(found, NameFault::NoChallenge(challenges)));
+            faults.push(of_name(found, NameFault::NoChallenge(profile.opening.challenges.clone())));
         }
     }
     if faults.is_empty() { Ok(read) } else { Err(AcmeError::Identifiers(faults)) }

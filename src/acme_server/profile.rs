@@ -6,7 +6,6 @@ use super::account::Account;
 use super::authorization::{Authorization, Proof};
 use super::credential::Credential;
 use super::error::{AcmeError, ProfileFault};
-use super::identifier::challenge_kind;
 use super::server::AcmeServer;
 use super::validation::{ChallengeKind, Identifier};
 use crate::base::id::OrgId;
@@ -31,7 +30,7 @@ impl Profile {
 
     /// The challenges by which this name may be shown to be the account's.
     pub fn challenges(&self, identifier: &Identifier) -> Vec<ChallengeKind> {
-        self.opening.challenges.iter().map(|challenge| challenge_kind(*challenge)).filter(|kind| kind.suits(identifier)).collect()
+        self.opening.challenges.iter().copied().filter(|kind| identifier.suits(*kind)).collect()
     }
 
     /// Whether an account need not show that this name is its own: a name that the operator vouches for, and an account that was bound to a

@@ -9,6 +9,7 @@ use super::identifier;
 use super::server::AcmeServer;
 use super::validation::Identifier;
 use crate::base::clock::from_seconds;
+use crate::base::hash::sha256;
 use crate::base::id::CertId;
 use crate::inventory::StoredCertificate;
 use crate::x509::certificate::Certificate;
@@ -84,7 +85,7 @@ impl AcmeServer {
 
 /// From two thirds of its life on, earlier or later by its serial number, so that what was issued at once is not renewed at once.
 fn window(not_before: i64, life: i64, serial: &[u8]) -> (i64, i64) {
-    let [a, b, ..] = identifier::sha256(serial);
+    let [a, b, ..] = sha256(serial);
     let spread = i64::from(u16::from_be_bytes([a, b]));
     // Between 60 and 70 of 100, and 4 of 100 long.
     let start = not_before.saturating_add(life / 100 * 60).saturating_add(life / 10 * spread / 65_536);

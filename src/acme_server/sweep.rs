@@ -1,5 +1,6 @@
 //! What is forgotten when its time is over.
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::account::Account;
@@ -206,31 +207,43 @@ impl AcmeServer {
         let mut swept = 0;
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let table = Table::AcmeUnusedAccounts;
-            let Some(key) = self.storage.scan_keys(table, &[], after.as_deref()).next().transpose()? else { return Ok(swept) };
-            let (time, id) = read_unused(&key).ok_or(AcmeError::Record)?;
-            if time > last {
-                return Ok(swept);
-            }
-            let change = Change::new(Class::Essential).expect(table, &key, Some(&[])).delete(table, &key);
-            let outcome = match self.account(id)? {
-                Some(Stored { value: account, bytes }) => {
-                    let change = change
-                        .expect(Table::AcmeAccounts, id.as_bytes(), Some(&bytes))
-                        .delete(Table::AcmeAccounts, id.as_bytes())
-                        .delete(Table::AcmeAccountKeys, &account.key.thumbprint());
-                    let entry = Caller::system().origin().entry(Action::AcmeAccountForget, now).of(account.organization).object(id);
-                    self.commit(change, entry.detail(Field::KeyThumbprint, account.key.thumbprint_text())).await
+            let mut ended = Vec::new();
+            for key in self.storage.scan_keys(Table::AcmeUnusedAccounts, &[], after.as_deref()).take(AT_ONCE) {
+                let key = key?;
+                let (time, id) = read_unused(&key).ok_or(AcmeError::Record)?;
+                if time > last {
+                    break;
                 }
-                None => self.storage.commit(change).await.map(drop),
-            };
-            match outcome {
-                Ok(()) => swept += 1,
-                // It has ordered something in this moment, or changed.
-                Err(CommitError::Conflict { .. }) => {}
-                Err(error) => return Err(AcmeError::Commit(error)),
+                ended.push((key, id));
             }
-            after = Some(key);
+            let Some((key, _)) = ended.last() else { return Ok(swept) };
+            after = Some(key.clone());
+            // A change each, for each has an entry of its own; those that wait together are written together.
+            for outcome in join_all(ended.iter().map(|(key, id)| self.forget_unused(key, *id, now))).await {
+                swept += usize::from(outcome?);
+            }
+        }
+    }
+
+    /// Whether it is gone; one that has ordered something in this moment, or has changed, is not.
+    async fn forget_unused(&self, key: &[u8], id: AcmeAccountId, now: Timestamp) -> Result<bool, AcmeError> {
+        let table = Table::AcmeUnusedAccounts;
+        let change = Change::new(Class::Essential).expect(table, key, Some(&[])).delete(table, key);
+        let outcome = match self.account(id)? {
+            Some(Stored { value: account, bytes }) => {
+                let change = change
+                    .expect(Table::AcmeAccounts, id.as_bytes(), Some(&bytes))
+                    .delete(Table::AcmeAccounts, id.as_bytes())
+                    .delete(Table::AcmeAccountKeys, &account.key.thumbprint());
+                let entry = Caller::system().origin().entry(Action::AcmeAccountForget, now).of(account.organization).object(id);
+                self.commit(change, entry.detail(Field::KeyThumbprint, account.key.thumbprint_text())).await
+            }
+            None => self.storage.commit(change).await.map(drop),
+        };
+        match outcome {
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(AcmeError::Commit(error)),
         }
     }
 }

@@ -69,7 +69,7 @@ pub fn challenge_id(id: AcmeAuthorizationId, kind: ChallengeKind) -> String {
 /// The authorization and the kind of a challenge's id.
 pub fn read_challenge_id(text: &str) -> Option<(AcmeAuthorizationId, ChallengeKind)> {
     let (id, kind) = text.split_once('-')?;
-    Some((id.parse().ok()?, kind.parse().ok()?))
+    Some((id.parse().ok()?, ChallengeKind::from_name(kind)?))
 }
 
 #[cfg(test)]

@@ -269,13 +269,6 @@ pub struct NewCredential {
     pub warnings: Vec<String>,
 }
 
-/// A page of credentials, oldest first.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Credentials {
-    pub data: Vec<Credential>,
-    pub pagination: Pagination,
-}
-
 /// An account, as the operator sees it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ManagedAccount {
@@ -296,13 +289,6 @@ pub struct ManagedAccount {
     pub deactivated_at: Option<String>,
 }
 
-/// A page of accounts, oldest first.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct ManagedAccounts {
-    pub data: Vec<ManagedAccount>,
-    pub pagination: Pagination,
-}
-
 request_body! {
     /// `PUT /api/v1/organizations/{id}/acme-incidents/{affected_id}`.
     pub struct DeclareIncident {
@@ -321,14 +307,15 @@ pub struct Incident {
     pub explanation_url: Option<String>,
 }
 
-/// A page of incidents.
+/// A page of a list whose pages are numbered.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Incidents {
-    pub data: Vec<Incident>,
+#[schemars(rename = "{T}s")]
+pub struct NumberedPage<T> {
+    pub data: Vec<T>,
     pub pagination: Pagination,
 }
 
-/// Which page of a list on `/api/v1` it is.
+/// Which page of a list it is.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Pagination {
     pub page: u32,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::problem::Violation;
+use crate::base::text::escaped;
 
 /// The JSON form of one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +117,7 @@ fn diagnose(fields: &[FieldSpec], bytes: &[u8], error: &serde_json::Error) -> Ve
     let mut violations = Vec::new();
     for (position, (name, value)) in entries.iter().enumerate() {
         match fields.iter().find(|f| f.name == name) {
-            None => violations.push(Violation::new(&shown(name), format!("unknown field; known are {}", names(fields)))),
+            None => violations.push(Violation::new(&escaped(name), format!("unknown field; known are {}", names(fields)))),
             Some(_) if entries[..position].iter().any(|(earlier, _)| earlier == name) => {
                 violations.push(Violation::new(name, "given twice".to_owned()));
             }
@@ -146,7 +147,7 @@ fn mismatch(field: &FieldSpec, value: &Value) -> Vec<Violation> {
         }
         (Kind::TextMap, Value::Object(map)) => {
             let bad = map.iter().filter(|(_, item)| !item.is_string());
-            bad.map(|(key, item)| wrong(&format!("{}.{}", field.name, shown(key)), &Kind::Text, item)).collect()
+            bad.map(|(key, item)| wrong(&format!("{}.{}", field.name, escaped(key)), &Kind::Text, item)).collect()
         }
         (Kind::Object(members), Value::Object(map)) => within(field.name, members, map),
         _ => vec![wrong(field.name, &field.kind, value)],
@@ -155,7 +156,7 @@ fn mismatch(field: &FieldSpec, value: &Value) -> Vec<Violation> {
 
 /// What is wrong inside an object that is a field, told with the names of both.
 fn within(name: &str, members: &[FieldSpec], map: &serde_json::Map<String, Value>) -> Vec<Violation> {
-    let path = |member: &str| format!("{name}.{}", shown(member));
+    let path = |member: &str| format!("{name}.{}", escaped(member));
     let mut violations = Vec::new();
     for (member, value) in map {
         match members.iter().find(|known| known.name == member) {
@@ -179,11 +180,6 @@ fn not_an_object(bytes: &[u8]) -> String {
 
 fn names(fields: &[FieldSpec]) -> String {
     fields.iter().map(|f| f.name).collect::<Vec<_>>().join(", ")
-}
-
-/// A name that came from outside, short and printable.
-fn shown(name: &str) -> String {
-    name.chars().take(64).flat_map(char::escape_default).collect()
 }
 
 /// The JSON type of a value; the value itself is not repeated, for it may be a secret in the wrong place.

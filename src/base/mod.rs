@@ -1,8 +1,9 @@
-//! What every other module may lean on: time, ids, durations, secrets, pages, texts, keys of names, turns, and buckets that limit rates. No I/O but the clock and the random source.
+//! What every other module may lean on: time, ids, durations, secrets, hashes, pages, texts, keys of names, turns, and buckets that limit rates. No I/O but the clock and the random source.
 
 pub mod bucket;
 pub mod clock;
 pub mod duration;
+pub mod hash;
 pub mod id;
 pub mod object_name;
 pub mod page;

@@ -7,6 +7,7 @@ mod authority;
 mod create;
 mod crl;
 mod issue;
+mod issued;
 mod ocsp;
 mod prepare;
 mod reconciliation;

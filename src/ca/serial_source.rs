@@ -2,6 +2,7 @@
 
 use aws_lc_rs::digest;
 
+use crate::base::hash::sha256;
 use crate::token::{Token, TokenError};
 use crate::x509::serial::Serial;
 
@@ -20,9 +21,7 @@ impl SerialSource {
     /// Takes the token's share once: asking it for every serial would cost a call each.
     pub async fn seeded_by(token: &Token) -> Result<Self, TokenError> {
         let bytes = token.random(32).await?;
-        let mut from_token = [0; 32];
-        from_token.copy_from_slice(digest::digest(&digest::SHA256, &bytes).as_ref());
-        Ok(Self { from_token })
+        Ok(Self { from_token: sha256(&bytes) })
     }
 
     /// The next serial number: 16 octets, positive (RFC 5280, 4.1.2.2), at least 120 bits of them random.

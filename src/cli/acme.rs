@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use crate::api::acme::{
-    CreateCredential, Credential, Credentials, DeclareIncident, Incidents, ManagedAccount, ManagedAccounts, NewCredential,
-};
+use crate::api::acme::{CreateCredential, Credential, DeclareIncident, Incident, ManagedAccount, NewCredential};
 use crate::base::id::OrgId;
 use crate::base::secret::Zeroizing;
 
@@ -161,16 +159,10 @@ impl CredentialCommand {
                 create(session, &owner.id(), &body, out).await
             }
             Self::List { owner } => {
-                let (organization, mut page) = (owner.id(), 1);
-                loop {
-                    let found = session.wait("listing the ACME credentials", client.acme_credentials(&organization, page)).await?;
-                    let pagination = found.value.pagination;
-                    session.print(&found, list)?;
-                    if page.saturating_mul(pagination.per_page) >= pagination.total {
-                        return Ok(());
-                    }
-                    page = page.saturating_add(1);
-                }
+                let organization = owner.id();
+                session
+                    .print_numbered("listing the ACME credentials", async |page| client.acme_credentials(&organization, page).await, list)
+                    .await
             }
             Self::Revoke { id, owner } => {
                 session.wait("revoking the ACME credential", client.revoke_acme_credential(&owner.id(), &id)).await?;
@@ -186,25 +178,18 @@ impl AccountCommand {
         let client = session.client.clone();
         match self {
             Self::List { owner } => {
-                let (organization, mut page) = (owner.id(), 1);
-                loop {
-                    let found = session.wait("listing the ACME accounts", client.acme_accounts(&organization, page)).await?;
-                    let pagination = found.value.pagination;
-                    session.print(&found, account_list)?;
-                    if page.saturating_mul(pagination.per_page) >= pagination.total {
-                        return Ok(());
-                    }
-                    page = page.saturating_add(1);
-                }
+                let organization = owner.id();
+                session
+                    .print_numbered("listing the ACME accounts", async |page| client.acme_accounts(&organization, page).await, account_list)
+                    .await
             }
             Self::Show { id, owner } => {
-                let found = session.wait("asking for the ACME account", client.acme_account(&owner.id(), &id)).await?;
-                session.print(&found, account_details)
+                session.show("asking for the ACME account", client.acme_account(&owner.id(), &id), account_details).await
             }
             Self::Deactivate { id, owner } => {
-                session.wait("deactivating the ACME account", client.deactivate_acme_account(&owner.id(), &id)).await?;
-                session.screen.note(&format!("deactivated {id}"));
-                Ok(())
+                session
+                    .done("deactivating the ACME account", client.deactivate_acme_account(&owner.id(), &id), &format!("deactivated {id}"))
+                    .await
             }
         }
     }
@@ -223,16 +208,10 @@ impl IncidentCommand {
                 Ok(())
             }
             Self::List { owner } => {
-                let (organization, mut page) = (owner.id(), 1);
-                loop {
-                    let found = session.wait("listing the incidents", client.acme_incidents(&organization, page)).await?;
-                    let pagination = found.value.pagination;
-                    session.print(&found, incident_list)?;
-                    if page.saturating_mul(pagination.per_page) >= pagination.total {
-                        return Ok(());
-                    }
-                    page = page.saturating_add(1);
-                }
+                let organization = owner.id();
+                session
+                    .print_numbered("listing the incidents", async |page| client.acme_incidents(&organization, page).await, incident_list)
+                    .await
             }
             Self::End { id, owner } => {
                 let organization = owner.id();
@@ -266,8 +245,8 @@ async fn create(session: &mut Session<'_, '_>, organization: &str, body: &Create
     }
 }
 
-fn list(credentials: &Credentials) -> Rows {
-    Rows::list(["ID", "KEY ID", "LABEL", "ROLE", "USES", "STATUS"], &credentials.data, |credential| {
+fn list(credentials: &[Credential]) -> Rows {
+    Rows::list(["ID", "KEY ID", "LABEL", "ROLE", "USES", "STATUS"], credentials, |credential| {
         [
             credential.id.clone(),
             credential.eab_key_id.clone(),
@@ -296,8 +275,8 @@ fn details(credential: &Credential, key: Option<String>) -> Rows {
     ])
 }
 
-fn account_list(accounts: &ManagedAccounts) -> Rows {
-    Rows::list(["ID", "CREDENTIAL", "CONTACT", "STATUS", "CREATED AT"], &accounts.data, |account| {
+fn account_list(accounts: &[ManagedAccount]) -> Rows {
+    Rows::list(["ID", "CREDENTIAL", "CONTACT", "STATUS", "CREATED AT"], accounts, |account| {
         [
             account.id.clone(),
             account.credential_id.clone().unwrap_or_default(),
@@ -323,8 +302,8 @@ fn account_details(account: &ManagedAccount) -> Rows {
     ])
 }
 
-fn incident_list(incidents: &Incidents) -> Rows {
-    Rows::list(["AFFECTED", "DECLARED AT", "EXPLANATION"], &incidents.data, |incident| {
+fn incident_list(incidents: &[Incident]) -> Rows {
+    Rows::list(["AFFECTED", "DECLARED AT", "EXPLANATION"], incidents, |incident| {
         [incident.affected_id.clone(), incident.declared_at.clone(), incident.explanation_url.clone().unwrap_or_default()]
     })
 }

@@ -1,6 +1,6 @@
 //! The command line's shape.
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::base::duration::{DurationFault, Span};
@@ -49,6 +49,20 @@ pub struct Cli {
 
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+/// Which pages of a long list are wanted.
+#[derive(Debug, Args)]
+pub(super) struct Pages {
+    /// How many on a page, up to 1000
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) limit: Option<u32>,
+    /// The page to begin with, as the page before it named it
+    #[arg(long)]
+    pub(super) cursor: Option<String>,
+    /// All pages
+    #[arg(long)]
+    pub(super) all: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use crate::api::admin::AuditEntry;
 use crate::audit::{self, Report};
 
+use super::arguments::Pages;
 use super::failure::Failure;
 use super::progress;
 use super::screen::Screen;
@@ -26,22 +27,16 @@ pub(super) enum AuditCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
-    /// How many on a page, up to 1000
-    #[arg(long, value_name = "NUMBER")]
-    limit: Option<u32>,
-    /// The page to begin with, as the page before it named it
-    #[arg(long)]
-    cursor: Option<String>,
-    /// All pages
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    pages: Pages,
 }
 
 impl ListArguments {
     pub(super) async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let client = session.client.clone();
-        let fetch = async |cursor: Option<String>| client.audit(self.limit, cursor.as_deref()).await;
-        session.print_pages("listing the audit trail", self.all, self.cursor, fetch, list).await
+        let Pages { limit, cursor, all } = self.pages;
+        let fetch = async |cursor: Option<String>| client.audit(limit, cursor.as_deref()).await;
+        session.print_pages("listing the audit trail", all, cursor, fetch, list).await
     }
 }
 

@@ -124,13 +124,11 @@ impl AuthorityCommand {
             }
             Self::Create(arguments) => {
                 let body = arguments.body(session).await?;
-                let made = session.wait("creating the authority", client.create_authority(&body)).await?;
-                session.print(&made, details)
+                session.show("creating the authority", client.create_authority(&body), details).await
             }
             Self::Show { ca } => {
                 let id = session.authority_id(&ca).await?;
-                let authority = session.wait("reading the authority", client.authority(&id)).await?;
-                session.print(&authority, details)
+                session.show("reading the authority", client.authority(&id), details).await
             }
             Self::Certificate { ca, out } => {
                 let id = session.authority_id(&ca).await?;
@@ -147,8 +145,7 @@ impl AuthorityCommand {
                 if !yes {
                     session.confirm(&format!("This revokes {ca} and every certificate under it, and cannot be undone."))?;
                 }
-                let revoked = session.wait("revoking the authority", client.revoke_authority(&id, &RevokeAuthority { reason })).await?;
-                session.print(&revoked, details)
+                session.show("revoking the authority", client.revoke_authority(&id, &RevokeAuthority { reason }), details).await
             }
             Self::Crl(command) => command.run(session).await,
         }

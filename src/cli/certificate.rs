@@ -11,7 +11,7 @@ use crate::base::secret::ExposeSecret;
 use crate::client::CertificateFilter;
 use crate::x509::pem::Label;
 
-use super::arguments::duration;
+use super::arguments::{Pages, duration};
 use super::certificate_import::ImportArguments;
 use super::failure::Failure;
 use super::files::{self, NewFile, Readers};
@@ -128,15 +128,8 @@ pub(super) struct ListArguments {
     /// Revoked ones too
     #[arg(long)]
     include_revoked: bool,
-    /// How many on a page, up to 1000
-    #[arg(long, value_name = "NUMBER")]
-    limit: Option<u32>,
-    /// The page to begin with, as the page before it named it
-    #[arg(long)]
-    cursor: Option<String>,
-    /// All pages
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    pages: Pages,
 }
 
 impl CertificateCommand {
@@ -147,10 +140,7 @@ impl CertificateCommand {
             Self::Import(arguments) => arguments.run(session).await,
             Self::Validate(arguments) => arguments.run(session).await,
             Self::Renew(command) => command.run(session).await,
-            Self::Show { id } => {
-                let certificate = session.wait("reading the certificate", client.certificate(&id)).await?;
-                session.print(&certificate, details)
-            }
+            Self::Show { id } => session.show("reading the certificate", client.certificate(&id), details).await,
             Self::Pem { id, out } => {
                 let pem = session.wait("reading the certificate", client.certificate_pem(&id)).await?;
                 match out {
@@ -175,34 +165,27 @@ impl CertificateCommand {
             }
             Self::Update { id, tag, no_tags, description } => {
                 let body = UpdateCertificate { tags: if no_tags { Some(Vec::new()) } else { tag }, description };
-                let certificate = session.wait("changing the certificate", client.update_certificate(&id, &body)).await?;
-                session.print(&certificate, details)
+                session.show("changing the certificate", client.update_certificate(&id, &body), details).await
             }
             Self::Delete { id, only_private_key: true, yes } => {
                 if !yes {
                     session.confirm(&format!("This destroys the private key that is kept for {id}."))?;
                 }
-                session.wait("destroying the private key", client.destroy_private_key(&id)).await?;
-                session.screen.note(&format!("destroyed the private key of {id}"));
-                Ok(())
+                session
+                    .done("destroying the private key", client.destroy_private_key(&id), &format!("destroyed the private key of {id}"))
+                    .await
             }
             Self::Delete { id, only_private_key: false, yes } => {
                 if !yes {
                     session.confirm(&format!("This deletes {id}, and its private key where that is kept, for good."))?;
                 }
-                session.wait("deleting the certificate", client.delete_certificate(&id)).await?;
-                session.screen.note(&format!("deleted {id}"));
-                Ok(())
+                session.done("deleting the certificate", client.delete_certificate(&id), &format!("deleted {id}")).await
             }
-            Self::Unrevoke { id } => {
-                let certificate = session.wait("lifting the hold", client.unrevoke(&id)).await?;
-                session.print(&certificate, details)
-            }
+            Self::Unrevoke { id } => session.show("lifting the hold", client.unrevoke(&id), details).await,
             Self::Revoke { certificate, file, reason, invalidity_date } => {
                 let certificate_pem = file.as_deref().map(|path| files::read_pem(path, Label::Certificate)).transpose()?;
                 let body = Revoke { certificate_pem, reason, invalidity_date, ..named(certificate) };
-                let certificate = session.wait("revoking the certificate", client.revoke(&body)).await?;
-                session.print(&certificate, details)
+                session.show("revoking the certificate", client.revoke(&body), details).await
             }
         }
     }
@@ -223,7 +206,7 @@ impl RenewCommand {
 impl ListArguments {
     async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let client = session.client.clone();
-        let Self { ca, expiring_within, include_revoked, limit, cursor, all } = self;
+        let Self { ca, expiring_within, include_revoked, pages: Pages { limit, cursor, all } } = self;
         let ca_id = match ca {
             Some(ca) => Some(session.authority_id(&ca).await?),
             None => None,

@@ -101,8 +101,7 @@ impl CrlCommand {
                 let id = session.authority_id(&ca).await?;
                 let client = session.client.clone();
                 let body = RegenerateCrl { kind: "delta".to_owned() };
-                let published = session.wait("publishing the CRL", client.regenerate_crl(&id, &body)).await?;
-                session.print(&published, regenerated)
+                session.show("publishing the CRL", client.regenerate_crl(&id, &body), regenerated).await
             }
             Self::Configure { ca, settings } => {
                 let id = session.authority_id(&ca).await?;
@@ -114,8 +113,7 @@ impl CrlCommand {
             Self::Publish { ca, delta: false } => {
                 let id = session.authority_id(&ca).await?;
                 let client = session.client.clone();
-                let published = session.wait("publishing the CRL", client.publish_crl(&id)).await?;
-                session.print(&published, details)
+                session.show("publishing the CRL", client.publish_crl(&id), details).await
             }
         }
     }

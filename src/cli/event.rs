@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::api::events::CloudEvent;
 
+use super::arguments::Pages;
 use super::failure::Failure;
 use super::session::Session;
 use super::table::Rows;
@@ -20,15 +21,8 @@ pub(super) enum EventCommand {
 pub(super) struct ListArguments {
     #[command(flatten)]
     wanted: Wanted,
-    /// How many on a page, up to 1000
-    #[arg(long, value_name = "NUMBER")]
-    limit: Option<u32>,
-    /// The page to begin with, as the page before it named it
-    #[arg(long)]
-    cursor: Option<String>,
-    /// All pages
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    pages: Pages,
 }
 
 #[derive(Debug, Args)]
@@ -59,9 +53,9 @@ impl EventCommand {
 impl ListArguments {
     async fn run(self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let client = session.client.clone();
-        let Wanted { kind, after } = self.wanted;
-        let fetch = async |cursor: Option<String>| client.events(kind.as_deref(), after, self.limit, cursor.as_deref()).await;
-        session.print_pages("listing the events", self.all, self.cursor, fetch, list).await
+        let (Wanted { kind, after }, Pages { limit, cursor, all }) = (self.wanted, self.pages);
+        let fetch = async |cursor: Option<String>| client.events(kind.as_deref(), after, limit, cursor.as_deref()).await;
+        session.print_pages("listing the events", all, cursor, fetch, list).await
     }
 }
 

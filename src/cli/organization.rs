@@ -54,22 +54,15 @@ impl OrganizationCommand {
             }
             Self::Create { name, allow_self_approval } => {
                 let body = CreateOrganization { name, allow_self_approval: Some(allow_self_approval) };
-                let made = session.wait("making the organization", client.create_organization(&body)).await?;
-                session.print(&made, details)
+                session.show("making the organization", client.create_organization(&body), details).await
             }
-            Self::Show { id } => {
-                let found = session.wait("reading the organization", client.organization(&id)).await?;
-                session.print(&found, details)
-            }
+            Self::Show { id } => session.show("reading the organization", client.organization(&id), details).await,
             Self::Update { id, name, allow_self_approval } => {
                 let body = UpdateOrganization { name, allow_self_approval };
-                let updated = session.wait("changing the organization", client.update_organization(&id, &body)).await?;
-                session.print(&updated, details)
+                session.show("changing the organization", client.update_organization(&id, &body), details).await
             }
             Self::Delete { id } => {
-                session.wait("deleting the organization", client.delete_organization(&id)).await?;
-                session.screen.note(&format!("deleted {id}"));
-                Ok(())
+                session.done("deleting the organization", client.delete_organization(&id), &format!("deleted {id}")).await
             }
         }
     }

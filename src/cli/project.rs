@@ -58,23 +58,13 @@ impl ProjectCommand {
             }
             Self::Create { name, description, organization } => {
                 let body = CreateProject { name, description, organization_id: organization };
-                let made = session.wait("making the project", client.create_project(&body)).await?;
-                session.print(&made, details)
+                session.show("making the project", client.create_project(&body), details).await
             }
-            Self::Show { id } => {
-                let found = session.wait("reading the project", client.project(&id)).await?;
-                session.print(&found, details)
-            }
+            Self::Show { id } => session.show("reading the project", client.project(&id), details).await,
             Self::Update { id, name, description } => {
-                let updated =
-                    session.wait("changing the project", client.update_project(&id, &UpdateProject { name, description })).await?;
-                session.print(&updated, details)
+                session.show("changing the project", client.update_project(&id, &UpdateProject { name, description }), details).await
             }
-            Self::Delete { id } => {
-                session.wait("deleting the project", client.delete_project(&id)).await?;
-                session.screen.note(&format!("deleted {id}"));
-                Ok(())
-            }
+            Self::Delete { id } => session.done("deleting the project", client.delete_project(&id), &format!("deleted {id}")).await,
         }
     }
 }

@@ -130,13 +130,9 @@ impl RequestCommand {
             }
             Self::Import { csr } => {
                 let body = ImportSigningRequest { csr_pem: files::read_pem(&csr, Label::CertificateRequest)? };
-                let request = session.wait("handing in the request", client.import_signing_request(&body)).await?;
-                session.print(&request, details)
+                session.show("handing in the request", client.import_signing_request(&body), details).await
             }
-            Self::Show { id } => {
-                let request = session.wait("reading the request", client.signing_request(&id)).await?;
-                session.print(&request, details)
-            }
+            Self::Show { id } => session.show("reading the request", client.signing_request(&id), details).await,
             Self::Pem { id, out } => {
                 let request = session.wait("reading the request", client.signing_request(&id)).await?.into_value();
                 match out {
@@ -146,19 +142,13 @@ impl RequestCommand {
             }
             Self::Approve { id, request_sha256 } => {
                 let body = ApproveSigningRequest { request_sha256 };
-                let request = session.wait("approving the request", client.approve_signing_request(&id, &body)).await?;
-                session.print(&request, details)
+                session.show("approving the request", client.approve_signing_request(&id, &body), details).await
             }
             Self::Reject { id, reason } => {
                 let body = RejectSigningRequest { reason };
-                let request = session.wait("rejecting the request", client.reject_signing_request(&id, &body)).await?;
-                session.print(&request, details)
+                session.show("rejecting the request", client.reject_signing_request(&id, &body), details).await
             }
-            Self::Delete { id } => {
-                session.wait("deleting the request", client.delete_signing_request(&id)).await?;
-                session.screen.note(&format!("deleted {id}"));
-                Ok(())
-            }
+            Self::Delete { id } => session.done("deleting the request", client.delete_signing_request(&id), &format!("deleted {id}")).await,
         }
     }
 }

@@ -110,13 +110,9 @@ impl RoleCommand {
             Self::Create { name, ca, rules } => {
                 let ca_id = session.authority_id(&ca).await?;
                 let body = CreateRole::from_parts(name, ca_id, rules.change(None));
-                let role = session.wait("creating the role", client.create_role(&body)).await?;
-                session.print(&role, details)
+                session.show("creating the role", client.create_role(&body), details).await
             }
-            Self::Show { name } => {
-                let role = session.wait("reading the role", client.role(&name)).await?;
-                session.print(&role, details)
-            }
+            Self::Show { name } => session.show("reading the role", client.role(&name), details).await,
             Self::Update { name, ca, no_allowed_domains, rules } => {
                 let ca_id = match ca {
                     Some(ca) => Some(session.authority_id(&ca).await?),
@@ -126,58 +122,39 @@ impl RoleCommand {
                 if no_allowed_domains {
                     body.allowed_domains = Some(Vec::new());
                 }
-                let role = session.wait("changing the role", client.update_role(&name, &body)).await?;
-                session.print(&role, details)
+                session.show("changing the role", client.update_role(&name, &body), details).await
             }
-            Self::Delete { name } => {
-                session.wait("deleting the role", client.delete_role(&name)).await?;
-                session.screen.note(&format!("deleted {name}"));
-                Ok(())
-            }
+            Self::Delete { name } => session.done("deleting the role", client.delete_role(&name), &format!("deleted {name}")).await,
         }
     }
 }
 
 impl Rules {
     fn change(self, ca_id: Option<String>) -> UpdateRole {
-        let Self {
-            allowed_domain,
-            allow_subdomains,
-            allow_ip_sans,
-            max_ttl,
-            key_type,
-            key_bits,
-            require_cn,
-            store_private_keys,
-            key_storage,
-            no_rev_avail,
-            acme,
-            acme_challenge,
-            acme_pre_authorized,
-            acme_caa,
-            acme_dates,
-        } = self;
-        let is_asked =
-            acme.is_some() || acme_challenge.is_some() || acme_pre_authorized.is_some() || acme_caa.is_some() || acme_dates.is_some();
+        let is_asked = self.acme.is_some()
+            || self.acme_challenge.is_some()
+            || self.acme_pre_authorized.is_some()
+            || self.acme_caa.is_some()
+            || self.acme_dates.is_some();
         let opening = SetRoleAcme {
-            enabled: acme,
-            challenges: acme_challenge,
-            pre_authorized: acme_pre_authorized,
-            caa: acme_caa,
-            allow_dates: acme_dates,
+            enabled: self.acme,
+            challenges: self.acme_challenge,
+            pre_authorized: self.acme_pre_authorized,
+            caa: self.acme_caa,
+            allow_dates: self.acme_dates,
         };
         UpdateRole {
             ca_id,
-            allowed_domains: allowed_domain,
-            allow_subdomains,
-            allow_ip_sans,
-            max_ttl,
-            key_type,
-            key_bits,
-            require_cn,
-            store_private_keys,
-            key_storage,
-            no_rev_avail,
+            allowed_domains: self.allowed_domain,
+            allow_subdomains: self.allow_subdomains,
+            allow_ip_sans: self.allow_ip_sans,
+            max_ttl: self.max_ttl,
+            key_type: self.key_type,
+            key_bits: self.key_bits,
+            require_cn: self.require_cn,
+            store_private_keys: self.store_private_keys,
+            key_storage: self.key_storage,
+            no_rev_avail: self.no_rev_avail,
             acme: is_asked.then_some(opening),
         }
     }

@@ -70,12 +70,10 @@ impl SecretCommand {
                     Err(_) => (STANDARD.encode(&bytes), Some("base64".to_owned())),
                 };
                 let body = WriteSecret { value: value.into(), encoding, description, expected_version };
-                let secret = session.wait("writing the secret", client.write_secret(&path, &body)).await?;
-                session.print(&secret, details)
+                session.show("writing the secret", client.write_secret(&path, &body), details).await
             }
             Self::Get { path, version: _, out: _, metadata: true } => {
-                let secret = session.wait("reading the secret", client.secret_metadata(&path)).await?;
-                session.print(&secret, details)
+                session.show("reading the secret", client.secret_metadata(&path), details).await
             }
             Self::Get { path, version, out, metadata: false } => {
                 // Before it is asked for: a value that cannot be written must not leave the appliance.
@@ -96,11 +94,7 @@ impl SecretCommand {
                 let fetch = async |cursor: Option<String>| client.secrets(prefix.as_deref(), cursor.as_deref()).await;
                 session.print_pages("listing the secrets", true, None, fetch, list).await
             }
-            Self::Delete { path } => {
-                session.wait("deleting the secret", client.delete_secret(&path)).await?;
-                session.screen.note(&format!("deleted {path}"));
-                Ok(())
-            }
+            Self::Delete { path } => session.done("deleting the secret", client.delete_secret(&path), &format!("deleted {path}")).await,
         }
     }
 }

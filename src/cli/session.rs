@@ -2,6 +2,7 @@
 
 use std::io::BufRead;
 
+use crate::api::acme::{NumberedPage, Pagination};
 use crate::api::pki::Page;
 use crate::base::id::CaId;
 use crate::client::{Answer, Client, ClientError};
@@ -54,6 +55,29 @@ impl<'s, 'o> Session<'s, 'o> {
         progress::shown(doing, self.screen.notes_is_terminal, call).await.map_err(|source| Failure::Call { doing, source })
     }
 
+    /// Waits for an answer and prints it.
+    pub(super) async fn show<T>(
+        &mut self,
+        doing: &'static str,
+        call: impl Future<Output = Result<Answer<T>, ClientError>>,
+        rows: impl FnOnce(&T) -> Rows,
+    ) -> Result<(), Failure> {
+        let answer = self.wait(doing, call).await?;
+        self.print(&answer, rows)
+    }
+
+    /// Waits until something is done that has no answer, and says so.
+    pub(super) async fn done(
+        &mut self,
+        doing: &'static str,
+        call: impl Future<Output = Result<(), ClientError>>,
+        said: &str,
+    ) -> Result<(), Failure> {
+        self.wait(doing, call).await?;
+        self.screen.note(said);
+        Ok(())
+    }
+
     /// Prints an answer: the JSON as it came, or as rows.
     pub(super) fn print<T>(&mut self, answer: &Answer<T>, rows: impl FnOnce(&T) -> Rows) -> Result<(), Failure> {
         if self.json {
@@ -91,6 +115,25 @@ impl<'s, 'o> Session<'s, 'o> {
                 }
                 None => return Ok(()),
             }
+        }
+    }
+
+    /// Prints all of a list whose pages are numbered, page by page.
+    pub(super) async fn print_numbered<T>(
+        &mut self,
+        doing: &'static str,
+        fetch: impl AsyncFn(u32) -> Result<Answer<NumberedPage<T>>, ClientError>,
+        rows: impl Fn(&[T]) -> Rows,
+    ) -> Result<(), Failure> {
+        let mut number: u32 = 1;
+        loop {
+            let page = self.wait(doing, fetch(number)).await?;
+            self.print(&page, |page| rows(&page.data))?;
+            let Pagination { page: _, per_page, total } = page.value.pagination;
+            if number.saturating_mul(per_page) >= total {
+                return Ok(());
+            }
+            number = number.saturating_add(1);
         }
     }
 

@@ -98,11 +98,7 @@ impl TokenCommand {
                 let fetch = async |cursor: Option<String>| client.tokens(organization.as_deref(), cursor.as_deref()).await;
                 session.print_pages("listing the tokens", true, None, fetch, list).await
             }
-            Self::Revoke { id } => {
-                session.wait("revoking the token", client.delete_token(&id)).await?;
-                session.screen.note(&format!("revoked {id}"));
-                Ok(())
-            }
+            Self::Revoke { id } => session.done("revoking the token", client.delete_token(&id), &format!("revoked {id}")).await,
         }
     }
 }

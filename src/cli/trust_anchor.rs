@@ -66,17 +66,11 @@ impl AnchorCommand {
             }
             Self::Add { name, certificate } => {
                 let body = CreateTrustAnchor { name, certificate_pem: files::read_pem(&certificate, Label::Certificate)? };
-                let anchor = session.wait("adding the trust anchor", client.create_trust_anchor(&body)).await?;
-                session.print(&anchor, details)
+                session.show("adding the trust anchor", client.create_trust_anchor(&body), details).await
             }
-            Self::Show { id } => {
-                let anchor = session.wait("reading the trust anchor", client.trust_anchor(&id)).await?;
-                session.print(&anchor, details)
-            }
+            Self::Show { id } => session.show("reading the trust anchor", client.trust_anchor(&id), details).await,
             Self::Delete { id } => {
-                session.wait("deleting the trust anchor", client.delete_trust_anchor(&id)).await?;
-                session.screen.note(&format!("deleted {id}"));
-                Ok(())
+                session.done("deleting the trust anchor", client.delete_trust_anchor(&id), &format!("deleted {id}")).await
             }
         }
     }
@@ -93,8 +87,7 @@ impl ValidateArguments {
             check_revocation: Some(check_revocation),
             revocation_required: Some(require_revocation),
         };
-        let validation = session.wait("validating the certificate", client.validate(&body)).await?;
-        session.print(&validation, verdict)
+        session.show("validating the certificate", client.validate(&body), verdict).await
     }
 }
 

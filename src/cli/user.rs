@@ -68,24 +68,15 @@ impl UserCommand {
             }
             Self::Create { name, role, permission, organization } => {
                 let body = CreateUser { name, role, permissions: Some(permission), organization_id: organization };
-                let made = session.wait("making the user", client.create_user(&body)).await?;
-                session.print(&made, details)
+                session.show("making the user", client.create_user(&body), details).await
             }
-            Self::Show { id } => {
-                let found = session.wait("reading the user", client.user(&id)).await?;
-                session.print(&found, details)
-            }
+            Self::Show { id } => session.show("reading the user", client.user(&id), details).await,
             Self::Update { id, name, role, permission, no_permissions } => {
                 let permissions = if no_permissions { Some(Vec::new()) } else { permission };
                 let body = UpdateUser { name, role, permissions };
-                let updated = session.wait("changing the user", client.update_user(&id, &body)).await?;
-                session.print(&updated, details)
+                session.show("changing the user", client.update_user(&id, &body), details).await
             }
-            Self::Delete { id } => {
-                session.wait("deleting the user", client.delete_user(&id)).await?;
-                session.screen.note(&format!("deleted {id}"));
-                Ok(())
-            }
+            Self::Delete { id } => session.done("deleting the user", client.delete_user(&id), &format!("deleted {id}")).await,
         }
     }
 }

@@ -93,26 +93,15 @@ impl WebhookCommand {
                 let body = CreateWebhook { url: receiver, events, enabled: Some(!disabled), description, ca_pem: bundle(receiver_ca)? };
                 create(session, body, out).await
             }
-            Self::Show { id } => {
-                let found = session.wait("reading the webhook", client.webhook(&id)).await?;
-                session.print(&found, details)
-            }
+            Self::Show { id } => session.show("reading the webhook", client.webhook(&id), details).await,
             Self::Update { id, receiver, event, description, receiver_ca, enable, disable } => {
                 let events = Some(event).filter(|events| !events.is_empty());
                 let enabled = (enable || disable).then_some(enable);
                 let body = UpdateWebhook { url: receiver, events, enabled, description, ca_pem: bundle(receiver_ca)? };
-                let updated = session.wait("changing the webhook", client.update_webhook(&id, &body)).await?;
-                session.print(&updated, details)
+                session.show("changing the webhook", client.update_webhook(&id, &body), details).await
             }
-            Self::Delete { id } => {
-                session.wait("deleting the webhook", client.delete_webhook(&id)).await?;
-                session.screen.note(&format!("deleted {id}"));
-                Ok(())
-            }
-            Self::Test { id } => {
-                let tested = session.wait("sending a message", client.test_webhook(&id)).await?;
-                session.print(&tested, tried)
-            }
+            Self::Delete { id } => session.done("deleting the webhook", client.delete_webhook(&id), &format!("deleted {id}")).await,
+            Self::Test { id } => session.show("sending a message", client.test_webhook(&id), tried).await,
             Self::Deliveries { id } => {
                 let fetch = async |cursor: Option<String>| client.webhook_deliveries(&id, cursor.as_deref()).await;
                 session.print_pages("listing the deliveries", true, None, fetch, deliveries).await

@@ -2,9 +2,7 @@
 
 use hyper::Method;
 
-use crate::api::acme::{
-    CreateCredential, Credentials, DeclareIncident, Incident, Incidents, ManagedAccount, ManagedAccounts, NewCredential,
-};
+use crate::api::acme::{CreateCredential, Credential, DeclareIncident, Incident, ManagedAccount, NewCredential, NumberedPage};
 
 use super::answer::Answer;
 use super::error::ClientError;
@@ -23,7 +21,7 @@ impl Client {
     }
 
     /// `GET /api/v1/organizations/{id}/acme-credentials`, one page of a hundred.
-    pub async fn acme_credentials(&self, organization: &str, page: u32) -> Result<Answer<Credentials>, ClientError> {
+    pub async fn acme_credentials(&self, organization: &str, page: u32) -> Result<Answer<NumberedPage<Credential>>, ClientError> {
         self.get(page_of(organization, CREDENTIALS, &page.to_string())).await
     }
 
@@ -33,7 +31,7 @@ impl Client {
     }
 
     /// `GET /api/v1/organizations/{id}/acme-accounts`, one page of a hundred.
-    pub async fn acme_accounts(&self, organization: &str, page: u32) -> Result<Answer<ManagedAccounts>, ClientError> {
+    pub async fn acme_accounts(&self, organization: &str, page: u32) -> Result<Answer<NumberedPage<ManagedAccount>>, ClientError> {
         self.get(page_of(organization, ACCOUNTS, &page.to_string())).await
     }
 
@@ -48,7 +46,7 @@ impl Client {
     }
 
     /// `GET /api/v1/organizations/{id}/acme-incidents`, one page of a hundred.
-    pub async fn acme_incidents(&self, organization: &str, page: u32) -> Result<Answer<Incidents>, ClientError> {
+    pub async fn acme_incidents(&self, organization: &str, page: u32) -> Result<Answer<NumberedPage<Incident>>, ClientError> {
         self.get(page_of(organization, INCIDENTS, &page.to_string())).await
     }
 

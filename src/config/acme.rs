@@ -168,23 +168,15 @@ impl Acme {
 
     pub fn allowances(&self) -> Allowances {
         let allowance = |limit: PerHour| Allowance::per_hour(limit.per_hour, limit.burst);
-        let Limits {
-            accounts_per_credential,
-            accounts_per_address,
-            wrong_bindings_per_credential,
-            orders_per_account,
-            orders_per_credential,
-            orders_per_names,
-            failures_per_name,
-        } = self.limits;
+        let limits = self.limits;
         Allowances {
-            accounts_of_credential: allowance(accounts_per_credential),
-            accounts_of_address: allowance(accounts_per_address),
-            wrong_bindings: allowance(wrong_bindings_per_credential),
-            orders_of_account: allowance(orders_per_account),
-            orders_of_credential: allowance(orders_per_credential),
-            orders_of_name: allowance(orders_per_names),
-            failures_of_name: allowance(failures_per_name),
+            accounts_of_credential: allowance(limits.accounts_per_credential),
+            accounts_of_address: allowance(limits.accounts_per_address),
+            wrong_bindings: allowance(limits.wrong_bindings_per_credential),
+            orders_of_account: allowance(limits.orders_per_account),
+            orders_of_credential: allowance(limits.orders_per_credential),
+            orders_of_name: allowance(limits.orders_per_names),
+            failures_of_name: allowance(limits.failures_per_name),
         }
     }
 

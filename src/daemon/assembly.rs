@@ -26,8 +26,7 @@ use crate::http::long_work::LongWork;
 use crate::http::metrics::Metrics;
 use crate::http::rate::Rates;
 use crate::inventory::{
-    Certificates, ForeignCrls, ForeignOcsp, InventoryError, KeptKeyError, KeptKeys, Merged, RevocationJournal, RevocationJournalError,
-    TrustAnchors,
+    Certificates, Inquiry, InventoryError, KeptKeyError, KeptKeys, Merged, RevocationJournal, RevocationJournalError, TrustAnchors,
 };
 use crate::lifecycle::{Deleter, ExpiryNotices, Importer, Renewer, Revoker};
 use crate::outbound::{Outbound, SetupError};
@@ -96,15 +95,7 @@ pub async fn assemble(
     lost: &Arc<Notify>,
 ) -> Result<Arc<App>, AssemblyError> {
     let (schedule, ocsp_schedule) = (crl_schedule(config)?, ocsp_schedule(config)?);
-    let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
-    tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
-    if let Some(reason) = &opened.rebuilt {
-        tracing::warn!(?reason, "the index was rebuilt from the journal");
-    }
-    let moved = migration::apply(&storage).await?;
-    if moved > 0 {
-        tracing::info!(moved, "the index of expiry was brought up to date");
-    }
+    let storage = open_store(config).await?;
     let ledger = Ledger::new(storage.clone());
     let token = open_tokens(tokens, lost)?;
     let authorities = Authorities::load(&storage)?;
@@ -203,9 +194,7 @@ pub async fn assemble(
         expiry: ExpiryNotices::new(authorities.clone(), certificates.clone(), storage.clone(), ledger.clone(), clock.clone()),
         events,
         webhooks,
-        foreign_crls: ForeignCrls::new(outbound.clone(), clock.clone()),
-        foreign_ocsp: ForeignOcsp::new(outbound.clone(), clock.clone()),
-        outbound,
+        inquiry: Inquiry::new(outbound, clock.clone()),
         streams: Streams::default(),
         long_work: LongWork::default(),
         idempotency: IdempotencyKeys::load(storage.clone(), ledger.clone(), clock.clone()).await?,
@@ -223,6 +212,19 @@ pub async fn assemble(
         metrics: Metrics::default(),
         rates: Rates::new(config.limits.rates()?, Instant::now()),
     }))
+}
+
+async fn open_store(config: &Config) -> Result<Storage, AssemblyError> {
+    let (storage, opened) = Storage::open(&config.data_dir, storage_options(config))?;
+    tracing::info!(replayed = opened.replayed, torn_bytes = opened.torn_bytes, "the store is open");
+    if let Some(reason) = &opened.rebuilt {
+        tracing::warn!(?reason, "the index was rebuilt from the journal");
+    }
+    let moved = migration::apply(&storage).await?;
+    if moved > 0 {
+        tracing::info!(moved, "the index of expiry was brought up to date");
+    }
+    Ok(storage)
 }
 
 /// The way out, where the configuration opens one. It reads files that the sandbox closes: call it before.

@@ -15,9 +15,8 @@ use crate::base::clock::Clock;
 use crate::ca::{Authorities, Creator, CrlPublisher, Issuer, KeyFault, OcspResponder, SubjectKeys};
 use crate::events::Events;
 use crate::events::webhooks::Webhooks;
-use crate::inventory::{Certificates, ForeignCrls, ForeignOcsp, KeptKeys, TrustAnchors};
+use crate::inventory::{Certificates, Inquiry, KeptKeys, TrustAnchors};
 use crate::lifecycle::{Deleter, ExpiryNotices, Importer, Renewer, Revoker};
-use crate::outbound::Outbound;
 use crate::profiles::Roles;
 use crate::requests::Requests;
 use crate::secrets::Secrets;
@@ -37,8 +36,7 @@ pub struct App {
     pub kept_keys: KeptKeys,
     pub certificates: Certificates,
     pub anchors: TrustAnchors,
-    pub foreign_crls: ForeignCrls,
-    pub foreign_ocsp: ForeignOcsp,
+    pub inquiry: Inquiry,
     pub secrets: Secrets,
     pub revoker: Revoker,
     pub importer: Importer,
@@ -51,7 +49,6 @@ pub struct App {
     pub events: Events,
     pub streams: Streams,
     pub long_work: LongWork,
-    pub outbound: Outbound,
     pub webhooks: Webhooks,
     pub idempotency: IdempotencyKeys,
     pub ledger: Ledger,

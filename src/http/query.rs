@@ -5,6 +5,7 @@ use std::str::FromStr;
 use super::problem::Problem;
 use crate::api::problem::Violation;
 use crate::base::page::{Cursor, DEFAULT_LIMIT, MAX_LIMIT};
+use crate::base::text::escaped;
 
 /// More than any list has: names are compared with one another.
 const MOST_PAIRS: usize = 32;
@@ -27,7 +28,7 @@ impl Query {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match (decode(name), decode(value)) {
                 (Some(name), Some(_)) if query.pairs.iter().any(|(known, _)| *known == name) => {
-                    query.violations.push(Violation::new(&printable(&name), "given twice".to_owned()));
+                    query.violations.push(Violation::new(&escaped(&name), "given twice".to_owned()));
                 }
                 (Some(name), Some(value)) => query.pairs.push((name, value)),
                 _ => query.violations.push(Violation::new("", "the query is not percent-encoded UTF-8".to_owned())),
@@ -47,7 +48,7 @@ impl Query {
         let text = self.take(name)?;
         let parsed = text.parse().ok();
         if parsed.is_none() {
-            self.violations.push(Violation::new(name, format!("{wanted} is wanted, not {:?}", printable(&text))));
+            self.violations.push(Violation::new(name, format!("{wanted} is wanted, not {:?}", escaped(&text))));
         }
         parsed
     }
@@ -79,14 +80,10 @@ impl Query {
     /// Ends the reading: parameters nobody took are unknown.
     pub fn finish(mut self) -> Result<(), Problem> {
         for (name, _) in &self.pairs {
-            self.violations.push(Violation::new(&printable(name), "unknown parameter".to_owned()));
+            self.violations.push(Violation::new(&escaped(name), "unknown parameter".to_owned()));
         }
         if self.violations.is_empty() { Ok(()) } else { Err(Problem::invalid(self.violations)) }
     }
-}
-
-fn printable(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_default).collect()
 }
 
 /// Percent-decoding of one name or value (WHATWG URL, application/x-www-form-urlencoded).

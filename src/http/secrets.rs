@@ -2,8 +2,6 @@
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
 use super::call::Call;
 use super::pki::present;
@@ -12,7 +10,7 @@ use crate::access::Scope;
 use crate::api::problem::Violation;
 use crate::api::secrets as wire;
 use crate::base::clock::rfc3339;
-use crate::base::secret::{SecretBytes, Zeroizing};
+use crate::base::secret::SecretBytes;
 use crate::base::text::is_printable;
 use crate::secrets::{self, Encoding, LONGEST_VALUE, NewVersion, Revealed, Secret, SecretPath};
 
@@ -59,23 +57,23 @@ pub async fn show(call: Call) -> Result<Response<Body>, Problem> {
 
 pub async fn write(mut call: Call) -> Result<Response<Body>, Problem> {
     let path = SecretPath::parse(call.parameter("path"));
-    let wire::WriteSecret { value, encoding, description, expected_version } = call.read().await?;
+    let (path, new) = read(path.ok(), call.read().await?)?;
+    let written = call.app.secrets.write(call.caller.organization(), &path, new, call.caller.origin()).await?;
+    let status = if written.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    present::json(status, &view(&written.secret))
+}
+
+fn read(path: Option<SecretPath>, body: wire::WriteSecret) -> Result<(SecretPath, NewVersion), Problem> {
+    let wire::WriteSecret { value, encoding, description, expected_version } = body;
     let mut violations = Vec::new();
-    if path.is_err() {
+    if path.is_none() {
         violations.push(Violation::new("path", secrets::WANTED.to_owned()));
     }
-    let encoding = match encoding.as_deref() {
-        None | Some("text") => Some(Encoding::Text),
-        Some("base64") => Some(Encoding::Base64),
-        Some(_) => {
-            violations.push(Violation::new("encoding", "text or base64".to_owned()));
-            None
-        }
-    };
-    let bytes = match encoding {
-        Some(Encoding::Base64) => STANDARD.decode(value.expose()).map(Zeroizing::new).ok(),
-        Some(Encoding::Text) | None => Some(Zeroizing::new(value.expose().as_bytes().to_vec())),
-    };
+    let encoding = encoding.as_deref().map_or(Some(Encoding::default()), Encoding::parse);
+    if encoding.is_none() {
+        violations.push(Violation::new("encoding", "text or base64".to_owned()));
+    }
+    let bytes = encoding.unwrap_or_default().decode(value.expose());
     match &bytes {
         None => violations.push(Violation::new("value", "base64 with its padding is wanted (RFC 4648, 4)".to_owned())),
         Some(bytes) if bytes.is_empty() || bytes.len() > LONGEST_VALUE => {
@@ -87,11 +85,8 @@ pub async fn write(mut call: Call) -> Result<Response<Body>, Problem> {
         violations.push(Violation::new("description", format!("at most {LONGEST_DESCRIPTION} printable characters")));
     }
     match (path, encoding, bytes) {
-        (Ok(path), Some(encoding), Some(bytes)) if violations.is_empty() => {
-            let new = NewVersion { value: SecretBytes::from(bytes), encoding, description, expected_version };
-            let written = call.app.secrets.write(call.caller.organization(), &path, new, call.caller.origin()).await?;
-            let status = if written.is_new { StatusCode::CREATED } else { StatusCode::OK };
-            present::json(status, &view(&written.secret))
+        (Some(path), Some(encoding), Some(bytes)) if violations.is_empty() => {
+            Ok((path, NewVersion { value: SecretBytes::from(bytes), encoding, description, expected_version }))
         }
         _ => Err(Problem::invalid(violations)),
     }
@@ -135,10 +130,7 @@ fn view(secret: &Secret) -> wire::Secret {
 
 fn with_value(revealed: &Revealed) -> Result<wire::Secret, Problem> {
     let Revealed { secret, version, value } = revealed;
-    let text = match version.encoding {
-        Encoding::Text => std::str::from_utf8(value.expose()).map_err(|_| Problem::internal("a text is none"))?.to_owned(),
-        Encoding::Base64 => STANDARD.encode(value.expose()),
-    };
+    let text = version.encoding.encode(value.expose()).ok_or_else(|| Problem::internal("a text is none"))?;
     Ok(wire::Secret {
         value_version: Some(version.number),
         encoding: Some(version.encoding.name().to_owned()),

@@ -275,10 +275,7 @@ impl KeptKeys {
     pub async fn discard(&self, kept: KeptKey) {
         let KeptKey { owner, public: _, place, before } = kept;
         if let (KeyPlace::Token { token, id }, None) = (place, before) {
-            match self.token.of(token.as_ref()) {
-                Ok(at) => self.destroy_object(&at, id, owner).await,
-                Err(error) => tracing::warn!(key = %id, %error, "a key that nobody needs is left in the token"),
-            }
+            self.destroy_in(token.as_ref(), id, owner).await;
         }
     }
 
@@ -344,10 +341,14 @@ impl KeptKeys {
     /// asked for may have been done after [`Self::recover`] looked.
     pub async fn settle(&self, cut_short: Vec<RecordedKey>) {
         for RecordedKey { id, token, owner, .. } in cut_short {
-            match self.token.of(token.as_ref()) {
-                Ok(at) => self.destroy_object(&at, id, owner).await,
-                Err(error) => tracing::warn!(key = %id, %error, "a key that nobody needs is left in the token"),
-            }
+            self.destroy_in(token.as_ref(), id, owner).await;
+        }
+    }
+
+    async fn destroy_in(&self, token: Option<&Arc<str>>, id: KeyId, owner: KeyOwner) {
+        match self.token.of(token) {
+            Ok(at) => self.destroy_object(&at, id, owner).await,
+            Err(error) => tracing::warn!(key = %id, %error, "a key that nobody needs is left in the token"),
         }
     }
 

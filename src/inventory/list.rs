@@ -24,7 +24,7 @@ pub struct Filter {
     pub include_revoked: bool,
 }
 
-/// A certificate and whether it was revoked by itself.
+/// A certificate and whether it was revoked, by itself unless it is said otherwise.
 #[derive(Clone, Debug)]
 pub struct Listed {
     pub certificate: StoredCertificate,

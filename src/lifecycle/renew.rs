@@ -120,6 +120,15 @@ pub struct Renewer {
     turns: Arc<Turns>,
 }
 
+/// What the new certificate will be.
+struct Decided<'a> {
+    authority: Arc<Authority>,
+    approved: Approved,
+    key: Key,
+    /// Empty when it is issued under none.
+    role_name: &'a str,
+}
+
 /// The key the new certificate is for.
 enum Key {
     /// One that is made now, by this role.
@@ -154,7 +163,7 @@ impl Renewer {
     }
 
     async fn attempt(&self, renewal: Renewal<'_>, caller: &Caller) -> Result<Renewed, RenewError> {
-        let Renewal { certificate: old, role, ttl, csr, encoding } = renewal;
+        let (old, encoding) = (renewal.certificate, renewal.encoding);
         if old.authority().is_none() {
             return Err(RenewError::NotOurs);
         }
@@ -162,27 +171,12 @@ impl Renewer {
         self.check_standing(old, &read)?;
         let old_key = read.public_key().map_err(|_| RenewError::Unreadable)?;
         let old_hash = old_key.spki_sha256();
-        if let Some(csr) = &csr {
+        if let Some(csr) = &renewal.csr {
             check_names(csr, &read)?;
         }
-        let (authority, approved, key, role_name) = if old.request.is_some() {
-            if !caller.holds(Scope::PkiAdmin) {
-                return Err(RenewError::NotApprover);
-            }
-            if csr.is_some_and(|csr| *csr.public_key() != old_key) {
-                return Err(RenewError::ApprovalNeeded);
-            }
-            let key = Key::Same(old_key);
-            (self.authority(old.organization, old.ca)?, self.by_approval(&read, &key, ttl)?, key, "")
-        } else {
-            let role = role.ok_or_else(|| RenewError::NoRole(old.role.clone()))?;
-            let key = match (csr, old.key_origin) {
-                (Some(csr), _) if *csr.public_key() == old_key => Key::Same(old_key),
-                (Some(csr), _) => Key::Other(csr.public_key().clone()),
-                (None, KeyOrigin::Given) => Key::New(role.clone()),
-                (None, KeyOrigin::Requester | KeyOrigin::Token | KeyOrigin::Authority) => Key::Same(old_key),
-            };
-            (self.authority(role.organization, role.ca)?, self.by_role(&role, &read, &key, ttl)?, key, old.role.as_str())
+        let Decided { authority, approved, key, role_name } = match old.request {
+            Some(_) => self.by_approval(renewal, &read, old_key, caller)?,
+            None => self.by_role(renewal, &read, old_key)?,
         };
         // Before a key is made for nothing.
         authority.standing(self.clock.now()).map_err(IssueError::from)?;
@@ -256,15 +250,43 @@ impl Renewer {
         self.authorities.get(organization, id).ok_or(RenewError::Unreadable)
     }
 
-    fn by_role(&self, role: &Role, old: &Certificate, key: &Key, ttl: Option<Span>) -> Result<Approved, RenewError> {
+    /// By the role it was issued under, as that is today.
+    fn by_role<'a>(&self, renewal: Renewal<'a>, read: &Certificate, old_key: PublicKey) -> Result<Decided<'a>, RenewError> {
+        let Renewal { certificate: old, role, ttl, csr, encoding: _ } = renewal;
+        let role = role.ok_or_else(|| RenewError::NoRole(old.role.clone()))?;
+        let key = match (csr, old.key_origin) {
+            (Some(csr), _) if *csr.public_key() == old_key => Key::Same(old_key),
+            (Some(csr), _) => Key::Other(csr.public_key().clone()),
+            (None, KeyOrigin::Given) => Key::New(role.clone()),
+            (None, KeyOrigin::Requester | KeyOrigin::Token | KeyOrigin::Authority) => Key::Same(old_key),
+        };
+        let authority = self.authority(role.organization, role.ca)?;
         let now = from_seconds(self.clock.now().as_second());
-        policy::decide(&role.policy, request(old, key, ttl), now).map_err(RenewError::Policy)
+        let approved = policy::decide(&role.policy, request(read, &key, ttl), now).map_err(RenewError::Policy)?;
+        Ok(Decided { authority, approved, key, role_name: &old.role })
     }
 
-    fn by_approval(&self, old: &Certificate, key: &Key, ttl: Option<Span>) -> Result<Approved, RenewError> {
+    /// By the approval of a person, for the same key.
+    fn by_approval<'a>(
+        &self,
+        renewal: Renewal<'a>,
+        read: &Certificate,
+        old_key: PublicKey,
+        caller: &Caller,
+    ) -> Result<Decided<'a>, RenewError> {
+        let Renewal { certificate: old, role: _, ttl, csr, encoding: _ } = renewal;
+        if !caller.holds(Scope::PkiAdmin) {
+            return Err(RenewError::NotApprover);
+        }
+        if csr.is_some_and(|csr| *csr.public_key() != old_key) {
+            return Err(RenewError::ApprovalNeeded);
+        }
+        let authority = self.authority(old.organization, old.ca)?;
+        let key = Key::Same(old_key);
         let now = from_seconds(self.clock.now().as_second());
-        let subject: Vec<_> = old.subject().texts().into_iter().filter_map(|(kind, _, text)| Some((kind?, text?))).collect();
-        policy::decide_approved(&ApprovalPolicy::DEFAULT, request(old, key, ttl), &subject, now).map_err(RenewError::Policy)
+        let subject: Vec<_> = read.subject().texts().into_iter().filter_map(|(kind, _, text)| Some((kind?, text?))).collect();
+        let decided = policy::decide_approved(&ApprovalPolicy::DEFAULT, request(read, &key, ttl), &subject, now);
+        Ok(Decided { authority, approved: decided.map_err(RenewError::Policy)?, key, role_name: "" })
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{ApprovalPolicy, BACKDATE, Fault, MOST_NAMES, Policy, Violation, Warning};
 use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
+use crate::base::text::shortened;
 use crate::x509::algorithm::KeyType;
 use crate::x509::csr::CertificateRequest;
 use crate::x509::dns_name::DnsName;
@@ -459,9 +460,4 @@ fn is_name(text: &str) -> bool {
 /// their one canonical form.
 fn subject_form(common_name: &str) -> String {
     common_name.parse::<IpAddr>().map_or_else(|_| common_name.to_ascii_lowercase(), |ip| ip.to_string())
-}
-
-/// Enough of an outside text to recognise it by.
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= 100 { text.to_owned() } else { text.chars().take(100).chain("…".chars()).collect() }
 }

@@ -8,7 +8,7 @@ use crate::policy::DomainPattern;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcmeOpening {
     /// The ways in which clients may show that a name is theirs; without any, only pre-authorised names are certified.
-    pub challenges: Vec<AcmeChallenge>,
+    pub challenges: Vec<ChallengeKind>,
     /// Names for which an account that was bound to a credential need not show anything.
     pub pre_authorized: Vec<DomainPattern>,
     /// Whether CAA records are looked at.
@@ -19,15 +19,20 @@ pub struct AcmeOpening {
 
 /// A way of validation, as IANA's registry "ACME Validation Methods" knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AcmeChallenge {
+pub enum ChallengeKind {
+    /// RFC 8555, 8.3.
     Http01,
+    /// RFC 8555, 8.4.
     Dns01,
+    /// RFC 8737.
     TlsAlpn01,
+    /// draft-ietf-acme-dns-account-label.
     DnsAccount01,
+    /// draft-ietf-acme-dns-persist: it has no token.
     DnsPersist01,
 }
 
-impl AcmeChallenge {
+impl ChallengeKind {
     pub const ALL: [Self; 5] = [Self::Http01, Self::Dns01, Self::TlsAlpn01, Self::DnsAccount01, Self::DnsPersist01];
 
     /// Those of a role that names none. The last two are drafts: some clients stop at a challenge they do not know, so they are asked for.
@@ -50,7 +55,7 @@ impl AcmeChallenge {
 
 impl Default for AcmeOpening {
     fn default() -> Self {
-        Self { challenges: AcmeChallenge::DEFAULT.to_vec(), pre_authorized: Vec::new(), caa: false, allow_dates: false }
+        Self { challenges: ChallengeKind::DEFAULT.to_vec(), pre_authorized: Vec::new(), caa: false, allow_dates: false }
     }
 }
 
@@ -69,11 +74,11 @@ pub(super) fn read_opening(
     if let Some(names) = challenges {
         opening.challenges.clear();
         for (i, name) in names.iter().enumerate() {
-            match AcmeChallenge::from_name(name) {
+            match ChallengeKind::from_name(name) {
                 Some(challenge) if opening.challenges.contains(&challenge) => {}
                 Some(challenge) => opening.challenges.push(challenge),
                 None => {
-                    let wanted = AcmeChallenge::ALL.map(AcmeChallenge::name).join(", ");
+                    let wanted = ChallengeKind::ALL.map(ChallengeKind::name).join(", ");
                     violations.push(Violation::new(&format!("acme.challenges[{i}]"), format!("one of {wanted} is wanted")));
                 }
             }

@@ -5,7 +5,7 @@ mod read;
 mod record;
 mod roles;
 
-pub use acme::{AcmeChallenge, AcmeOpening};
+pub use acme::{AcmeOpening, ChallengeKind};
 pub use read::{KeyKeeping, RoleName, RoleRules, read_key_type, read_rules};
 pub use record::reads;
 pub use roles::{ProfileError, Role, Roles};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::read::role_purposes;
-use super::{AcmeChallenge, AcmeOpening, KeyKeeping, Role, RoleName};
+use super::{AcmeOpening, ChallengeKind, KeyKeeping, Role, RoleName};
 use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
 use crate::base::id::{CaId, OrgId};
@@ -165,7 +165,7 @@ impl OpeningRecord {
     /// None when it cannot be read.
     fn opening(&self) -> Option<AcmeOpening> {
         let Self { challenges, pre_authorized, caa, allow_dates } = self;
-        let challenges = challenges.iter().map(|name| AcmeChallenge::from_name(name)).collect::<Option<_>>()?;
+        let challenges = challenges.iter().map(|name| ChallengeKind::from_name(name)).collect::<Option<_>>()?;
         let pre_authorized = pre_authorized.iter().map(|text| DomainPattern::parse(text)).collect::<Result<_, _>>().ok()?;
         Some(AcmeOpening { challenges, pre_authorized, caa: *caa, allow_dates: *allow_dates })
     }
@@ -205,7 +205,7 @@ mod tests {
         let policy = Policy { no_rev_avail: true, ..first.policy.clone() };
         alike(&read("02", "0101"), Role { key_keeping: KeyKeeping::Token, policy: policy.clone(), ..first.clone() });
         let acme = AcmeOpening {
-            challenges: vec![AcmeChallenge::Http01, AcmeChallenge::Dns01],
+            challenges: vec![ChallengeKind::Http01, ChallengeKind::Dns01],
             pre_authorized: vec![DomainPattern::parse("example.com").unwrap()],
             caa: true,
             allow_dates: false,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::api::pki::CreateSigningRequest;
 use crate::api::problem::Violation;
+use crate::base::text::escaped;
 use crate::policy::{self, ApprovalPolicy, Request, Source};
 use crate::profiles::read_key_type;
 use crate::x509::algorithm::KeyType;
@@ -78,9 +79,8 @@ impl KeyRequest {
 fn read_subject(wire: &CreateSigningRequest, violations: &mut Vec<Violation>) -> Option<Vec<(AttributeType, String)>> {
     let before = violations.len();
     for name in wire.subject.keys().filter(|name| !SUBJECT_FIELDS.iter().any(|(known, _)| known == name)) {
-        let shown: String = name.chars().take(64).flat_map(char::escape_default).collect();
         let known = SUBJECT_FIELDS.map(|(known, _)| known).join(", ");
-        violations.push(Violation::new(&format!("subject.{shown}"), format!("unknown field; known are {known}")));
+        violations.push(Violation::new(&format!("subject.{}", escaped(name)), format!("unknown field; known are {known}")));
     }
     let mut attributes = Vec::new();
     for (field, kind) in SUBJECT_FIELDS {

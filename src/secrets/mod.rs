@@ -5,11 +5,13 @@
 //!
 //! Never: a value in a log, an audit entry, an error or what `Debug` shows.
 
+mod encoding;
 mod path;
 mod record;
 
 use jiff::Timestamp;
 
+pub use encoding::Encoding;
 pub use path::{NotAPath, SecretPath, WANTED, is_prefix};
 pub use record::reads;
 
@@ -46,15 +48,6 @@ pub struct Version {
     pub created_at: Timestamp,
     /// Who wrote it.
     pub created_by: String,
-}
-
-/// How a value is written where only text can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// It is text.
-    Text,
-    /// It is bytes, and base64 stands for them.
-    Base64,
 }
 
 /// What is to be written.
@@ -120,16 +113,6 @@ pub struct Secrets {
     token: Token,
     clock: Clock,
     ownership: Ownership,
-}
-
-impl Encoding {
-    /// Its name outside.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Base64 => "base64",
-        }
-    }
 }
 
 impl Secret {

@@ -162,10 +162,10 @@ impl Index {
             let page = Page::read(low.get(1..).unwrap_or_default(), &bytes)?;
             for at in page.position(&from)?..page.len() {
                 let Some((key, slot)) = page.entry(at)? else { break };
-                if (key == start && !includes_start) || is_beyond(key, high) {
-                    if is_beyond(key, high) {
-                        return Ok(());
-                    }
+                if is_beyond(key, high) {
+                    return Ok(());
+                }
+                if key == start && !includes_start {
                     continue;
                 }
                 if out.len() == target {

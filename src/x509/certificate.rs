@@ -6,7 +6,6 @@
 
 use std::ops::Range;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 
@@ -19,6 +18,7 @@ use super::serial::{Serial, SerialFault};
 use super::signed::{self, Signed};
 use super::tbs::TbsFields;
 use super::tlv::DerFault;
+use crate::base::hash::sha256;
 
 /// An X.509 certificate.
 #[derive(Clone, Debug)]
@@ -239,9 +239,7 @@ impl Certificate {
 
     /// Its fingerprint.
     pub fn sha256(&self) -> [u8; 32] {
-        let mut out = [0; 32];
-        out.copy_from_slice(digest(&SHA256, &self.der).as_ref());
-        out
+        sha256(&self.der)
     }
 
     /// Whether its signature was made with that key. An algorithm that is not offered is never a yes.

@@ -7,10 +7,11 @@
 use jiff::Timestamp;
 
 use super::algorithm::SignatureAlgorithm;
+use super::extension::{self, write};
 use super::reason::RevocationReason;
 use super::serial::Serial;
 use super::tlv::{self, Element};
-use super::{san, signed, time};
+use super::{signed, time};
 
 mod read;
 mod scope;
@@ -151,18 +152,16 @@ impl CrlDraft<'_> {
 
     fn write_extensions(&self, out: &mut Vec<u8>) {
         // RFC 5280, 5.2.1 and 5.2.3: every CRL has these two, and neither is critical.
-        write_extension(out, AUTHORITY_KEY_ID, false, |out| {
-            tlv::write(out, tlv::SEQUENCE, |out| tlv::write_value(out, tlv::context(0), self.authority_key_id));
-        });
-        write_extension(out, CRL_NUMBER, false, |out| write_number(out, self.number));
+        write::authority_key_id(out, self.authority_key_id);
+        write::extension(out, extension::CRL_NUMBER, false, |out| write_number(out, self.number));
         // RFC 5280, 5.2.4 and 5.2.5: who does not understand these must not take the CRL for a full list of everything.
         if let Some(base) = self.base {
-            write_extension(out, DELTA_CRL_INDICATOR, true, |out| write_number(out, base));
+            write::extension(out, extension::DELTA_CRL_INDICATOR, true, |out| write_number(out, base));
         }
         if let Some(IssuingDistributionPoint { urls, only }) = self.distribution_point {
-            write_extension(out, ISSUING_DISTRIBUTION_POINT, true, |out| {
+            write::extension(out, extension::ISSUING_DISTRIBUTION_POINT, true, |out| {
                 tlv::write(out, tlv::SEQUENCE, |out| {
-                    tlv::write(out, tlv::context_constructed(0), |out| write_full_name(out, urls));
+                    write::distribution_point_name(out, urls);
                     let kind = match only {
                         Covered::Users => tlv::context(1),
                         Covered::Authorities => tlv::context(2),
@@ -171,39 +170,14 @@ impl CrlDraft<'_> {
                 });
             });
         }
-        // RFC 5280, 5.2.6.
-        if !self.delta_urls.is_empty() {
-            write_extension(out, FRESHEST_CRL, false, |out| {
-                tlv::write(out, tlv::SEQUENCE, |out| {
-                    tlv::write(out, tlv::SEQUENCE, |out| {
-                        tlv::write(out, tlv::context_constructed(0), |out| write_full_name(out, self.delta_urls));
-                    });
-                });
-            });
-        }
+        write::delta_crl_urls(out, self.delta_urls);
     }
 }
-
-/// The content of the object identifiers, all of them below 2.5.29 (RFC 5280, 5.2 and 5.3).
-const CRL_NUMBER: &[u8] = &[0x55, 0x1D, 20];
-const REASON_CODE: &[u8] = &[0x55, 0x1D, 21];
-const INVALIDITY_DATE: &[u8] = &[0x55, 0x1D, 24];
-const DELTA_CRL_INDICATOR: &[u8] = &[0x55, 0x1D, 27];
-const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1D, 28];
-const FRESHEST_CRL: &[u8] = &[0x55, 0x1D, 46];
-const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1D, 35];
 
 const ENUMERATED: u8 = 0x0A;
 
 /// DER readers, that of this appliance and others', stop at four octets of length or below; nobody fetches such a CRL.
 const MOST_BYTES: usize = 1 << 31;
-
-/// A fullName of a DistributionPointName: URLs of one and the same thing (RFC 5280, 4.2.1.13).
-fn write_full_name(out: &mut Vec<u8>, urls: &[String]) {
-    tlv::write(out, tlv::context_constructed(0), |out| {
-        urls.iter().for_each(|url| tlv::write_value(out, san::URI, url.as_bytes()));
-    });
-}
 
 /// Appends one entry of revokedCertificates to a full or a delta CRL.
 pub fn write_entry(out: &mut Vec<u8>, entry: &CrlEntry, is_delta: bool) -> Result<(), CrlDraftFault> {
@@ -230,24 +204,13 @@ fn write_entry_fields(out: &mut Vec<u8>, entry: &CrlEntry) -> Result<(), CrlDraf
     let mut result = Ok(());
     tlv::write(out, tlv::SEQUENCE, |out| {
         if let Some(reason) = reason {
-            write_extension(out, REASON_CODE, false, |out| tlv::write_value(out, ENUMERATED, &[reason.code()]));
+            write::extension(out, extension::REASON_CODE, false, |out| tlv::write_value(out, ENUMERATED, &[reason.code()]));
         }
         if let Some(date) = entry.invalidity_date {
-            write_extension(out, INVALIDITY_DATE, false, |out| result = write_generalized_time(out, date));
+            write::extension(out, extension::INVALIDITY_DATE, false, |out| result = write_generalized_time(out, date));
         }
     });
     result
-}
-
-fn write_extension(out: &mut Vec<u8>, oid: &[u8], critical: bool, value: impl FnOnce(&mut Vec<u8>)) {
-    tlv::write(out, tlv::SEQUENCE, |out| {
-        tlv::write_value(out, tlv::OBJECT_IDENTIFIER, oid);
-        // X.690, 11.5: the default FALSE is left out.
-        if critical {
-            tlv::write_value(out, tlv::BOOLEAN, &[0xFF]);
-        }
-        tlv::write(out, tlv::OCTET_STRING, value);
-    });
 }
 
 /// A non-negative INTEGER: nine octets hold the number and room for its sign.

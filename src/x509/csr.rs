@@ -17,6 +17,7 @@ use super::name::DistinguishedName;
 use super::san::{self, RequestedName};
 use super::signed::{self, Signed};
 use super::tlv::{self, DerFault, Element};
+use crate::base::hash::sha256;
 
 /// A request whose sender has proved to have the key.
 #[derive(Clone, Debug)]
@@ -146,9 +147,7 @@ impl CertificateRequest {
     /// The hash of the part its sender signed: the subject, the key and every attribute, so everything that is asked for.
     pub fn info_sha256(&self) -> [u8; 32] {
         let info = Signed::parse(&self.der).map_or(&*self.der, |signed| signed.tbs.whole);
-        let mut hash = [0; 32];
-        hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, info).as_ref());
-        hash
+        sha256(info)
     }
 
     fn take_extensions(&mut self, list: Element<'_>) -> Result<(), CsrFault> {

@@ -25,6 +25,13 @@ pub const AUTHORITY_INFO_ACCESS: ObjectIdentifier = rfc5280::ID_PE_AUTHORITY_INF
 pub const OCSP_NO_CHECK: ObjectIdentifier = rfc6960::ID_PKIX_OCSP_NOCHECK;
 pub const NO_REV_AVAIL: ObjectIdentifier = rfc5912::ID_CE_NO_REV_AVAIL;
 
+// Of CRLs and their entries.
+pub const CRL_NUMBER: ObjectIdentifier = rfc5280::ID_CE_CRL_NUMBER;
+pub const REASON_CODE: ObjectIdentifier = rfc5280::ID_CE_CRL_REASONS;
+pub const INVALIDITY_DATE: ObjectIdentifier = rfc5280::ID_CE_INVALIDITY_DATE;
+pub const DELTA_CRL_INDICATOR: ObjectIdentifier = rfc5280::ID_CE_DELTA_CRL_INDICATOR;
+pub const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = rfc5280::ID_CE_ISSUING_DISTRIBUTION_POINT;
+
 /// What a key may be used for (RFC 5280, 4.2.1.3): any of nine flags.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct KeyUsage(u16);

@@ -9,7 +9,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Digest, SHA256, digest};
+use aws_lc_rs::digest::Digest;
 use aws_lc_rs::signature as lc;
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc5912, rfc8410};
@@ -18,6 +18,7 @@ use der::{Decode, Encode, SliceReader, Tag, Tagged};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 use super::algorithm::{KeyType, SignatureAlgorithm};
+use crate::base::hash::sha256;
 
 /// A public key of an offered type, well formed.
 #[derive(Clone)]
@@ -167,12 +168,6 @@ impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({}, {})", self.key_type, hex::encode(self.spki_sha256()))
     }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
-    hash
 }
 
 /// The AlgorithmIdentifier of a key (RFC 3279, 2.3.1; RFC 5480, 2.1; RFC 8410, 3).

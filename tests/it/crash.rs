@@ -239,21 +239,8 @@ fn check(
 /// Looks for everything, through the lists and the CRL too.
 fn check_all(runtime: &Runtime, client: &Client, ca: &str, books: &mut Books) {
     let (listed, issued, crl) = runtime.block_on(async {
-        let mut filter = CertificateFilter {
-            ca_id: Some(ca.to_owned()),
-            include_revoked: Some(true),
-            limit: Some(1000),
-            ..CertificateFilter::default()
-        };
-        let mut listed = Vec::new();
-        loop {
-            let page = client.certificates(&filter).await.expect("a page").into_value();
-            listed.extend(page.data.into_iter().map(|summary| summary.serial_number));
-            filter.cursor = page.cursor;
-            if filter.cursor.is_none() {
-                break;
-            }
-        }
+        let filter = CertificateFilter { ca_id: Some(ca.to_owned()), include_revoked: Some(true), ..CertificateFilter::default() };
+        let listed: Vec<_> = load::listed(client, filter).await.into_iter().map(|summary| summary.serial_number).collect();
         let issued = client.authority(ca).await.expect("the authority").into_value().certificates_issued;
         let published = client.publish_crl(ca).await.expect("a CRL").into_value();
         assert!(published.crl_number > books.crl_number, "{} after {}", published.crl_number, books.crl_number);

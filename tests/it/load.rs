@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use chancery::api::pki::{Revoke, Sign};
-use chancery::client::{Client, ClientError, Endpoint};
+use chancery::api::pki::{CertificateSummary, Revoke, Sign};
+use chancery::client::{CertificateFilter, Client, ClientError, Endpoint};
 use tokio::runtime::Runtime;
 
 use crate::appliance::{Appliance, run};
@@ -111,6 +111,20 @@ pub fn issue(runtime: &Runtime, client: &Client, role: &str, csrs: &[String], co
         }
         tasks.join_all().await.into_iter().flatten().collect()
     })
+}
+
+/// The whole list of certificates that a filter wants.
+pub async fn listed(client: &Client, filter: CertificateFilter) -> Vec<CertificateSummary> {
+    let mut filter = CertificateFilter { limit: Some(1000), ..filter };
+    let mut found = Vec::new();
+    loop {
+        let page = client.certificates(&filter).await.expect("a page").into_value();
+        found.extend(page.data);
+        filter.cursor = page.cursor;
+        if filter.cursor.is_none() {
+            return found;
+        }
+    }
 }
 
 /// Looks that every one of these is there, byte for byte.

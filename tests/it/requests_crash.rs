@@ -111,18 +111,10 @@ async fn bring_further(client: &Client, ca: &str, csr: &str, books: &Books, choo
 /// Looks that every request is where it was answered to be or where it was asked to go, and that certificates and requests name each other.
 async fn check(client: &Client, books: &Books, round: usize) {
     let mut of_request: HashMap<String, Vec<String>> = HashMap::new();
-    let mut filter = CertificateFilter { limit: Some(1000), ..CertificateFilter::default() };
-    loop {
-        let page = client.certificates(&filter).await.expect("a page").into_value();
-        for summary in page.data {
-            let certificate = client.certificate(&summary.id).await.expect("a certificate").into_value();
-            if let Some(request) = certificate.csr_id {
-                of_request.entry(request).or_default().push(summary.id);
-            }
-        }
-        filter.cursor = page.cursor;
-        if filter.cursor.is_none() {
-            break;
+    for summary in load::listed(client, CertificateFilter::default()).await {
+        let certificate = client.certificate(&summary.id).await.expect("a certificate").into_value();
+        if let Some(request) = certificate.csr_id {
+            of_request.entry(request).or_default().push(summary.id);
         }
     }
     let mut cursor = None;

@@ -21,17 +21,10 @@ fn wanted(name: &str) -> Issue {
 /// How many certificates there are of each name.
 fn issued(runtime: &Runtime, client: &Client) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
-    let mut filter = CertificateFilter { limit: Some(1_000), ..CertificateFilter::default() };
-    loop {
-        let page = runtime.block_on(client.certificates(&filter)).expect("a page").into_value();
-        for certificate in page.data {
-            *found.entry(certificate.common_name).or_default() += 1;
-        }
-        filter.cursor = page.cursor;
-        if filter.cursor.is_none() {
-            return found;
-        }
+    for certificate in runtime.block_on(load::listed(client, CertificateFilter::default())) {
+        *found.entry(certificate.common_name).or_default() += 1;
     }
+    found
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature as lc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::Algorithm;
+use crate::base::hash::sha256;
 use crate::x509::algorithm::KeyType;
 use crate::x509::key::{KeyFault, PublicKey};
 use crate::x509::tlv;
@@ -218,9 +218,7 @@ impl Jwk {
 
     /// The SHA-256 of that (RFC 7638).
     pub fn thumbprint(&self) -> [u8; 32] {
-        let mut hash = [0; 32];
-        hash.iter_mut().zip(digest(&SHA256, self.canonical().as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
-        hash
+        sha256(self.canonical().as_bytes())
     }
 
     /// The thumbprint as texts have it.

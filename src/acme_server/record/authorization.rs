@@ -6,7 +6,7 @@ use super::{FaultV1, IdentifierV1};
 use crate::acme_server::authorization::{Authorization, AuthorizationState, Challenge, ChallengeState, Proof};
 use crate::base::clock::from_seconds;
 use crate::base::id::{AcmeAccountId, AcmeAuthorizationId};
-use crate::profiles::RoleName;
+use crate::profiles::{ChallengeKind, RoleName};
 
 #[derive(Serialize, Deserialize)]
 pub enum AuthorizationRecord {
@@ -78,7 +78,7 @@ impl AuthorizationRecord {
             state: match state {
                 StateV1::Pending => AuthorizationState::Pending,
                 StateV1::Valid(None) => AuthorizationState::Valid(Proof::PreAuthorized),
-                StateV1::Valid(Some(kind)) => AuthorizationState::Valid(Proof::Challenge(kind.parse().ok()?)),
+                StateV1::Valid(Some(kind)) => AuthorizationState::Valid(Proof::Challenge(ChallengeKind::from_name(&kind)?)),
                 StateV1::Invalid => AuthorizationState::Invalid,
                 StateV1::Deactivated => AuthorizationState::Deactivated,
             },
@@ -104,7 +104,7 @@ impl ChallengeV1 {
     fn challenge(self) -> Option<Challenge> {
         let Self { kind, token, state } = self;
         Some(Challenge {
-            kind: kind.parse().ok()?,
+            kind: ChallengeKind::from_name(&kind)?,
             token,
             state: match state {
                 ChallengeStateV1::Pending => ChallengeState::Pending,

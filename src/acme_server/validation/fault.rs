@@ -5,20 +5,7 @@ use std::fmt;
 
 use super::ChallengeKind;
 use super::tls_alpn::CertificateFault;
-
-/// The error types of RFC 8555, 6.7 that a failed validation can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
-    Caa,
-    Connection,
-    Dns,
-    IncorrectResponse,
-    Malformed,
-    RateLimited,
-    ServerInternal,
-    Tls,
-    Unauthorized,
-}
+use crate::acme_server::ErrorType;
 
 /// Where something was looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,23 +138,23 @@ impl fmt::Display for Place {
 
 impl ValidationFault {
     /// What to call it in a problem document.
-    pub const fn problem(&self) -> Problem {
+    pub const fn problem(&self) -> ErrorType {
         match self {
-            Self::Disabled => Problem::ServerInternal,
-            Self::Busy => Problem::RateLimited,
-            Self::Unsuited(_) => Problem::Malformed,
-            Self::Dns { .. } => Problem::Dns,
-            Self::Connection { .. } => Problem::Connection,
-            Self::Tls { .. } => Problem::Tls,
+            Self::Disabled => ErrorType::ServerInternal,
+            Self::Busy => ErrorType::RateLimited,
+            Self::Unsuited(_) => ErrorType::Malformed,
+            Self::Dns { .. } => ErrorType::Dns,
+            Self::Connection { .. } => ErrorType::Connection,
+            Self::Tls { .. } => ErrorType::Tls,
             // Nothing was shown, or it was shown by somebody else.
             Self::Status { .. }
             | Self::Redirect { .. }
             | Self::NoText { .. }
             | Self::NoProtocol(_)
             | Self::NoPersistentRecord { .. }
-            | Self::PersistentRecord { .. } => Problem::Unauthorized,
+            | Self::PersistentRecord { .. } => ErrorType::Unauthorized,
             // Something was shown and it is wrong.
-            Self::WrongPage { .. } | Self::WrongText { .. } | Self::WrongCertificate { .. } => Problem::IncorrectResponse,
+            Self::WrongPage { .. } | Self::WrongText { .. } | Self::WrongCertificate { .. } => ErrorType::IncorrectResponse,
         }
     }
 
@@ -211,13 +198,13 @@ impl ValidationFault {
 
 impl CaaFault {
     /// What to call it in a problem document.
-    pub const fn problem(&self) -> Problem {
+    pub const fn problem(&self) -> ErrorType {
         match self {
-            Self::Disabled => Problem::ServerInternal,
-            Self::Busy => Problem::RateLimited,
+            Self::Disabled => ErrorType::ServerInternal,
+            Self::Busy => ErrorType::RateLimited,
             // RFC 8659, 5.2 and RFC 8555, 6.7: that they could not be read is a matter of DNS.
-            Self::Unreadable { .. } => Problem::Dns,
-            Self::Forbidden { .. } | Self::OtherParameters { .. } | Self::Critical { .. } => Problem::Caa,
+            Self::Unreadable { .. } => ErrorType::Dns,
+            Self::Forbidden { .. } | Self::OtherParameters { .. } | Self::Critical { .. } => ErrorType::Caa,
         }
     }
 }

@@ -17,34 +17,14 @@ pub mod tls_alpn;
 mod tests;
 
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
 use crate::outbound::{Outbound, OutboundError, ResolveError};
-pub use fault::{CaaFault, ConnectionFault, DnsFault, PersistentFault, Place, Problem, RedirectFault, ValidationFault};
+pub use crate::profiles::ChallengeKind;
+pub use fault::{CaaFault, ConnectionFault, DnsFault, PersistentFault, Place, RedirectFault, ValidationFault};
 use gates::{Gates, Sought};
-
-/// What a client can be asked to show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ChallengeKind {
-    /// RFC 8555, 8.3.
-    Http01,
-    /// RFC 8555, 8.4.
-    Dns01,
-    /// RFC 8737.
-    TlsAlpn01,
-    /// draft-ietf-acme-dns-account-label.
-    DnsAccount01,
-    /// draft-ietf-acme-dns-persist: it has no token.
-    DnsPersist01,
-}
-
-/// The text names no challenge that is known here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("one of http-01, dns-01, tls-alpn-01, dns-account-01 and dns-persist-01 is wanted")]
-pub struct NotAChallenge;
 
 /// What is validated.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,7 +100,7 @@ impl Validator {
     /// in a task of its own.
     pub async fn validate(&self, attempt: Attempt<'_>) -> Result<(), ValidationFault> {
         let Shared { outbound, settings, gates, .. } = &*self.0;
-        if !attempt.kind.suits(attempt.identifier) {
+        if !attempt.identifier.suits(attempt.kind) {
             return Err(ValidationFault::Unsuited(attempt.kind));
         }
         if !outbound.is_enabled() {
@@ -237,36 +217,16 @@ impl Default for ValidationSettings {
     }
 }
 
-impl ChallengeKind {
-    pub const ALL: [Self; 5] = [Self::Http01, Self::Dns01, Self::TlsAlpn01, Self::DnsAccount01, Self::DnsPersist01];
-
-    /// As IANA's registry "ACME Validation Methods" spells it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Http01 => "http-01",
-            Self::Dns01 => "dns-01",
-            Self::TlsAlpn01 => "tls-alpn-01",
-            Self::DnsAccount01 => "dns-account-01",
-            Self::DnsPersist01 => "dns-persist-01",
+impl Identifier {
+    /// Whether it can be validated so. RFC 8555, 7.1.3: wildcards by DNS only; RFC 8738, 7: addresses never by DNS.
+    pub const fn suits(&self, kind: ChallengeKind) -> bool {
+        use ChallengeKind::{Dns01, DnsAccount01, DnsPersist01, Http01, TlsAlpn01};
+        match (self, kind) {
+            (Self::Dns { wildcard: false, .. }, _) => true,
+            (Self::Dns { wildcard: true, .. }, Dns01 | DnsAccount01 | DnsPersist01) => true,
+            (Self::Dns { wildcard: true, .. }, Http01 | TlsAlpn01) => false,
+            (Self::Ip(_), Http01 | TlsAlpn01) => true,
+            (Self::Ip(_), Dns01 | DnsAccount01 | DnsPersist01) => false,
         }
-    }
-
-    /// Whether an identifier can be validated so. RFC 8555, 7.1.3: wildcards by DNS only; RFC 8738, 7: addresses never by DNS.
-    pub const fn suits(self, identifier: &Identifier) -> bool {
-        match (identifier, self) {
-            (Identifier::Dns { wildcard: false, .. }, _) => true,
-            (Identifier::Dns { wildcard: true, .. }, Self::Dns01 | Self::DnsAccount01 | Self::DnsPersist01) => true,
-            (Identifier::Dns { wildcard: true, .. }, Self::Http01 | Self::TlsAlpn01) => false,
-            (Identifier::Ip(_), Self::Http01 | Self::TlsAlpn01) => true,
-            (Identifier::Ip(_), Self::Dns01 | Self::DnsAccount01 | Self::DnsPersist01) => false,
-        }
-    }
-}
-
-impl FromStr for ChallengeKind {
-    type Err = NotAChallenge;
-
-    fn from_str(text: &str) -> Result<Self, NotAChallenge> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or(NotAChallenge)
     }
 }

@@ -5,60 +5,69 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::body::request_body;
 
-request_body! {
-    /// `POST /v1/pki/roles`.
-    pub struct CreateRole {
-        /// Unique; letters, digits, dot, dash and underscore.
-        pub name: String,
-        /// The issuing authority.
-        pub ca_id: String,
-        /// Patterns: `example.com`, or `*.example.com` for one label below it.
-        pub allowed_domains: Option<Vec<String>>,
-        /// Whether names any number of labels below an allowed domain are allowed, wildcards included.
-        pub allow_subdomains: Option<bool>,
-        pub allow_ip_sans: Option<bool>,
-        /// The longest lifetime, and the one given when a request names none; 2160h unless given.
-        pub max_ttl: Option<String>,
-        /// `rsa`, `ec` (default) or `ed25519`.
-        #[schemars(extend("enum" = ["rsa", "ec", "ed25519", null]))]
-        pub key_type: Option<String>,
-        /// Bits; 2048 for `rsa` and 256 for `ec` unless given.
-        pub key_bits: Option<u32>,
-        /// Whether a CSR without a common name is refused; true unless given.
-        pub require_cn: Option<bool>,
-        /// Whether private keys that issuing makes are kept, to be retrieved later.
-        pub store_private_keys: Option<bool>,
-        /// How they are kept: `token` (default, objects of the token) or `wrapped` (sealed by it).
-        pub key_storage: Option<String>,
-        /// Whether certificates say that there is no revocation information about them, and carry neither the URL of a CRL nor of an
-        /// OCSP responder (RFC 9608); only with a `max_ttl` of at most 7 days.
-        pub no_rev_avail: Option<bool>,
-        /// What opens the role to ACME clients; closed unless given.
-        pub acme: Option<SetRoleAcme>,
-    }
+/// Defines the bodies that make a role and change one, by the rules that both have.
+macro_rules! role_bodies {
+    ($($(#[$meta:meta])* pub $rule:ident: $type:ty,)*) => {
+        request_body! {
+            /// `POST /v1/pki/roles`.
+            pub struct CreateRole {
+                /// Unique; letters, digits, dot, dash and underscore.
+                pub name: String,
+                /// The issuing authority.
+                pub ca_id: String,
+                $($(#[$meta])* pub $rule: $type,)*
+            }
+        }
+
+        request_body! {
+            /// `PATCH /v1/pki/roles/{name}`: what is given replaces what was.
+            pub struct UpdateRole {
+                /// The issuing authority.
+                pub ca_id: Option<String>,
+                $($(#[$meta])* pub $rule: $type,)*
+            }
+        }
+
+        impl CreateRole {
+            /// The name and the authority of the role, and its rules.
+            pub fn into_parts(self) -> (String, String, UpdateRole) {
+                let Self { name, ca_id, $($rule,)* } = self;
+                (name, ca_id, UpdateRole { ca_id: None, $($rule,)* })
+            }
+
+            /// A role with these rules; the authority that they may name is not looked at.
+            pub fn from_parts(name: String, ca_id: String, rules: UpdateRole) -> Self {
+                let UpdateRole { ca_id: _, $($rule,)* } = rules;
+                Self { name, ca_id, $($rule,)* }
+            }
+        }
+    };
 }
 
-request_body! {
-    /// `PATCH /v1/pki/roles/{name}`: what is given replaces what was.
-    pub struct UpdateRole {
-        pub ca_id: Option<String>,
-        pub allowed_domains: Option<Vec<String>>,
-        pub allow_subdomains: Option<bool>,
-        pub allow_ip_sans: Option<bool>,
-        pub max_ttl: Option<String>,
-        pub key_type: Option<String>,
-        pub key_bits: Option<u32>,
-        pub require_cn: Option<bool>,
-        /// Whether private keys that issuing makes are kept, to be retrieved later.
-        pub store_private_keys: Option<bool>,
-        /// How they are kept: `token` (default, objects of the token) or `wrapped` (sealed by it).
-        pub key_storage: Option<String>,
-        /// Whether certificates say that there is no revocation information about them, and carry neither the URL of a CRL nor of an
-        /// OCSP responder (RFC 9608); only with a `max_ttl` of at most 7 days.
-        pub no_rev_avail: Option<bool>,
-        /// What opens the role to ACME clients; what is left out of it stays.
-        pub acme: Option<SetRoleAcme>,
-    }
+role_bodies! {
+    /// Patterns: `example.com`, or `*.example.com` for one label below it.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Whether names any number of labels below an allowed domain are allowed, wildcards included.
+    pub allow_subdomains: Option<bool>,
+    pub allow_ip_sans: Option<bool>,
+    /// The longest lifetime, and the one given when a request names none; 2160h by default.
+    pub max_ttl: Option<String>,
+    /// `rsa`, `ec` (default) or `ed25519`.
+    #[schemars(extend("enum" = ["rsa", "ec", "ed25519", null]))]
+    pub key_type: Option<String>,
+    /// Bits; 2048 for `rsa` and 256 for `ec` by default.
+    pub key_bits: Option<u32>,
+    /// Whether a CSR without a common name is refused; true by default.
+    pub require_cn: Option<bool>,
+    /// Whether private keys that issuing makes are kept, to be retrieved later.
+    pub store_private_keys: Option<bool>,
+    /// How they are kept: `token` (default, objects of the token) or `wrapped` (sealed by it).
+    pub key_storage: Option<String>,
+    /// Whether certificates say that there is no revocation information about them, and carry neither the URL of a CRL nor of an
+    /// OCSP responder (RFC 9608); only with a `max_ttl` of at most 7 days.
+    pub no_rev_avail: Option<bool>,
+    /// What opens the role to ACME clients; closed by default, and what a change leaves out of it stays.
+    pub acme: Option<SetRoleAcme>,
 }
 
 request_body! {
@@ -85,78 +94,6 @@ pub struct RoleAcme {
     pub pre_authorized: Vec<String>,
     pub caa: bool,
     pub allow_dates: bool,
-}
-
-impl CreateRole {
-    /// The name and the authority of the role, and its rules.
-    pub fn into_parts(self) -> (String, String, UpdateRole) {
-        let Self {
-            name,
-            ca_id,
-            allowed_domains,
-            allow_subdomains,
-            allow_ip_sans,
-            max_ttl,
-            key_type,
-            key_bits,
-            require_cn,
-            store_private_keys,
-            key_storage,
-            no_rev_avail,
-            acme,
-        } = self;
-        (
-            name,
-            ca_id,
-            UpdateRole {
-                ca_id: None,
-                allowed_domains,
-                allow_subdomains,
-                allow_ip_sans,
-                max_ttl,
-                key_type,
-                key_bits,
-                require_cn,
-                store_private_keys,
-                key_storage,
-                no_rev_avail,
-                acme,
-            },
-        )
-    }
-
-    /// A role with these rules; the authority that they may name is not looked at.
-    pub fn from_parts(name: String, ca_id: String, rules: UpdateRole) -> Self {
-        let UpdateRole {
-            ca_id: _,
-            allowed_domains,
-            allow_subdomains,
-            allow_ip_sans,
-            max_ttl,
-            key_type,
-            key_bits,
-            require_cn,
-            store_private_keys,
-            key_storage,
-            no_rev_avail,
-            acme,
-        } = rules;
-        Self {
-            name,
-            ca_id,
-            allowed_domains,
-            allow_subdomains,
-            allow_ip_sans,
-            max_ttl,
-            key_type,
-            key_bits,
-            require_cn,
-            store_private_keys,
-            key_storage,
-            no_rev_avail,
-            acme,
-        }
-    }
 }
 
 /// One role.

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
-use super::credentials::{cut, organization, pages, plain, server};
+use super::credentials::{PageAsked, organization, plain, server};
 use crate::acme_server::{Account, AcmeServer, Affected, Incident};
 use crate::api::acme as wire;
 use crate::base::clock::rfc3339;
@@ -16,11 +16,12 @@ const LONGEST_URL: usize = 500;
 
 pub async fn accounts(call: Call) -> Result<Response<Body>, Problem> {
     let organization = organization(&call)?;
-    let (page, per_page) = pages(&call)?;
+    let asked = PageAsked::read(&call)?;
     let server = server(&call)?;
-    let all = server.accounts_of(organization).map_err(plain)?;
-    let (data, pagination) = cut(&all, page, per_page, |account| account_view(&server, account));
-    present::json(StatusCode::OK, &wire::ManagedAccounts { data, pagination })
+    let (before, length) = asked.range();
+    let (found, total) = server.accounts_of(organization, before, length).await.map_err(plain)?;
+    let data = found.iter().map(|account| account_view(&server, account)).collect();
+    present::json(StatusCode::OK, &asked.of(data, total))
 }
 
 pub async fn account(call: Call) -> Result<Response<Body>, Problem> {
@@ -39,10 +40,9 @@ pub async fn deactivate(call: Call) -> Result<Response<Body>, Problem> {
 
 pub async fn incidents(call: Call) -> Result<Response<Body>, Problem> {
     let organization = organization(&call)?;
-    let (page, per_page) = pages(&call)?;
+    let asked = PageAsked::read(&call)?;
     let all = server(&call)?.incidents(organization).map_err(plain)?;
-    let (data, pagination) = cut(&all, page, per_page, incident_view);
-    present::json(StatusCode::OK, &wire::Incidents { data, pagination })
+    present::json(StatusCode::OK, &asked.cut(&all, incident_view))
 }
 
 pub async fn declare(mut call: Call) -> Result<Response<Body>, Problem> {

@@ -47,20 +47,10 @@ pub fn again(call: &Call, id: &str) -> Result<Response<Body>, Problem> {
 
 pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     let organization = organization(&call)?;
-    let (page, per_page) = pages(&call)?;
+    let asked = PageAsked::read(&call)?;
     let all = server(&call)?.credentials().all(organization);
     let now = call.app.clock.now();
-    let (data, pagination) = cut(&all, page, per_page, |credential| view(credential, now));
-    present::json(StatusCode::OK, &wire::Credentials { data, pagination })
-}
-
-/// Which page is asked for, and how many a page has.
-pub(super) fn pages(call: &Call) -> Result<(u32, u32), Problem> {
-    let mut query = call.query();
-    let page = query.parse::<u32>("page", "a number from 1").unwrap_or(1).max(1);
-    let per_page = query.parse::<u32>("per_page", "a number from 1 to 100").unwrap_or(PER_PAGE).clamp(1, PER_PAGE);
-    query.finish()?;
-    Ok((page, per_page))
+    present::json(StatusCode::OK, &asked.cut(&all, |credential| view(credential, now)))
 }
 
 pub async fn revoke(call: Call) -> Result<Response<Body>, Problem> {
@@ -72,11 +62,38 @@ pub async fn revoke(call: Call) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// A page of all there is.
-pub(super) fn cut<T, W>(all: &[T], page: u32, per_page: u32, view: impl Fn(&T) -> W) -> (Vec<W>, wire::Pagination) {
-    let first = (page as usize - 1).saturating_mul(per_page as usize);
-    let data = all.iter().skip(first).take(per_page as usize).map(view).collect();
-    (data, wire::Pagination { page, per_page, total: u32::try_from(all.len()).unwrap_or(u32::MAX) })
+/// Which page of a list is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct PageAsked {
+    number: u32,
+    length: u32,
+}
+
+impl PageAsked {
+    pub fn read(call: &Call) -> Result<Self, Problem> {
+        let mut query = call.query();
+        let number = query.parse::<u32>("page", "a number from 1").unwrap_or(1).max(1);
+        let length = query.parse::<u32>("per_page", "a number from 1 to 100").unwrap_or(PER_PAGE).clamp(1, PER_PAGE);
+        query.finish()?;
+        Ok(Self { number, length })
+    }
+
+    /// How many items come before it, and how many it has at most.
+    pub fn range(self) -> (usize, usize) {
+        ((self.number as usize - 1).saturating_mul(self.length as usize), self.length as usize)
+    }
+
+    /// It, cut out of all there is.
+    pub fn cut<T, W>(self, all: &[T], view: impl Fn(&T) -> W) -> wire::NumberedPage<W> {
+        let (before, length) = self.range();
+        self.of(all.iter().skip(before).take(length).map(view).collect(), all.len())
+    }
+
+    /// It, of so many items in total.
+    pub fn of<W>(self, data: Vec<W>, total: usize) -> wire::NumberedPage<W> {
+        let Self { number: page, length: per_page } = self;
+        wire::NumberedPage { data, pagination: wire::Pagination { page, per_page, total: u32::try_from(total).unwrap_or(u32::MAX) } }
+    }
 }
 
 /// The organisation of the path, when the caller may know of it.

@@ -18,7 +18,7 @@ mod answer;
 mod keys;
 mod record;
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
@@ -34,6 +34,7 @@ use super::problem::Problem;
 use super::routes::{ROUTES, Route};
 use super::{acme, admin, openapi, pki, webhooks};
 use crate::audit::Actor;
+use crate::base::hash::sha256;
 
 /// The header with the key.
 pub const HEADER: &str = "Idempotency-Key";
@@ -112,12 +113,6 @@ fn place(route: &Route, call: &Call, key: &[u8]) -> Place {
     let mut place = [0; 48];
     place.iter_mut().zip(caller.iter().chain(hash.finish().as_ref())).for_each(|(to, from)| *to = *from);
     Place(place)
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
-    hash
 }
 
 /// What may be kept of a response, and the response.

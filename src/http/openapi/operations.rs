@@ -202,18 +202,18 @@ pub static OPERATIONS: &[Operation] = &[
     )
     .body::<acme::CreateCredential>()
     .problems(&[409, 502]),
-    Operation::get("/api/v1/organizations/{id}/acme-credentials", "Lists the ACME credentials, without keys", json!(200 acme::Credentials))
+    Operation::get("/api/v1/organizations/{id}/acme-credentials", "Lists the ACME credentials, without keys", json!(200 acme::NumberedPage<acme::Credential>))
         .query(PAGES)
         .problems(&[409]),
     Operation::delete("/api/v1/organizations/{id}/acme-credentials/{cred_id}", "Revokes an ACME credential, and stops its accounts")
         .problems(&[409]),
-    Operation::get("/api/v1/organizations/{id}/acme-accounts", "Lists the ACME accounts of an organization", json!(200 acme::ManagedAccounts))
+    Operation::get("/api/v1/organizations/{id}/acme-accounts", "Lists the ACME accounts of an organization", json!(200 acme::NumberedPage<acme::ManagedAccount>))
         .query(PAGES)
         .problems(&[409]),
     Operation::get("/api/v1/organizations/{id}/acme-accounts/{account_id}", "Shows an ACME account", json!(200 acme::ManagedAccount))
         .problems(&[409]),
     Operation::delete("/api/v1/organizations/{id}/acme-accounts/{account_id}", "Deactivates an ACME account, for good").problems(&[409]),
-    Operation::get("/api/v1/organizations/{id}/acme-incidents", "Lists what ACME clients are told to replace now", json!(200 acme::Incidents))
+    Operation::get("/api/v1/organizations/{id}/acme-incidents", "Lists what ACME clients are told to replace now", json!(200 acme::NumberedPage<acme::Incident>))
         .query(PAGES)
         .problems(&[409]),
     Operation::put(

@@ -1,7 +1,5 @@
 //! `/v1/pki/certificates` and `/v1/pki/revoke`.
 
-use std::collections::HashSet;
-
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use jiff::Timestamp;
@@ -11,14 +9,14 @@ use super::present;
 use crate::acme_server;
 use crate::api::pki as wire;
 use crate::api::problem::Violation;
-use crate::base::id::{CaId, CertId};
+use crate::base::id::CertId;
 use crate::base::text::is_printable;
 use crate::ca::Authority;
 use crate::http::app::App;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
 use crate::http::request_log;
-use crate::inventory::{Filter, KeyOwner, Revocation, StoredCertificate};
+use crate::inventory::{Filter, InventoryError, KeyOwner, Revocation, StoredCertificate};
 use crate::lifecycle::Target;
 use crate::x509::certificate::Certificate;
 use crate::x509::pem::{self, Label};
@@ -42,25 +40,8 @@ pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     let (app, organization) = (call.app.clone(), call.caller.organization());
     // A page may read a thousand records, which is too long to hold up the connections.
     let listed = tokio::task::spawn_blocking(move || {
-        let mut issuers = match filter.ca {
-            Some(ca) => app.authorities.get(organization, ca).into_iter().collect(),
-            None => app.authorities.all(organization),
-        };
-        // What a revoked authority has issued is revoked with it, so there is nothing to look for.
-        issuers.retain(|authority| filter.include_revoked || authority.revocation().is_none());
-        let mut ids: Vec<_> = issuers.iter().map(|authority| authority.id).collect();
-        if filter.ca.is_none() {
-            ids.push(CaId::elsewhere(organization));
-        }
-        let revoked: HashSet<_> =
-            issuers.iter().filter(|authority| authority.revocation().is_some()).map(|authority| authority.id).collect();
-        let page = app.certificates.list(&ids, &filter, &mark, cursor.as_ref(), limit);
-        page.map(|page| {
-            present::page(page, |listed| {
-                let is_revoked = listed.revocation.is_some() || revoked.contains(&listed.certificate.ca);
-                present::summary(&listed.certificate, is_revoked)
-            })
-        })
+        let page = app.authorities.list_issued(&app.certificates, organization, &filter, &mark, cursor.as_ref(), limit)?;
+        Ok::<_, InventoryError>(present::page(page, |listed| present::summary(&listed.certificate, listed.revocation.is_some())))
     });
     present::json(StatusCode::OK, &listed.await.map_err(Problem::internal)??)
 }

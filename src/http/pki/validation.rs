@@ -16,7 +16,7 @@ use crate::ca::{Authority, Kind};
 use crate::http::app::App;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
-use crate::inventory::{self, Anchor, CrlDoubt, OwnAuthority, Question, Stated, Verdict};
+use crate::inventory::{self, Anchor, Evidence, Inquired, OwnAuthority, Question, Verdict};
 use crate::x509::certificate::Certificate;
 use crate::x509::crl::Crl;
 use crate::x509::pem::{self, Label};
@@ -30,41 +30,13 @@ pub async fn validate(mut call: Call) -> Result<Response<Body>, Problem> {
     let body: wire::Validate = call.read().await?;
     let (app, organization) = (call.app.clone(), call.caller.organization());
     let is_required = body.revocation_required.unwrap_or(false);
-    let (mut asked, mut crls) = app.long_work.run(organization, move || read(&body)).await??;
+    let (mut asked, crls) = app.long_work.run(organization, move || read(&body)).await??;
     // What came with it when it was imported helps to find a path.
     asked.chain.extend(app.certificates.imported_chain(organization, &asked.certificate)?);
     let asked = Arc::new(asked);
-    let mut verdict = judge(app.clone(), organization, asked.clone(), crls.clone(), Vec::new()).await?;
-    let mut doubts: BTreeMap<usize, String> = BTreeMap::new();
-    // Where a certificate that nobody vouches for says its responder or its CRL is, is not gone to.
-    let may_ask = |verdict: &Verdict| verdict.is_vouched_for() && !verdict.unknown.is_empty() && app.outbound.is_enabled();
-    let mut stated = Vec::new();
-    if may_ask(&verdict) {
-        for (place, outcome) in app.foreign_ocsp.of(organization, &verdict.unknown).await {
-            match outcome {
-                Ok(said) => stated.push(said),
-                Err(doubt) => drop(doubts.insert(place, doubt.to_string())),
-            }
-        }
-        if !stated.is_empty() {
-            verdict = judge(app.clone(), organization, asked.clone(), crls.clone(), stated.clone()).await?;
-        }
-    }
-    // The responder is asked first: a CRL is as old as it is, and long.
-    if may_ask(&verdict) {
-        let before = crls.len();
-        for (place, outcome) in app.foreign_crls.of(organization, &verdict.unknown).await {
-            match outcome {
-                Ok(der) => crls.push(der),
-                // Of one that names no CRL it is told what its responder said.
-                Err(CrlDoubt::NoSource) if doubts.contains_key(&place) => {}
-                Err(doubt) => drop(doubts.insert(place, doubt.to_string())),
-            }
-        }
-        if crls.len() > before {
-            verdict = judge(app, organization, asked, crls, stated).await?;
-        }
-    }
+    let evidence = Evidence { crls, stated: Vec::new() };
+    let judge = |evidence| judge(app.clone(), organization, asked.clone(), evidence);
+    let Inquired { verdict, doubts } = app.inquiry.judged(organization, evidence, judge).await?;
     present::json(StatusCode::OK, &view(&verdict, &doubts, is_required))
 }
 
@@ -91,13 +63,14 @@ fn read(body: &wire::Validate) -> Result<(Asked, Vec<Bytes>), Problem> {
     }
 }
 
-async fn judge(app: Arc<App>, organization: OrgId, asked: Arc<Asked>, crls: Vec<Bytes>, stated: Vec<Stated>) -> Result<Verdict, Problem> {
+async fn judge(app: Arc<App>, organization: OrgId, asked: Arc<Asked>, evidence: Evidence) -> Result<Verdict, Problem> {
     // Signatures by the dozen, which is too long to hold up the connections.
     let work = app.clone();
     let judged = work.long_work.run(organization, move || {
         let own: Vec<_> = app.authorities.all(organization).iter().map(|authority| own(authority)).collect();
         let Asked { certificate, chain, check_revocation } = &*asked;
-        let question = Question { certificate, chain, crls: &crls, stated: &stated, check_revocation: *check_revocation };
+        let Evidence { crls, stated } = &evidence;
+        let question = Question { certificate, chain, crls, stated, check_revocation: *check_revocation };
         inventory::validate(&question, &own, &app.anchors.all(organization), &app.certificates, app.clock.now())
     });
     Ok(judged.await??)

@@ -8,8 +8,9 @@ use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 
 use super::scope::{OutOfScope, Scope};
-use super::{AUTHORITY_KEY_ID, CRL_NUMBER, CrlEntry, ENUMERATED, INVALIDITY_DATE, ISSUING_DISTRIBUTION_POINT, REASON_CODE};
+use super::{CrlEntry, ENUMERATED};
 use crate::x509::certificate::Certificate;
+use crate::x509::extension;
 use crate::x509::key::PublicKey;
 use crate::x509::name::DistinguishedName;
 use crate::x509::reason::RevocationReason;
@@ -17,6 +18,13 @@ use crate::x509::serial::{Serial, SerialFault};
 use crate::x509::signed::{self, Signed};
 use crate::x509::time::read_time;
 use crate::x509::tlv::{self, DerFault, Element, Reader};
+
+// The content of the identifiers that are looked for: of a million entries each has some.
+const CRL_NUMBER: &[u8] = extension::CRL_NUMBER.as_bytes();
+const AUTHORITY_KEY_ID: &[u8] = extension::AUTHORITY_KEY_ID.as_bytes();
+const ISSUING_DISTRIBUTION_POINT: &[u8] = extension::ISSUING_DISTRIBUTION_POINT.as_bytes();
+const REASON_CODE: &[u8] = extension::REASON_CODE.as_bytes();
+const INVALIDITY_DATE: &[u8] = extension::INVALIDITY_DATE.as_bytes();
 
 /// A CRL that was read; it borrows the bytes it was read from.
 #[derive(Clone, Copy, Debug)]

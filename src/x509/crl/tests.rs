@@ -46,6 +46,11 @@ fn certificate(key: &TestKey, signature: SignatureAlgorithm) -> String {
 
 const AUTHORITY: &[u8] = &[9; 20];
 
+// The content of their identifiers (RFC 5280, 5.2 and 5.3).
+const CRL_NUMBER: &[u8] = &[0x55, 0x1D, 20];
+const REASON_CODE: &[u8] = &[0x55, 0x1D, 21];
+const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1D, 35];
+
 fn draft(name: &DistinguishedName) -> CrlDraft<'_> {
     CrlDraft {
         issuer: name.der(),

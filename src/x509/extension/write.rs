@@ -84,7 +84,8 @@ pub fn crl_urls(out: &mut Vec<u8>, urls: &[String]) {
     distribution_point(out, CRL_DISTRIBUTION_POINTS, urls);
 }
 
-/// Appends the freshestCRL extension, not critical: where the delta CRLs are found (RFC 5280, 4.2.1.15). Without URLs nothing is written.
+/// Appends the freshestCRL extension, not critical: where the delta CRLs are found (RFC 5280, 4.2.1.15 and 5.2.6). Without URLs nothing is
+/// written.
 pub fn delta_crl_urls(out: &mut Vec<u8>, urls: &[String]) {
     distribution_point(out, FRESHEST_CRL, urls);
 }
@@ -96,12 +97,17 @@ fn distribution_point(out: &mut Vec<u8>, oid: ObjectIdentifier, urls: &[String])
     extension(out, oid, false, |out| {
         tlv::write(out, tlv::SEQUENCE, |out| {
             tlv::write(out, tlv::SEQUENCE, |out| {
-                tlv::write(out, tlv::context_constructed(0), |out| {
-                    tlv::write(out, tlv::context_constructed(0), |out| {
-                        urls.iter().for_each(|url| tlv::write_value(out, san::URI, url.as_bytes()));
-                    });
-                });
+                distribution_point_name(out, urls);
             });
+        });
+    });
+}
+
+/// Appends a DistributionPointName: URLs of one and the same thing (RFC 5280, 4.2.1.13 and 5.2.5).
+pub fn distribution_point_name(out: &mut Vec<u8>, urls: &[String]) {
+    tlv::write(out, tlv::context_constructed(0), |out| {
+        tlv::write(out, tlv::context_constructed(0), |out| {
+            urls.iter().for_each(|url| tlv::write_value(out, san::URI, url.as_bytes()));
         });
     });
 }

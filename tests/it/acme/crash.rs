@@ -1,13 +1,14 @@
 //! Killed at any moment: no order that was acknowledged is lost, and no order has two certificates.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::client::{Client, JOSE, b64, csr, order_of};
 use super::{furnish, with_acme};
 use crate::appliance::Appliance;
+use crate::waiting::{found, wait_for};
 
 const ROUNDS: u64 = 6;
 
@@ -36,11 +37,12 @@ fn no_acknowledged_order_is_lost_and_none_has_two_certificates() {
         let orders: Vec<_> = {
             let mut client = Client::stranger(&appliance, "ES256");
             (client.key, client.account) = (key.take().unwrap(), account.clone());
-            let stop = AtomicBool::new(false);
+            let (stop, is_first_made) = (AtomicBool::new(false), AtomicBool::new(false));
             let pid = appliance.process_id();
             let orders = std::thread::scope(|scope| {
                 let killer = scope.spawn(|| {
-                    std::thread::sleep(Duration::from_millis(150 + 90 * round));
+                    wait_for("an order", || is_first_made.load(Ordering::SeqCst));
+                    std::thread::sleep(Duration::from_millis(90 * round));
                     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL).unwrap();
                     stop.store(true, Ordering::SeqCst);
                 });
@@ -50,6 +52,7 @@ fn no_acknowledged_order_is_lost_and_none_has_two_certificates() {
                     if stop.load(Ordering::SeqCst) || !one(&client, &name, &request, &mut made) {
                         break;
                     }
+                    is_first_made.store(true, Ordering::SeqCst);
                 }
                 killer.join().unwrap();
                 made
@@ -107,13 +110,5 @@ fn one(client: &Client<'_>, name: &str, request: &dyn Fn(&str) -> Vec<u8>, made:
 
 /// The order, once what was being issued when the daemon was killed has been.
 fn settled(client: &Client<'_>, place: &str) -> Value {
-    let begun = Instant::now();
-    loop {
-        let order = client.get(place).expect(200);
-        if order["status"] != "processing" {
-            return order;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{order}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    found("the end of what was begun", || Some(client.get(place).expect(200)).filter(|order| order["status"] != "processing"))
 }

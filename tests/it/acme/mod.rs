@@ -8,6 +8,7 @@ mod every_route;
 mod interrupted;
 mod issuing;
 mod limits;
+mod pages;
 mod renewal_info;
 mod rfc8555;
 mod storm;

@@ -29,11 +29,7 @@ fn a_crl_that_is_not_what_the_store_says_is_not_published_and_the_alarm_is_raise
     let shim = Shim::new();
     let scratch = TempDir::new().unwrap();
     let dir = scratch.path().join("appliance");
-    let start = || {
-        Appliance::start_with(&dir, |command| {
-            command.arg("--module").arg(shim.module());
-        })
-    };
+    let start = || shim.start(&dir);
     let mut world = World::of(start(), json!({}));
     let (requester, root) = (Requester::new(), world.root_pem());
     assert!(world.appliance.stop());

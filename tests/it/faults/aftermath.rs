@@ -45,17 +45,8 @@ fn assert_verify(certificates: &[Answered], root: &str, scratch: &Path) {
 
 fn assert_listed(runtime: &Runtime, client: &Client, ca: &str, books: &Books) {
     let (listed, counted, crl) = runtime.block_on(async {
-        let mut filter =
-            CertificateFilter { ca_id: Some(ca.to_owned()), include_revoked: Some(true), limit: Some(1000), ..Default::default() };
-        let mut listed = Vec::new();
-        loop {
-            let page = client.certificates(&filter).await.expect("a page").into_value();
-            listed.extend(page.data.into_iter().map(|summary| summary.serial_number));
-            filter.cursor = page.cursor;
-            if filter.cursor.is_none() {
-                break;
-            }
-        }
+        let filter = CertificateFilter { ca_id: Some(ca.to_owned()), include_revoked: Some(true), ..CertificateFilter::default() };
+        let listed: Vec<_> = load::listed(client, filter).await.into_iter().map(|summary| summary.serial_number).collect();
         let counted = client.authority(ca).await.expect("the authority").into_value().certificates_issued;
         (listed, counted, client.crl(ca, CrlForm::Der).await.expect("the CRL"))
     });

@@ -8,7 +8,6 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::shim::Shim;
-use crate::appliance::Appliance;
 use crate::waiting::wait_for;
 
 const CLIENTS: usize = 48;
@@ -19,11 +18,7 @@ const SESSIONS: u64 = 24;
 fn behind_a_slow_token_the_queue_is_bounded_and_who_comes_later_is_told_to_come_again() {
     let (shim, scratch) = (Shim::new(), TempDir::new().unwrap());
     let dir = scratch.path().join("appliance");
-    let start = || {
-        Appliance::start_with(&dir, |command| {
-            command.arg("--module").arg(shim.module());
-        })
-    };
+    let start = || shim.start(&dir);
     let mut appliance = start();
     assert!(appliance.stop());
     let config = dir.join("chancery.toml");
@@ -72,11 +67,7 @@ fn behind_a_slow_token_the_queue_is_bounded_and_who_comes_later_is_told_to_come_
 fn as_many_signatures_are_under_way_as_the_configuration_gives_sessions() {
     let (shim, scratch) = (Shim::new(), TempDir::new().unwrap());
     let dir = scratch.path().join("appliance");
-    let start = || {
-        Appliance::start_with(&dir, |command| {
-            command.arg("--module").arg(shim.module());
-        })
-    };
+    let start = || shim.start(&dir);
     let mut appliance = start();
     assert!(appliance.stop());
     let worker = dir.join("token.toml");

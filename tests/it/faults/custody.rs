@@ -13,7 +13,7 @@ use chancery::x509::private_key;
 use tokio::runtime::Runtime;
 
 use super::shim::Shim;
-use crate::appliance::{Appliance, run};
+use crate::appliance::run;
 use crate::load;
 use crate::token_tool::token_tool;
 
@@ -46,9 +46,7 @@ impl Custody {
         let shim = Shim::new();
         let scratch = tempfile::tempdir().unwrap();
         let dir = scratch.path().join("appliance");
-        let mut appliance = Appliance::start_with(&dir, |command| {
-            command.arg("--module").arg(shim.module());
-        });
+        let mut appliance = shim.start(&dir);
         assert!(appliance.stop());
         let keeper = Keeper::start(Path::new(env!("CARGO_BIN_EXE_chanceryd")), &dir.join("token.toml"), scratch.path()).unwrap();
         let config = TokenConfig { name: "default".to_owned(), workers: vec![Place::Kept(keeper)], queue: 100 };

@@ -28,9 +28,7 @@ const FAULTS: [(&str, bool); 10] = [
 fn a_key_pair_that_failed_after_it_was_made_leaves_nothing_behind() {
     let shim = Shim::new();
     let scratch = tempfile::tempdir().unwrap();
-    let mut appliance = Appliance::start_with(&scratch.path().join("appliance"), |command| {
-        command.arg("--module").arg(shim.module());
-    });
+    let mut appliance = shim.start(&scratch.path().join("appliance"));
     appliance.root("first", "ec", 256);
     let mut expected = 1;
     for (number, (rules, can_be_cleaned)) in FAULTS.into_iter().enumerate() {

@@ -15,11 +15,7 @@ fn a_refused_pin_is_sent_once_and_the_appliance_says_so() {
     let shim = Shim::new();
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("appliance");
-    let start = || {
-        Appliance::start_with(&dir, |command| {
-            command.arg("--module").arg(shim.module());
-        })
-    };
+    let start = || shim.start(&dir);
     let mut appliance = start();
     let ca = appliance.root("root", "ec", 256);
     appliance.role("web", &ca, json!({}));
@@ -51,9 +47,7 @@ fn a_refused_pin_is_sent_once_and_the_appliance_says_so() {
 fn a_worker_that_comes_after_a_refused_pin_does_not_send_it_again() {
     let shim = Shim::new();
     let scratch = tempfile::tempdir().unwrap();
-    let appliance = Appliance::start_with(&scratch.path().join("appliance"), |command| {
-        command.arg("--module").arg(shim.module());
-    });
+    let appliance = shim.start(&scratch.path().join("appliance"));
     let ca = appliance.root("root", "ec", 256);
     appliance.role("web", &ca, json!({}));
     let issue = || appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.com"})));

@@ -12,9 +12,7 @@ use crate::waiting::wait_for;
 
 /// An appliance over the shim, with a role whose keys stay in the token.
 fn start(shim: &Shim, scratch: &TempDir) -> Appliance {
-    let appliance = Appliance::start_with(&scratch.path().join("appliance"), |command| {
-        command.arg("--module").arg(shim.module());
-    });
+    let appliance = shim.start(&scratch.path().join("appliance"));
     let ca = appliance.root("root", "ec", 256);
     appliance.role("kept", &ca, json!({"store_private_keys": true}));
     appliance

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::appliance::run;
+use crate::appliance::{Appliance, run};
 use crate::token_tool::softhsm;
 
 /// The functions the shim wraps, in the order of its counts.
@@ -38,6 +38,13 @@ impl Shim {
         compiler.args([sources.join("shim.c"), sources.join("rules.c")]).arg("-o").arg(shim.module());
         run(&mut compiler);
         shim
+    }
+
+    /// An appliance whose token is behind it, in a directory that may be used already.
+    pub fn start(&self, dir: &Path) -> Appliance {
+        Appliance::start_with(dir, |command| {
+            command.arg("--module").arg(self.module());
+        })
     }
 
     /// What a PKCS#11 program loads.

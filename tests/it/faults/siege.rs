@@ -48,11 +48,7 @@ impl Siege {
         let shim = Shim::new();
         let scratch = TempDir::new().expect("a directory for the appliance");
         let dir = scratch.path().join("appliance");
-        let start = || {
-            Appliance::start_with(&dir, |command| {
-                command.arg("--module").arg(shim.module());
-            })
-        };
+        let start = || shim.start(&dir);
         let mut appliance = start();
         if !worker.is_empty() {
             assert!(appliance.stop());

@@ -1,14 +1,10 @@
 //! What is cached and for how long, what is refused and how, and that a revocation ends what was said before.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
-use super::{World, schedule, until};
+use super::{World, schedule};
 use crate::appliance::Appliance;
-
-/// What is promised of a revocation.
-const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
+use crate::waiting::wait_for;
 
 fn seconds(value: &str) -> i64 {
     value
@@ -65,9 +61,7 @@ fn a_revocation_is_seen_at_once_whatever_was_cached() {
         };
         assert_eq!((status(), status()), ("good", "good"));
         world.revoke(&issued, reason);
-        let begun = Instant::now();
-        assert_eq!(status(), "revoked", "{reason}");
-        assert!(begun.elapsed() < VISIBLE_WITHIN * 3, "the machine is too slow for this test: {:?}", begun.elapsed());
+        assert_eq!(status(), "revoked", "{reason}: the first who asks is told");
     }
 }
 
@@ -104,7 +98,7 @@ fn an_authority_that_was_revoked_before_anybody_asked_is_answered_for() {
     schedule(&world.appliance, "3s", "6s", "20s");
     world.appliance = Appliance::start_in(scratch.path());
     world.appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": first, "reason": "superseded"}))).expect(200);
-    until("another responder", || world.responder("good") != first);
+    wait_for("another responder", || world.responder("good") != first);
     assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: revoked"));
     // A root as well, and what stands below one.
     let root = world.appliance.root("late", "ec", 256);
@@ -151,9 +145,7 @@ fn the_end_of_a_hold_is_seen_at_once_and_told_by_the_delta_crl() {
     regenerate("full");
     let lift = format!("/v1/pki/certificates/{}/unrevoke", issued["id"].as_str().unwrap());
     world.appliance.call("POST", &lift, None).expect(200);
-    let lifted = Instant::now();
     assert_eq!(status(), "good");
-    assert!(lifted.elapsed() < VISIBLE_WITHIN * 3, "the machine is too slow for this test: {:?}", lifted.elapsed());
     regenerate("delta");
     let delta = world.fetch("GET", &format!("/crl/{}-delta.crl", world.issuing), None, &[]);
     world.requester.write("delta.crl", &delta.body);
@@ -229,5 +221,5 @@ fn the_plain_listener_has_this_and_nothing_else() {
     for url in urls {
         assert!(text.contains(&url), "no {url} in {text}");
     }
-    until("the answer at the URL in the certificate", || world.ask(&["-cert", "good.pem"]).contains("good.pem: good"));
+    wait_for("the answer at the URL in the certificate", || world.ask(&["-cert", "good.pem"]).contains("good.pem: good"));
 }

@@ -5,9 +5,9 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
-use super::until;
 use crate::appliance::Appliance;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 /// An authority elsewhere, with three certificates: good, revoked, and not in its responder's books.
 struct Elsewhere {
@@ -73,7 +73,7 @@ impl Elsewhere {
     fn serve(&self, program: &str, arguments: &[&str]) -> Responder {
         let mut command = self.requester.command(program, arguments);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the responder starts");
-        until("a responder", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        wait_for("a responder", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
         Responder(child)
     }
 

@@ -2,9 +2,9 @@
 
 use tempfile::TempDir;
 
-use super::{World, schedule, until};
-use crate::appliance::Appliance;
+use super::{World, schedule};
 use crate::faults::shim::Shim;
+use crate::waiting::wait_for;
 
 const TRY_LATER: [u8; 5] = [0x30, 3, 0x0A, 1, 3];
 
@@ -12,9 +12,7 @@ const TRY_LATER: [u8; 5] = [0x30, 3, 0x0A, 1, 3];
 fn cached_answers_are_served_on_unless_a_revocation_has_ended_them() {
     let shim = Shim::new();
     let scratch = TempDir::new().unwrap();
-    let appliance = Appliance::start_with(&scratch.path().join("appliance"), |command| {
-        command.arg("--module").arg(shim.module());
-    });
+    let appliance = shim.start(&scratch.path().join("appliance"));
     let world = World::of(appliance, "ec", 256);
     let [_, doomed, _] = ["asked", "doomed", "new"].map(|name| world.issue(name));
     let path = format!("/ocsp/{}", world.issuing);
@@ -35,7 +33,7 @@ fn cached_answers_are_served_on_unless_a_revocation_has_ended_them() {
     world.revoke(&doomed, "key_compromise");
     assert_eq!(fetch(&doomed_request).body, TRY_LATER);
     shim.set("");
-    until("an answer after the token has come back", || fetch(&new).body != TRY_LATER);
+    wait_for("an answer after the token has come back", || fetch(&new).body != TRY_LATER);
     assert!(world.read(&fetch(&new).body, "new").contains("new.pem: good"));
     assert!(world.read(&fetch(&doomed_request).body, "doomed").contains("doomed.pem: revoked"));
     assert_eq!(fetch(&asked).body, before);
@@ -46,11 +44,7 @@ fn an_answer_that_was_asked_for_is_signed_again_before_it_is_asked_for_the_next_
     let shim = Shim::new();
     let scratch = TempDir::new().unwrap();
     let dir = scratch.path().join("appliance");
-    let start = || {
-        Appliance::start_with(&dir, |command| {
-            command.arg("--module").arg(shim.module());
-        })
-    };
+    let start = || shim.start(&dir);
     let mut world = World::of(start(), "ec", 256);
     world.issue("asked");
     let request = world.request("asked", &[]);
@@ -67,7 +61,7 @@ fn an_answer_that_was_asked_for_is_signed_again_before_it_is_asked_for_the_next_
     let first = fetch();
     assert_eq!(fetch(), first, "it is kept");
     let signed = signatures();
-    until("a signature that nobody has asked for", || signatures() > signed);
+    wait_for("a signature that nobody has asked for", || signatures() > signed);
     // Nothing can be signed for the asker.
     shim.set("C_SignInit always before 0x30\nC_Sign always before 0x30\n");
     let second = fetch();

@@ -10,15 +10,11 @@ mod setting;
 mod stapling;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::appliance::{Answer, Appliance, run};
 use crate::requester::Requester;
-
-/// The machine this runs on may stall for long.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A root and an intermediate, the one whose certificates are asked about.
 struct World {
@@ -143,17 +139,6 @@ impl World {
         let program = if own.exists() { own.display().to_string() } else { program.to_owned() };
         run(&mut self.requester.command(&program, arguments))
     }
-}
-
-/// Waits until something holds.
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "{what}: not in {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    begun.elapsed()
 }
 
 /// Puts other lengths of life into the configuration of a stopped appliance.

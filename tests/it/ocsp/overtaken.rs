@@ -5,14 +5,12 @@ use std::net::TcpStream;
 
 use tempfile::TempDir;
 
-use super::{World, until};
-use crate::appliance::Appliance;
+use super::World;
 use crate::faults::shim::Shim;
+use crate::waiting::wait_for;
 
 fn world(shim: &Shim, scratch: &TempDir) -> World {
-    let appliance = Appliance::start_with(&scratch.path().join("appliance"), |command| {
-        command.arg("--module").arg(shim.module());
-    });
+    let appliance = shim.start(&scratch.path().join("appliance"));
     let world = World::of(appliance, "ec", 256);
     world.issue("first");
     // There is a responder from here on.
@@ -32,7 +30,7 @@ fn a_revocation_that_is_durable_before_an_answer_leaves_is_not_denied_by_it() {
         let before = shim.calls("C_Sign");
         let answer = std::thread::scope(|scope| {
             let asking = scope.spawn(|| raw(&world, &path, &request));
-            until("the signature to be under way", || shim.calls("C_Sign") > before);
+            wait_for("the signature to be under way", || shim.calls("C_Sign") > before);
             world.revoke(&doomed, "key_compromise");
             shim.set("");
             asking.join().unwrap()
@@ -54,7 +52,7 @@ fn one_address_that_asks_with_nonces_keeps_nobody_from_an_answer() {
     let before = shim.calls("C_Sign");
     std::thread::scope(|scope| {
         let asking: Vec<_> = (0..48).map(|_| scope.spawn(|| raw(&world, &path, &flood))).collect();
-        until("some to be signed", || shim.calls("C_Sign") > before + 1);
+        wait_for("some to be signed", || shim.calls("C_Sign") > before + 1);
         let answer = world.fetch("POST", &path, Some(&other), &[]).body;
         shim.set("");
         assert!(world.read(&answer, "other").contains("other.pem: good"));

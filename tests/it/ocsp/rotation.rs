@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{World, schedule, until};
+use super::{World, schedule};
 use crate::appliance::Appliance;
 use crate::faults::shim::Shim;
 use crate::token_tool::token_tool;
+use crate::waiting::wait_for;
 
 /// The audit trail's entries of an action, with the key they are about.
 fn keys(appliance: &Appliance, action: &str, role: &str) -> Vec<String> {
@@ -27,12 +28,12 @@ fn a_responder_is_replaced_in_time_and_its_key_destroyed_when_its_answers_have_e
     let made = keys(&world.appliance, "key.generate", "[ocsp]");
     assert_eq!(made.len(), 1);
     let mut last = first.clone();
-    until("another responder", || {
+    wait_for("another responder", || {
         // Each answer is verified: there is no moment without one.
         last = world.responder("good");
         last != first
     });
-    until("the end of the old key", || keys(&world.appliance, "key.destroy", "[ocsp]").contains(&made[0]));
+    wait_for("the end of the old key", || keys(&world.appliance, "key.destroy", "[ocsp]").contains(&made[0]));
     let issued = keys(&world.appliance, "certificate.issue", "[ocsp]");
     assert!(issued.len() >= 2 && issued.contains(&made[0]), "{issued:?}");
     assert!(keys(&world.appliance, "certificate.intend", "[ocsp]").len() >= 2);
@@ -49,7 +50,7 @@ fn a_responder_whose_certificate_is_revoked_is_replaced() {
     world.issue("good");
     let first = world.responder("good");
     world.appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": first, "reason": "key_compromise"}))).expect(200);
-    until("another responder", || world.responder("good") != first);
+    wait_for("another responder", || world.responder("good") != first);
 }
 
 /// The id of the certificate that the responder signs by.
@@ -92,7 +93,7 @@ fn a_responder_without_a_certificate_keeps_nobody_from_starting() {
         tokio::runtime::Runtime::new().unwrap().block_on(storage.commit(change)).unwrap();
     }
     world.appliance = Appliance::start_in(scratch.path());
-    until("the end of its key", || keys(&world.appliance, "key.destroy", "[ocsp]") == made);
+    wait_for("the end of its key", || keys(&world.appliance, "key.destroy", "[ocsp]") == made);
     assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: good"));
 }
 
@@ -155,11 +156,7 @@ fn a_kill_within_a_rotation_leaves_one_responder_and_no_key_of_nobody() {
     let shim = Shim::new();
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("appliance");
-    let start = || {
-        Appliance::start_with(&dir, |command| {
-            command.arg("--module").arg(shim.module());
-        })
-    };
+    let start = || shim.start(&dir);
     let mut world = World::of(start(), "ec", 256);
     world.issue("good");
     assert!(world.appliance.stop());
@@ -172,7 +169,7 @@ fn a_kill_within_a_rotation_leaves_one_responder_and_no_key_of_nobody() {
         let before = shim.hits(held_up);
         world.appliance.call("POST", "/v1/pki/revoke", Some(json!({"serial_number": last, "reason": "superseded"}))).expect(200);
         // Nobody asks meanwhile, so the first signature is that of the new responder's certificate.
-        until(held_up, || shim.hits(held_up) > before);
+        wait_for(held_up, || shim.hits(held_up) > before);
         world.appliance.kill();
         shim.set("");
         world.appliance = start();
@@ -180,13 +177,13 @@ fn a_kill_within_a_rotation_leaves_one_responder_and_no_key_of_nobody() {
         assert!(health.get("key_faults").is_none(), "{held_up}: {health}\n{}", world.appliance.log());
         assert!(world.ask(&["-cert", "good.pem"]).contains("good.pem: good"), "{held_up}");
         // Begun anew or taken up: the revoked one is replaced, and its key goes when its answers have ended.
-        until("another responder", || world.responder("good") != last);
+        wait_for("another responder", || world.responder("good") != last);
         last = world.responder("good");
-        until("one key pair", || pairs(&world.appliance) == (1, 1));
+        wait_for("one key pair", || pairs(&world.appliance) == (1, 1));
         let signers: Vec<_> = (0..5).map(|_| world.responder("good")).collect();
         assert!(signers.iter().all(|signer| *signer == last), "{held_up}: {signers:?}");
         let (made, destroyed) = (keys(&world.appliance, "key.generate", "[ocsp]"), keys(&world.appliance, "key.destroy", "[ocsp]"));
-        until("the records to say so too", || keys(&world.appliance, "key.destroy", "[ocsp]").len() + 1 == made.len());
+        wait_for("the records to say so too", || keys(&world.appliance, "key.destroy", "[ocsp]").len() + 1 == made.len());
         assert!(destroyed.iter().all(|key| made.contains(key)), "{held_up}");
     }
 }

@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
-use super::{World, until};
+use super::World;
+use crate::waiting::wait_for;
 
 /// A server of the test's; it is killed when dropped.
 struct Server(Child);
@@ -40,7 +41,7 @@ fn nginx_staples_what_it_is_told() {
     let address = format!("127.0.0.1:{port}");
     let mut said = String::new();
     // It asks when the first client comes, who gets nothing yet.
-    until("a stapled answer", || {
+    wait_for("a stapled answer", || {
         let arguments = ["s_client", "-connect", &address, "-servername", "www.example.com", "-status", "-CAfile", "root.pem"];
         let output = world.requester.command("openssl", &arguments).stdin(Stdio::null()).output().unwrap();
         said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chancery::acme_server::validation::{ConnectionFault, DnsFault, Place, Problem, RedirectFault};
+use chancery::acme_server::ErrorType;
+use chancery::acme_server::validation::{ConnectionFault, DnsFault, Place, RedirectFault};
 use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{RData, Record, RecordType};
@@ -68,18 +69,18 @@ async fn what_is_not_the_key_authorization_is_refused() {
     let web = own_address();
     let page = |body: String| json!({"body": body});
     let cases = [
-        ("other", page(KEY_AUTHORIZATION.replace("LoqX", "XXXX")), Problem::IncorrectResponse),
-        ("more", page(format!("{KEY_AUTHORIZATION}x")), Problem::IncorrectResponse),
-        ("before", page(format!(" {KEY_AUTHORIZATION}")), Problem::IncorrectResponse),
-        ("empty", page(String::new()), Problem::IncorrectResponse),
-        ("long", page(format!("{KEY_AUTHORIZATION}{}", " ".repeat(100))), Problem::IncorrectResponse),
-        ("missing", json!({"status": 404, "body": KEY_AUTHORIZATION}), Problem::Unauthorized),
-        ("failing", json!({"status": 500, "body": KEY_AUTHORIZATION}), Problem::Unauthorized),
-        ("created", json!({"status": 201, "body": KEY_AUTHORIZATION}), Problem::Unauthorized),
-        ("nowhere", json!({"status": 302}), Problem::Unauthorized),
-        ("file", json!({"status": 302, "location": "file:///etc/passwd"}), Problem::Unauthorized),
-        ("raw", json!({"raw": "SSH-2.0-OpenSSH_9.2\r\n"}), Problem::Connection),
-        ("closed", json!({"raw": ""}), Problem::Connection),
+        ("other", page(KEY_AUTHORIZATION.replace("LoqX", "XXXX")), ErrorType::IncorrectResponse),
+        ("more", page(format!("{KEY_AUTHORIZATION}x")), ErrorType::IncorrectResponse),
+        ("before", page(format!(" {KEY_AUTHORIZATION}")), ErrorType::IncorrectResponse),
+        ("empty", page(String::new()), ErrorType::IncorrectResponse),
+        ("long", page(format!("{KEY_AUTHORIZATION}{}", " ".repeat(100))), ErrorType::IncorrectResponse),
+        ("missing", json!({"status": 404, "body": KEY_AUTHORIZATION}), ErrorType::Unauthorized),
+        ("failing", json!({"status": 500, "body": KEY_AUTHORIZATION}), ErrorType::Unauthorized),
+        ("created", json!({"status": 201, "body": KEY_AUTHORIZATION}), ErrorType::Unauthorized),
+        ("nowhere", json!({"status": 302}), ErrorType::Unauthorized),
+        ("file", json!({"status": 302, "location": "file:///etc/passwd"}), ErrorType::Unauthorized),
+        ("raw", json!({"raw": "SSH-2.0-OpenSSH_9.2\r\n"}), ErrorType::Connection),
+        ("closed", json!({"raw": ""}), ErrorType::Connection),
     ];
     for (name, page, problem) in cases {
         let server = WebServer::start(&[web.into()], &json!({PATH: page}));
@@ -239,10 +240,10 @@ async fn giants_and_sluggards_are_left() {
     let validator = validator(names.address, once());
     let identifier = host("www.example");
     for (token, problem) in [
-        ("giant", Problem::IncorrectResponse),
-        ("head", Problem::Connection),
-        ("drip", Problem::Connection),
-        ("silent", Problem::Connection),
+        ("giant", ErrorType::IncorrectResponse),
+        ("head", ErrorType::Connection),
+        ("drip", ErrorType::Connection),
+        ("silent", ErrorType::Connection),
     ] {
         let begun = Instant::now();
         let attempt =

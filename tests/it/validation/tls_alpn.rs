@@ -2,8 +2,9 @@
 
 use std::net::{Ipv4Addr, TcpStream};
 
+use chancery::acme_server::ErrorType;
+use chancery::acme_server::validation::Place;
 use chancery::acme_server::validation::tls_alpn::CertificateFault;
-use chancery::acme_server::validation::{Place, Problem};
 
 use super::*;
 use crate::name_server::{NameServer, own_address};
@@ -119,7 +120,7 @@ async fn one_certificate_for_the_name_and_the_digest_is_wanted() {
     let server = Server::start(web, dir, "good", &["-alpn", "http/1.1"]);
     let fault = validate(&validator, KIND, &host("www.example")).await.unwrap_err();
     assert_eq!(fault, ValidationFault::Tls { at: Place::Asked(at()) });
-    assert_eq!(fault.problem(), Problem::Tls);
+    assert_eq!(fault.problem(), ErrorType::Tls);
     drop(server);
 }
 

@@ -24,23 +24,15 @@ fn serves(ground: &Ground) {
             hmac = ground.hmac,
         ),
     );
-    let log = std::fs::File::create(ground.path("caddy.log")).unwrap();
     let mut command = Command::new("caddy");
     command.args(["run", "--adapter", "caddyfile", "--config", &ground.text("Caddyfile")]).env("HOME", ground.dir.path());
-    let _caddy = Process(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("caddy starts"));
+    let _caddy = Process(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("caddy starts"));
     let resolve = format!("www.example.com:443:{}", ground.web);
-    let begun = Instant::now();
-    loop {
-        let output = Command::new("curl")
-            .args(["-s", "--max-time", "5", "--cacert", &ground.text("root.pem"), "--resolve", &resolve, "https://www.example.com/"])
-            .output()
-            .unwrap();
-        if output.status.success() {
-            assert_eq!(String::from_utf8_lossy(&output.stdout), "at your service");
-            return;
-        }
-        let log = std::fs::read_to_string(ground.path("caddy.log")).unwrap_or_default();
-        assert!(begun.elapsed() < PATIENCE, "{log}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    let answer = found("Caddy's answer", || {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "--max-time", "5", "--cacert", &ground.text("root.pem"), "--resolve", &resolve, "https://www.example.com/"]);
+        let output = curl.output().unwrap();
+        output.status.success().then_some(output.stdout)
+    });
+    assert_eq!(String::from_utf8_lossy(&answer), "at your service");
 }

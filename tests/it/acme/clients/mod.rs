@@ -15,7 +15,6 @@ use std::ffi::OsStr;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,9 +22,8 @@ use tempfile::TempDir;
 use crate::appliance::{Appliance, run};
 use crate::listener::configured;
 use crate::name_server::{NameServer, own_address};
+use crate::waiting::found;
 
-/// Longer than any stall of the machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// In base64, as the tools around BIND have it.
 const TSIG_SECRET: &str = "c2l4dGVlbiBieXRlcyBhbmQgYSBsaXR0bGUgbW9yZS4=";
 
@@ -133,7 +131,7 @@ impl Ground {
         let mut command = Command::new("/usr/sbin/nginx");
         command.args(["-p", &dir.to_string(), "-c", &self.text("nginx.conf"), "-e", &self.text("nginx.log")]);
         let process = Process(command.stdin(Stdio::null()).spawn().expect("nginx starts"));
-        within("nginx listens", || std::net::TcpStream::connect((self.web, 80)).ok());
+        found("nginx listens", || std::net::TcpStream::connect((self.web, 80)).ok());
         process
     }
 
@@ -177,18 +175,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-#[track_caller]
-fn within<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

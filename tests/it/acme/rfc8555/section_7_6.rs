@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -10,6 +9,7 @@ use crate::acme::client::{Client, Credential, Key, assert_refused, b64, csr, csr
 use crate::acme::open;
 use crate::name_server::own_address;
 use crate::requester::Requester;
+use crate::waiting::found;
 
 const EC: [&str; 6] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "key.pem"];
 
@@ -87,8 +87,8 @@ fn an_account_does_not_block_a_key() {
 fn shown(client: &Client<'_>, address: Ipv4Addr) -> Value {
     let listener = TcpListener::bind((address, 80)).expect("port 80 of an address of the test's own");
     let (place, order) = client.order(&[&address.to_string()]);
-    let found = client.get(order["authorizations"][0].as_str().unwrap()).expect(200);
-    let challenge = found["challenges"].as_array().unwrap().iter().find(|one| one["type"] == "http-01").unwrap().clone();
+    let authorization = client.get(order["authorizations"][0].as_str().unwrap()).expect(200);
+    let challenge = authorization["challenges"].as_array().unwrap().iter().find(|one| one["type"] == "http-01").unwrap().clone();
     // RFC 7638, 3.
     let jwk = client.key.jwk();
     let canonical = format!(r#"{{"crv":{},"kty":{},"x":{},"y":{}}}"#, jwk["crv"], jwk["kty"], jwk["x"], jwk["y"]);
@@ -101,17 +101,10 @@ fn shown(client: &Client<'_>, address: Ipv4Addr) -> Value {
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len()).unwrap();
     });
     client.post(challenge["url"].as_str().unwrap(), &json!({})).expect(200);
-    let begun = Instant::now();
-    loop {
-        let order = client.get(&place).expect(200);
-        if order["status"] != "pending" {
-            assert_eq!(order["status"], "ready", "{order}");
-            server.join().unwrap();
-            return order;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{order}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let order = found("the validation's end", || Some(client.get(&place).expect(200)).filter(|order| order["status"] != "pending"));
+    assert_eq!(order["status"], "ready", "{order}");
+    server.join().unwrap();
+    order
 }
 
 /// By the certificate's own key, without an account.
