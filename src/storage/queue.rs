@@ -216,3 +216,73 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A queue of busy times, with so many at work.
+    fn busy(at_work: usize) -> Queue {
+        let queue = Queue::default();
+        (0..100).for_each(|_| {
+            queue.company.begins();
+            queue.company.ends(Duration::from_millis(15));
+            queue.company.together(6);
+        });
+        (0..at_work).for_each(|_| queue.company.begins());
+        queue
+    }
+
+    fn push(queue: &Queue, class: Class) {
+        queue.push(Waiting { change: Change::new(class), answer: None }).unwrap();
+    }
+
+    fn waits(queue: &Queue) -> bool {
+        !queue.patience_left(&mut queue.state()).is_zero()
+    }
+
+    #[test]
+    fn changes_wait_for_those_who_are_at_work_and_no_longer() {
+        let queue = busy(3);
+        push(&queue, Class::Normal);
+        push(&queue, Class::Normal);
+        assert!(waits(&queue));
+        push(&queue, Class::Normal);
+        assert!(!waits(&queue), "all wait");
+        let queue = busy(3);
+        push(&queue, Class::Normal);
+        assert!(waits(&queue));
+        queue.company.ends(Duration::from_millis(15));
+        queue.company.ends(Duration::from_millis(15));
+        assert!(!waits(&queue), "the others have gone");
+    }
+
+    #[test]
+    fn nothing_waits_beside_what_must_not_fail_nor_at_the_end_nor_when_times_are_quiet() {
+        let queue = busy(100);
+        push(&queue, Class::Normal);
+        assert!(waits(&queue));
+        push(&queue, Class::Essential);
+        assert!(!waits(&queue));
+        let queue = busy(100);
+        push(&queue, Class::Normal);
+        queue.close();
+        assert!(!waits(&queue));
+        let queue = busy(100);
+        (0..ENOUGH).for_each(|_| push(&queue, Class::Normal));
+        assert!(!waits(&queue));
+        let quiet = Queue::default();
+        (0..100).for_each(|_| quiet.company.begins());
+        push(&quiet, Class::Normal);
+        assert!(!waits(&quiet));
+    }
+
+    #[test]
+    fn the_patience_has_an_end() {
+        let queue = busy(100);
+        push(&queue, Class::Normal);
+        let mut taken = Vec::new();
+        assert!(matches!(queue.take(&mut taken, 10, 1 << 20, None), Task::Commit));
+        assert_eq!(taken.len(), 1);
+    }
+}

@@ -223,3 +223,17 @@ fn the_plain_listener_has_this_and_nothing_else() {
     }
     wait_for("the answer at the URL in the certificate", || world.ask(&["-cert", "good.pem"]).contains("good.pem: good"));
 }
+
+/// Anybody may ask, as often as they like, and would fill the log.
+#[test]
+fn a_question_leaves_no_line_in_the_log_whichever_verb_it_came_with() {
+    let world = World::new();
+    world.issue("good");
+    let request = world.request("good", &[]);
+    let path = format!("/ocsp/{}", world.issuing);
+    for _ in 0..3 {
+        world.fetch("POST", &path, Some(&request), &[]).expect_any(200);
+    }
+    let log = world.appliance.log();
+    assert!(log.contains("request answered") && !log.contains("/ocsp/"), "{log}");
+}
