@@ -121,6 +121,7 @@ async fn what_has_waited_too_long_is_not_signed() {
     let ask = Ask::Sign { key: (&key).into(), algorithm: P256, input: Bytes::from_static(&[7; 32]) };
     let reply = Reply { send: Box::new(move |outcome| drop(reply.send(outcome))), is_wanted: Box::new(|| true) };
     let queued = Instant::now().checked_sub(Duration::from_secs(11)).unwrap();
+    token.engine.pool.demand.comes();
     token.engine.pool.queue.as_ref().unwrap().send(Ticket { queued, ask, reply }).unwrap();
     assert!(matches!(answer.await.unwrap(), Err(TokenError::Busy { .. })));
     assert_eq!((token.health().signatures, token.health().failures), (0, 1));
