@@ -142,7 +142,7 @@ fn too_slow() -> Problem {
 
 /// Reads on for a while: a connection that is closed with bytes unread is reset, and the client loses the answer that says
 /// why (RFC 9112, 9.6).
-async fn discard(mut body: Body) {
+pub(super) async fn discard(mut body: Body) {
     let mut left = limits::DISCARDED;
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, bytes::Bytes::len);

@@ -20,6 +20,7 @@ use super::request_log;
 use super::routes::Route;
 use super::throttle;
 use super::to_its_end::ToItsEnd;
+use super::unread::Unread;
 use crate::access::{Caller, Permission, without_secrets};
 use crate::audit::{Action, Actor, Field};
 use crate::base::id::RequestId;
@@ -47,15 +48,22 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
     let started = Instant::now();
     let id = RequestId::new();
     let (mut parts, body) = request.into_parts();
+    let (body, unread) = Unread::lend(parts.version, body);
     let peer = parts.extensions.remove::<Peer>();
     let approach = Approach { id, headers: parts.headers, peer, permission: route.permission };
     let known = approach.caller(&app);
     let caller = known.as_ref().ok().cloned().unwrap_or_else(|| approach.stranger());
     let admitted = throttle::admit(&app, route, &approach, known);
     let outcome = match admitted.and_then(|caller| approach.permit(caller)) {
-        Err(problem) => Err(problem),
+        Err(problem) => {
+            drop(body);
+            Err(problem)
+        }
         Ok(caller) => match tell_of_break_glass(&app, route, &caller, parts.uri.path()).await {
-            Err(problem) => Err(problem),
+            Err(problem) => {
+                drop(body);
+                Err(problem)
+            }
             Ok(()) => {
                 let query = parts.uri.query().map(str::to_owned);
                 let (uri, body_limit) = (parts.uri.clone(), route.body_limit);
@@ -80,6 +88,9 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
             problem.into_response(id)
         }
     };
+    if let Some(unread) = unread {
+        unread.read().await;
+    }
     let response = with_id(response, id);
     app.metrics.request(route, response.status(), started.elapsed());
     response

@@ -12,6 +12,8 @@ pub const CSR_BODY: usize = 64 * 1024;
 pub const BODY: usize = 1024 * 1024;
 /// What is read and thrown away of a body that is too long, so that its sender gets to read the answer.
 pub const DISCARDED: usize = 4 * 1024 * 1024;
+/// How long an answer waits for a body that it does not need (`super::unread`).
+pub const UNREAD_TIME: Duration = Duration::from_secs(1);
 /// The head of a request.
 pub const HEADER: usize = 16 * 1024;
 /// From the first byte of a head to its last.

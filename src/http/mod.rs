@@ -35,4 +35,5 @@ pub mod source;
 mod throttle;
 pub mod tls;
 mod to_its_end;
+mod unread;
 mod webhooks;

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::{PATIENCE, address};
 use crate::appliance::Appliance;
+use crate::waiting::wait_for;
 
 /// The kinds of the frames that came, and their streams.
 type Kinds = [(u8, u32)];
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -249,4 +251,49 @@ fn answers_that_are_never_taken_cost_no_descriptors_and_are_given_up() {
     stream.write_all(&[window(65_535), asked(STREAMS)].concat()).unwrap();
     let last = u32::try_from(2 * STREAMS + 1).unwrap();
     wait(&mut stream, "an answer that is taken", &|kinds| kinds.contains(&(0, last)));
+}
+
+/// The kinds and streams of the frames that have come as a whole, and whether the last of a stream was among them.
+fn frames(mut received: &[u8]) -> Vec<(u8, u32, bool)> {
+    let mut found = Vec::new();
+    while let Some((head, rest)) = received.split_at_checked(9) {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let Some((_, rest)) = rest.split_at_checked(length) else { break };
+        let stream = u32::from_be_bytes(head[5..9].try_into().unwrap());
+        found.push((head[3], stream, matches!(head[3], DATA | HEADERS) && head[4] & END_STREAM != 0));
+        received = rest;
+    }
+    found
+}
+
+/// curl 7.88 loses an answer whose stream is reset behind it (error 92), though it must not (RFC 9113, 8.1).
+#[test]
+fn an_answer_that_needs_no_body_is_not_followed_by_a_reset() {
+    let appliance = Appliance::start();
+    let mut stream = TcpStream::connect(address(&appliance, "http.addr")).unwrap();
+    let path = "/ocsp/ca_00000000000000000000000000000000";
+    // POST, and no end of the stream yet.
+    let mut head = head(path);
+    head[0] = 0x83;
+    let request = [frame(SETTINGS, 0, 0, &[]), frame(HEADERS, END_HEADERS, 1, &head)].concat();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    stream.write_all(&request).unwrap();
+    // The body comes when the answer could have been given long since.
+    std::thread::sleep(Duration::from_millis(200));
+    stream.write_all(&frame(DATA, END_STREAM, 1, b"a body that nobody needs")).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let mut received = Vec::new();
+    wait_for("the answer", || {
+        assert!(read(&mut stream, &mut received), "the connection has ended");
+        frames(&received).iter().any(|(_, stream, is_last)| *stream == 1 && *is_last)
+    });
+    // Behind a PING comes everything that was sent before it.
+    stream.set_nonblocking(false).unwrap();
+    stream.write_all(&frame(PING, 0, 0, &[7; 8])).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    wait_for("the answer to a PING", || {
+        assert!(read(&mut stream, &mut received), "the connection has ended");
+        frames(&received).iter().any(|(kind, _, _)| *kind == PING)
+    });
+    assert!(!frames(&received).iter().any(|(kind, _, _)| *kind == RST_STREAM), "{:?}", frames(&received));
 }
