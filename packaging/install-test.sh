@@ -201,40 +201,38 @@ acknowledged() {
 
 # What the new version cannot serve by must leave the old one serving: the daemon's configuration, and that of a token's worker.
 refused_upgrade() {
-    local before file line
-    before=$(main_pid)
+    local file line
     for file in chancery.toml tokens/trial.toml; do
         line='not_a_key = 1'
         [[ $file == chancery.toml ]] || line='sessions = 1000'
         enter sed -i "1i $line" "/etc/chancery/$file"
-        if enter bash -c 'dpkg --install /packages/chanceryd_*.deb' >"$work/refused.log" 2>&1; then
-            echo "The upgrade went through with $line in $file." >&2
-            exit 1
-        fi
-        grep -q "${line%% *}" "$work/refused.log"
-        grep -q 'The daemon was not restarted' "$work/refused.log"
-        [[ $(main_pid) == "$before" ]]
-        inside wait_until_ready
+        must_refuse /packages "${line%% *}" "with $line in $file"
         enter sed -i 1d "/etc/chancery/$file"
     done
     enter dpkg --configure chanceryd
     inside wait_until_ready
 }
 
-# A dry run reads the store before the daemon is restarted, and what it cannot read leaves the old one serving.
-refused_store() {
-    local before journal=/var/lib/chancery/journal/0000000001.log
+# The package of a folder does not take over, says why, and the daemon that runs goes on.
+must_refuse() {
+    local folder=$1 why=$2 circumstance=$3 before
     before=$(main_pid)
-    enter dd if="$journal" of=/root/good-byte bs=1 skip=300 count=1 status=none
-    enter bash -c "tr '\\000-\\377' '\\001-\\377\\000' </root/good-byte | dd of=$journal bs=1 seek=300 conv=notrunc status=none"
-    if enter bash -c 'dpkg --install /newer/chanceryd_*.deb' >"$work/refused-store.log" 2>&1; then
-        echo "The upgrade went through with a journal that is damaged." >&2
+    if enter bash -c "dpkg --install $folder/chanceryd_*.deb" >"$work/refused.log" 2>&1; then
+        echo "The upgrade went through $circumstance." >&2
         exit 1
     fi
-    grep -q 'the journal is damaged in segment 1' "$work/refused-store.log"
-    grep -q 'The daemon was not restarted' "$work/refused-store.log"
+    grep -q "$why" "$work/refused.log"
+    grep -q 'The daemon was not restarted' "$work/refused.log"
     [[ $(main_pid) == "$before" ]]
     inside wait_until_ready
+}
+
+# A dry run reads the store before the daemon is restarted, and what it cannot read leaves the old one serving.
+refused_store() {
+    local journal=/var/lib/chancery/journal/0000000001.log
+    enter dd if="$journal" of=/root/good-byte bs=1 skip=300 count=1 status=none
+    enter bash -c "tr '\\000-\\377' '\\001-\\377\\000' </root/good-byte | dd of=$journal bs=1 seek=300 conv=notrunc status=none"
+    must_refuse /newer 'the journal is damaged in segment 1' 'with a journal that is damaged'
     enter dd if=/root/good-byte of="$journal" bs=1 seek=300 conv=notrunc status=none
     enter dpkg --configure chanceryd
     inside wait_until_ready

@@ -36,8 +36,6 @@ const WORTH_REPEATING: Duration = Duration::from_secs(20);
 const SENDS: u8 = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// What a client is told to wait when more is asked than the token can do.
-const RETRY_AFTER_SECONDS: u32 = 1;
 
 type Outcome = Result<Answer, TokenError>;
 
@@ -53,8 +51,8 @@ pub struct Client {
     is_over: AtomicBool,
     signatures: AtomicU64,
     failures: AtomicU64,
-    /// Where answers are read while there is a connection; a thread reads them where there is no such runtime.
-    runtime: Option<Handle>,
+    /// Where answers are read while there is a connection; a thread reads them where there is no such runtime, or none any more.
+    runtime: Mutex<Option<Handle>>,
 }
 
 struct State {
@@ -106,7 +104,7 @@ impl Client {
             is_over: AtomicBool::new(false),
             signatures: AtomicU64::new(0),
             failures: AtomicU64::new(0),
-            runtime: Handle::try_current().ok().filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread),
+            runtime: Mutex::new(Handle::try_current().ok().filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)),
         });
         let reader = client.clone();
         std::thread::Builder::new().name(format!("token-{name}")).spawn(move || reader.keep_connected()).map_err(TokenError::NoThread)?;
@@ -188,7 +186,7 @@ impl Client {
         let mut state = lock(&self.state);
         if state.pending.len() >= self.queue {
             self.failed();
-            return Err(TokenError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS });
+            return Err(TokenError::BUSY);
         }
         let connection = state.connection.clone();
         if connection.is_none() && state.away_since.elapsed() > REPLACED_WITHIN {
@@ -247,12 +245,15 @@ impl Client {
                 return false;
             }
         };
-        if self.read(&connection, &mut frames)
-            && let Some(runtime) = &self.runtime
+        let runtime = lock(&self.runtime).clone();
+        if self.read(&connection, &mut frames, runtime.is_some())
+            && let Some(runtime) = runtime
         {
             let reading = runtime.spawn(self.clone().read_as_a_task(connection.clone(), frames));
-            // When the runtime ends, the task does not come to its end.
-            drop(runtime.block_on(reading));
+            if runtime.block_on(reading).is_err() {
+                // The runtime has ended before the task; this token may be asked from another.
+                *lock(&self.runtime) = None;
+            }
         }
         connection.end();
         self.disconnected();
@@ -263,11 +264,11 @@ impl Client {
     }
 
     /// Reads until the connection ends or, when that is possible, a task can go on with it; says whether it is that.
-    fn read(&self, connection: &Arc<Connection>, frames: &mut Frames<UnixStream>) -> bool {
+    fn read(&self, connection: &Arc<Connection>, frames: &mut Frames<UnixStream>, has_runtime: bool) -> bool {
         loop {
             match frames.read() {
                 Ok(Some(content)) if self.take_in(connection, content) => {
-                    if self.runtime.is_some() && lock(&self.state).connection.is_some() {
+                    if has_runtime && lock(&self.state).connection.is_some() {
                         return true;
                     }
                 }

@@ -91,6 +91,9 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// What a client is told when more is asked than the token can do.
+    pub const BUSY: Self = Self::Busy { retry_after_seconds: 1 };
+
     /// Whether an equal token may do what this one did not.
     pub fn may_be_one_token_s(&self) -> bool {
         match self {

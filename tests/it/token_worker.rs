@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use chancery::token::keeper::Keeper;
+use chancery::token::{Place, Token, TokenConfig};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
@@ -341,4 +343,23 @@ fn a_wrong_pin_is_said_at_the_start_and_tried_once() {
     std::fs::write(&pin, right).unwrap();
     story.appliance = Appliance::start_in(&dir);
     assert!(story.issues());
+}
+
+/// Answers are read by a task, which ends with its runtime.
+#[test]
+fn a_token_that_was_opened_on_a_runtime_answers_when_that_has_ended() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("appliance");
+    assert!(Appliance::start_in(&dir).stop());
+    let keeper = Keeper::start(Path::new(env!("CARGO_BIN_EXE_chanceryd")), &dir.join("token.toml"), scratch.path()).unwrap();
+    let config = TokenConfig { name: "default".to_owned(), workers: vec![Place::Kept(keeper)], queue: 100 };
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let token = first.block_on(async {
+        let token = Token::open(vec![config], Duration::from_secs(60)).unwrap();
+        assert_eq!(token.random(8).await.unwrap().len(), 8);
+        token
+    });
+    drop(first);
+    assert_eq!(second.block_on(token.random(8)).unwrap().len(), 8);
 }

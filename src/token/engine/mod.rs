@@ -51,7 +51,7 @@ use limits::{LimitConfig, Limits};
 use link::Link;
 use module::{Module, Selection};
 use pin::PinFile;
-use worker::{BUSY, Part, Ticket, Worker};
+use worker::{Part, Ticket, Worker};
 
 /// How many keys may wait to be made, exported or destroyed.
 const WRITES: usize = 64;
@@ -130,7 +130,7 @@ impl Engine {
         }
         match sent {
             Ok(()) => {}
-            Err(TrySendError::Full(ticket)) => ticket.reply.refuse(BUSY),
+            Err(TrySendError::Full(ticket)) => ticket.reply.refuse(TokenError::BUSY),
             Err(TrySendError::Disconnected(ticket)) => ticket.reply.refuse(TokenError::Unavailable(None)),
         }
     }

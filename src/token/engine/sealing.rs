@@ -27,7 +27,7 @@ use cryptoki::types::Ulong;
 
 use super::error::CallError;
 use super::generation::Found;
-use super::worker::{BUSY, Call, Fault};
+use super::worker::{Call, Fault};
 use crate::base::secret::{SecretBytes, Zeroizing};
 use crate::token::error::TokenError;
 use crate::token::key::KeyId;
@@ -69,7 +69,7 @@ pub fn seal(call: &Call<'_>, value: &[u8], context: &[u8], one_writer: Option<&M
         (Some(key), _) => key,
         (None, Some(_)) => new_key(call)?,
         // It was destroyed a moment ago.
-        (None, None) => return Err(Fault::Final(BUSY)),
+        (None, None) => return Err(Fault::Final(TokenError::BUSY)),
     };
     let sealed = seal_with(call.session(), &key, new_nonce()?, value, context)?;
     // A bit that turned now would be found when nobody has the value any more.

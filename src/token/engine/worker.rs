@@ -30,10 +30,6 @@ use crate::x509::private_key;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often one request is tried in all.
 const ATTEMPTS: u32 = 3;
-/// What a client is told to wait when there is more to do than the token can.
-pub const RETRY_AFTER_SECONDS: u32 = 1;
-/// The answer to what cannot be done now.
-pub const BUSY: TokenError = TokenError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS };
 
 /// A request in the queue.
 pub struct Ticket {
@@ -109,7 +105,7 @@ impl Worker {
             return;
         }
         if ticket.queued.elapsed() > PATIENCE {
-            return self.answer(ticket.reply, Err(BUSY));
+            return self.answer(ticket.reply, Err(TokenError::BUSY));
         }
         match self.is_for_the_writer(&ticket.ask) {
             Ok(None) => {
@@ -118,7 +114,7 @@ impl Worker {
             }
             Ok(Some(writes)) => {
                 if let Err(TrySendError::Full(ticket) | TrySendError::Disconnected(ticket)) = writes.try_send(ticket) {
-                    self.answer(ticket.reply, Err(BUSY));
+                    self.answer(ticket.reply, Err(TokenError::BUSY));
                 }
             }
             Err(error) => self.answer(ticket.reply, Err(error)),
@@ -173,7 +169,11 @@ impl Worker {
                 let module = self.link.module;
                 let one_writer = matches!(self.part, Part::Writes).then(|| module.write());
                 let seal = |call: &Call<'_>| sealing::seal(call, value.expose(), &context, one_writer.as_ref());
-                self.attempt_making(self.calls.timeouts.call, None, seal).map(Answer::Bytes)
+                let sealed = match one_writer {
+                    Some(_) => self.attempt_making(self.calls.timeouts.call, None, seal),
+                    None => self.attempt(None, seal),
+                };
+                sealed.map(Answer::Bytes)
             }
             Ask::Open { sealed, context } => {
                 let mut is_counted = false;

@@ -266,34 +266,48 @@ fn frames(mut received: &[u8]) -> Vec<(u8, u32, bool)> {
     found
 }
 
-/// curl 7.88 loses an answer whose stream is reset behind it (error 92), though it must not (RFC 9113, 8.1).
-#[test]
-fn an_answer_that_needs_no_body_is_not_followed_by_a_reset() {
-    let appliance = Appliance::start();
-    let mut stream = TcpStream::connect(address(&appliance, "http.addr")).unwrap();
-    let path = "/ocsp/ca_00000000000000000000000000000000";
-    // POST, and no end of the stream yet.
-    let mut head = head(path);
+/// A connection on which a POST has begun that names nothing, and does not end yet.
+fn begun(appliance: &Appliance) -> TcpStream {
+    let mut stream = TcpStream::connect(address(appliance, "http.addr")).unwrap();
+    let mut head = head("/ocsp/ca_00000000000000000000000000000000");
+    // POST.
     head[0] = 0x83;
     let request = [frame(SETTINGS, 0, 0, &[]), frame(HEADERS, END_HEADERS, 1, &head)].concat();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
     stream.write_all(&request).unwrap();
+    stream
+}
+
+/// Reads until there is such a frame, and gives all that have come.
+fn await_frame(stream: &mut TcpStream, received: &mut Vec<u8>, is_it: impl Fn(&(u8, u32, bool)) -> bool) -> Vec<(u8, u32, bool)> {
+    stream.set_nonblocking(true).unwrap();
+    wait_for("a frame", || {
+        assert!(read(stream, received), "the connection has ended: {:?}", frames(received));
+        frames(received).iter().any(&is_it)
+    });
+    stream.set_nonblocking(false).unwrap();
+    frames(received)
+}
+
+/// curl 7.88 loses an answer whose stream is reset behind it (error 92), though it must not (RFC 9113, 8.1).
+#[test]
+fn an_answer_that_needs_no_body_is_not_followed_by_a_reset() {
+    let appliance = Appliance::start();
+    let (mut stream, mut received) = (begun(&appliance), Vec::new());
     // The body comes when the answer could have been given long since.
     std::thread::sleep(Duration::from_millis(200));
     stream.write_all(&frame(DATA, END_STREAM, 1, b"a body that nobody needs")).unwrap();
-    stream.set_nonblocking(true).unwrap();
-    let mut received = Vec::new();
-    wait_for("the answer", || {
-        assert!(read(&mut stream, &mut received), "the connection has ended");
-        frames(&received).iter().any(|(_, stream, is_last)| *stream == 1 && *is_last)
-    });
+    await_frame(&mut stream, &mut received, |(_, stream, is_last)| *stream == 1 && *is_last);
     // Behind a PING comes everything that was sent before it.
-    stream.set_nonblocking(false).unwrap();
     stream.write_all(&frame(PING, 0, 0, &[7; 8])).unwrap();
-    stream.set_nonblocking(true).unwrap();
-    wait_for("the answer to a PING", || {
-        assert!(read(&mut stream, &mut received), "the connection has ended");
-        frames(&received).iter().any(|(kind, _, _)| *kind == PING)
-    });
-    assert!(!frames(&received).iter().any(|(kind, _, _)| *kind == RST_STREAM), "{:?}", frames(&received));
+    let all = await_frame(&mut stream, &mut received, |(kind, ..)| *kind == PING);
+    assert!(!all.iter().any(|(kind, ..)| *kind == RST_STREAM), "{all:?}");
+}
+
+#[test]
+fn who_keeps_a_body_back_that_nobody_needs_is_answered_all_the_same() {
+    let appliance = Appliance::start();
+    let (mut stream, mut received) = (begun(&appliance), Vec::new());
+    let all = await_frame(&mut stream, &mut received, |(kind, stream, _)| *kind == RST_STREAM && *stream == 1);
+    assert!(all.iter().any(|(_, stream, is_last)| *stream == 1 && *is_last), "the answer came before the reset: {all:?}");
 }
