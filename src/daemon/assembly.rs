@@ -28,7 +28,7 @@ use crate::http::rate::Rates;
 use crate::inventory::{
     Certificates, Inquiry, InventoryError, KeptKeyError, KeptKeys, Merged, RevocationJournal, RevocationJournalError, TrustAnchors,
 };
-use crate::lifecycle::{Deleter, ExpiryNotices, Importer, Renewer, Revoker};
+use crate::lifecycle::{Deleter, ExpiryNotices, Holdings, Importer, Renewer, Revoker};
 use crate::outbound::{Outbound, SetupError};
 use crate::profiles::{ProfileError, Roles};
 use crate::requests::Requests;
@@ -145,8 +145,14 @@ pub async fn assemble(
         ledger.clone(),
         clock.clone(),
     );
-    let deleter =
-        Deleter::new(authorities.clone(), certificates.clone(), kept_keys.clone(), storage.clone(), ledger.clone(), clock.clone());
+    let holdings = Holdings {
+        authorities: authorities.clone(),
+        certificates: certificates.clone(),
+        kept: kept_keys.clone(),
+        storage: storage.clone(),
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+    };
     let requests = Requests::new(storage.clone(), ledger.clone(), kept_keys.clone(), issuer.clone(), clock.clone());
     requests.allow_pending(config.limits.pending_requests);
     let events = Events::new(ledger.clone());
@@ -177,21 +183,14 @@ pub async fn assemble(
         acme,
         creator: Creator::new(issuer.clone(), authorities.clone(), urls),
         issuer,
-        importer: Importer::new(
-            authorities.clone(),
-            certificates.clone(),
-            kept_keys.clone(),
-            storage.clone(),
-            ledger.clone(),
-            clock.clone(),
-        ),
+        importer: Importer::new(holdings.clone()),
+        deleter: Deleter::new(holdings.clone()),
+        expiry: ExpiryNotices::new(holdings),
         subject_keys,
         kept_keys,
         renewer,
-        deleter,
         requests,
         revoker,
-        expiry: ExpiryNotices::new(authorities.clone(), certificates.clone(), storage.clone(), ledger.clone(), clock.clone()),
         events,
         webhooks,
         inquiry: Inquiry::new(outbound, clock.clone()),

@@ -10,16 +10,15 @@
 
 use jiff::Timestamp;
 
+use super::holdings::Holdings;
 use super::revoke;
 use crate::access::{self, Caller};
-use crate::audit::{self, Action, Field, Ledger};
-use crate::base::clock::{Clock, from_seconds, rfc3339};
+use crate::audit::{self, Action, Field};
+use crate::base::clock::{from_seconds, rfc3339};
 use crate::base::id::{CaId, CertId};
-use crate::ca::{Authorities, Authority, AuthorityError, ResponderKey};
-use crate::inventory::{
-    Certificates, CrlPart, InventoryError, KeptKeyError, KeptKeys, KeyOwner, LogEntry, Revocation, StoredCertificate, revocation_key,
-};
-use crate::storage::{Change, Class, CommitError, Storage, Table};
+use crate::ca::{Authority, AuthorityError, ResponderKey};
+use crate::inventory::{CrlPart, InventoryError, KeptKeyError, KeyOwner, LogEntry, Revocation, StoredCertificate, revocation_key};
+use crate::storage::{Change, Class, CommitError, Table};
 use crate::x509::certificate::Certificate;
 
 /// Why nothing was deleted.
@@ -51,12 +50,7 @@ const ATTEMPTS: usize = 10;
 /// Deletes certificates.
 #[derive(Clone)]
 pub struct Deleter {
-    authorities: Authorities,
-    certificates: Certificates,
-    kept: KeptKeys,
-    storage: Storage,
-    ledger: Ledger,
-    clock: Clock,
+    holdings: Holdings,
 }
 
 /// Why a certificate may go.
@@ -71,15 +65,8 @@ enum Grounds {
 }
 
 impl Deleter {
-    pub fn new(
-        authorities: Authorities,
-        certificates: Certificates,
-        kept: KeptKeys,
-        storage: Storage,
-        ledger: Ledger,
-        clock: Clock,
-    ) -> Self {
-        Self { authorities, certificates, kept, storage, ledger, clock }
+    pub fn new(holdings: Holdings) -> Self {
+        Self { holdings }
     }
 
     /// Deletes one certificate with its labels and its kept key.
@@ -95,8 +82,8 @@ impl Deleter {
     }
 
     async fn attempt(&self, id: CertId, caller: &Caller) -> Result<(), DeleteError> {
-        let stored = self.certificates.get(caller.organization(), id)?.ok_or(DeleteError::NotFound)?;
-        let now = from_seconds(self.clock.now().as_second());
+        let stored = self.holdings.certificates.get(caller.organization(), id)?.ok_or(DeleteError::NotFound)?;
+        let now = from_seconds(self.holdings.clock.now().as_second());
         let grounds = self.grounds(&stored, now)?;
         let entry = caller.origin().entry(Action::CertificateDelete, now).object(id);
         let mut entry = entry
@@ -108,13 +95,13 @@ impl Deleter {
             entry = entry.detail(Field::CaId, ca);
         }
         let change = grounds.held_to(Change::new(Class::Essential), &stored)?;
-        let removed = self.certificates.removed(change, &stored)?;
+        let removed = self.holdings.certificates.removed(change, &stored)?;
         let change = if removed.was_imported { access::released(removed.change, stored.organization) } else { removed.change };
-        let (change, released) = self.kept.release(change, KeyOwner::Certificate(id))?;
+        let (change, released) = self.holdings.kept.release(change, KeyOwner::Certificate(id))?;
         entry.details.extend(released.iter().filter(|released| released.is_destroyed()).flat_map(|released| released.details()));
-        self.ledger.commit(audit::Change::new(change, entry)).await.map_err(DeleteError::Commit)?;
+        self.holdings.ledger.commit(audit::Change::new(change, entry)).await.map_err(DeleteError::Commit)?;
         if let Some(released) = released {
-            self.kept.finish(released).await;
+            self.holdings.kept.finish(released).await;
         }
         Ok(())
     }
@@ -123,9 +110,9 @@ impl Deleter {
         let read = Certificate::from_der(&stored.der).ok();
         // An authority that was stored this moment may not be in memory yet.
         if read.as_ref().and_then(Certificate::basic_constraints).is_some_and(|constraints| constraints.ca) {
-            self.authorities.reload(&self.storage)?;
+            self.holdings.authorities.reload(&self.holdings.storage)?;
         }
-        if let Some(authority) = self.authorities.of_certificate(stored.ca, &stored.serial) {
+        if let Some(authority) = self.holdings.authorities.of_certificate(stored.ca, &stored.serial) {
             return Err(DeleteError::IsAuthority(authority.id));
         }
         if stored.authority().is_none() {
@@ -133,12 +120,13 @@ impl Deleter {
         }
         // The change that releases a responder's certificate names it in the key's record, and no other change does: who is not named now is not
         // named later, so that the deletion needs no precondition.
-        if ResponderKey::is_certified_by(&self.storage, stored.ca, stored.id)? {
+        if ResponderKey::is_certified_by(&self.holdings.storage, stored.ca, stored.id)? {
             return Err(DeleteError::IsResponder);
         }
-        let record = self.storage.get(Table::Revocations, &revocation_key(stored.ca, &stored.serial)).map_err(InventoryError::Read)?;
+        let record =
+            self.holdings.storage.get(Table::Revocations, &revocation_key(stored.ca, &stored.serial)).map_err(InventoryError::Read)?;
         let own = record.as_deref().map(Revocation::decode).transpose()?;
-        let authority = self.authorities.get(stored.organization, stored.ca);
+        let authority = self.holdings.authorities.get(stored.organization, stored.ca);
         let above = authority.as_deref().and_then(Authority::revocation);
         let has_expired = stored.not_after < now;
         match (above.filter(|above| has_expired || !above.is_hold()), own.zip(record)) {
@@ -149,7 +137,7 @@ impl Deleter {
             (None, Some(_)) => Err(DeleteError::OnHold),
             // Also when it has expired: one more full CRL lists it (RFC 5280, 3.3), and one that is being made learns where it went.
             (Some(above), None) => {
-                let part = CrlPart::of(&self.storage, stored.id)?;
+                let part = CrlPart::of(&self.holdings.storage, stored.id)?;
                 let revoked_at = above.revoked_at.max(stored.created_at);
                 let revocation =
                     Revocation { certificate: Some(stored.id), part, revoked_at, not_after: stored.not_after, ..above.clone() };

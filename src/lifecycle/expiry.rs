@@ -5,13 +5,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::holdings::Holdings;
 use crate::access::Caller;
-use crate::audit::{self, Action, Field, Ledger};
-use crate::base::clock::{Clock, rfc3339};
+use crate::audit::{self, Action, Field};
+use crate::base::clock::rfc3339;
 use crate::base::id::CaId;
-use crate::ca::{Authorities, OCSP_ROLE};
-use crate::inventory::{Certificates, EndingPlace, InventoryError, StoredCertificate};
-use crate::storage::{Change, Class, Storage, Table};
+use crate::ca::OCSP_ROLE;
+use crate::inventory::{EndingPlace, InventoryError, StoredCertificate};
+use crate::storage::{Change, Class, Table};
 
 /// How many days before the end it is told.
 pub const NOTICE_DAYS: [u8; 3] = [30, 7, 1];
@@ -22,23 +23,19 @@ const HOURS_OF_A_DAY: i64 = 24;
 /// Tells of certificates that are about to end.
 #[derive(Clone)]
 pub struct ExpiryNotices {
-    authorities: Authorities,
-    certificates: Certificates,
-    storage: Storage,
-    ledger: Ledger,
-    clock: Clock,
+    holdings: Holdings,
 }
 
 impl ExpiryNotices {
-    pub fn new(authorities: Authorities, certificates: Certificates, storage: Storage, ledger: Ledger, clock: Clock) -> Self {
-        Self { authorities, certificates, storage, ledger, clock }
+    pub fn new(holdings: Holdings) -> Self {
+        Self { holdings }
     }
 
     /// Tells of all that have come near enough since the last time, and says how many those were.
     pub async fn tell(&self) -> Result<usize, InventoryError> {
         let mut told = 0;
-        let ours = self.authorities.of_all_organizations().into_iter().map(|authority| authority.id);
-        for ca in ours.chain(self.certificates.elsewhere()?) {
+        let ours = self.holdings.authorities.of_all_organizations().into_iter().map(|authority| authority.id);
+        for ca in ours.chain(self.holdings.certificates.elsewhere()?) {
             for days in NOTICE_DAYS {
                 told += self.tell_of(ca, days).await?;
             }
@@ -47,18 +44,18 @@ impl ExpiryNotices {
     }
 
     async fn tell_of(&self, ca: CaId, days: u8) -> Result<usize, InventoryError> {
-        let now = self.clock.now();
+        let now = self.holdings.clock.now();
         let notice = SignedDuration::from_hours(HOURS_OF_A_DAY * i64::from(days));
         let until = now.saturating_add(notice).unwrap_or(Timestamp::MAX);
         let key = [ca.as_bytes().as_slice(), &[days]].concat();
-        let kept = self.storage.get(Table::ExpiryNotices, &key)?;
+        let kept = self.holdings.storage.get(Table::ExpiryNotices, &key)?;
         let mut place = match kept.as_deref() {
             None => EndingPlace::before(now),
             Some(bytes) => EndingPlace::from_bytes(bytes).ok_or(InventoryError::Record)?,
         };
         let mut told = 0;
         loop {
-            let found = self.certificates.ending(ca, &place, until, AT_ONCE)?;
+            let found = self.holdings.certificates.ending(ca, &place, until, AT_ONCE)?;
             let Some(last) = found.last() else { return Ok(told) };
             let (last, is_all) = (EndingPlace::of(last), found.len() < AT_ONCE);
             for certificate in found {
@@ -68,7 +65,7 @@ impl ExpiryNotices {
                 }
             }
             let change = Change::new(Class::Essential).put(Table::ExpiryNotices, &key, last.as_bytes());
-            self.storage.commit(change).await.map_err(InventoryError::Commit)?;
+            self.holdings.storage.commit(change).await.map_err(InventoryError::Commit)?;
             place = last;
             if is_all {
                 return Ok(told);
@@ -82,7 +79,9 @@ impl ExpiryNotices {
             return Ok(false);
         }
         let lives_longer = certificate.not_after.duration_since(certificate.not_before) > notice;
-        Ok(lives_longer && certificate.not_after > now && self.certificates.revocation(certificate.ca, &certificate.serial)?.is_none())
+        Ok(lives_longer
+            && certificate.not_after > now
+            && self.holdings.certificates.revocation(certificate.ca, &certificate.serial)?.is_none())
     }
 
     async fn commit(&self, key: &[u8], certificate: &StoredCertificate, days: u8, now: Timestamp) -> Result<(), InventoryError> {
@@ -99,7 +98,7 @@ impl ExpiryNotices {
             entry = entry.detail(Field::CaId, ca);
         }
         let change = Change::new(Class::Essential).put(Table::ExpiryNotices, key, EndingPlace::of(certificate).as_bytes());
-        self.ledger.commit(audit::Change::new(change, entry)).await.map_err(InventoryError::Commit)?;
+        self.holdings.ledger.commit(audit::Change::new(change, entry)).await.map_err(InventoryError::Commit)?;
         Ok(())
     }
 }

@@ -9,16 +9,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::holdings::Holdings;
 use crate::access::{self, Caller};
-use crate::audit::{self, Action, Field, Ledger};
-use crate::base::clock::{Clock, from_seconds, rfc3339};
+use crate::audit::{self, Action, Field};
+use crate::base::clock::{from_seconds, rfc3339};
 use crate::base::id::{CaId, CertId, OrgId};
 use crate::base::secret::SecretBytes;
-use crate::ca::{self, Authorities, Authority};
-use crate::inventory::{
-    self, Certificates, CrlPart, InventoryError, KeptKey, KeptKeyError, KeptKeys, KeyOrigin, KeyOwner, StoredCertificate,
-};
-use crate::storage::{Change, Class, CommitError, ReadError, Storage, Table};
+use crate::ca::{self, Authority};
+use crate::inventory::{self, CrlPart, InventoryError, KeptKey, KeptKeyError, KeyOrigin, KeyOwner, StoredCertificate};
+use crate::storage::{Change, Class, CommitError, ReadError, Table};
 use crate::x509::algorithm::KeyType;
 use crate::x509::certificate::Certificate;
 use crate::x509::key::KeyFault;
@@ -97,24 +96,12 @@ pub enum ImportError {
 /// Imports certificates.
 #[derive(Clone)]
 pub struct Importer {
-    authorities: Authorities,
-    certificates: Certificates,
-    kept: KeptKeys,
-    storage: Storage,
-    ledger: Ledger,
-    clock: Clock,
+    holdings: Holdings,
 }
 
 impl Importer {
-    pub fn new(
-        authorities: Authorities,
-        certificates: Certificates,
-        kept: KeptKeys,
-        storage: Storage,
-        ledger: Ledger,
-        clock: Clock,
-    ) -> Self {
-        Self { authorities, certificates, kept, storage, ledger, clock }
+    pub fn new(holdings: Holdings) -> Self {
+        Self { holdings }
     }
 
     /// The authority of the organisation that signed the certificate: the one that is named, which must have, or whichever did.
@@ -129,9 +116,9 @@ impl Importer {
             authority.subject.der() == certificate.issuer().der() && certificate.is_signed_by(&authority.key.public)
         };
         let Some(named) = named else {
-            return Ok(self.authorities.all(organization).into_iter().find(|authority| has_signed(authority)));
+            return Ok(self.holdings.authorities.all(organization).into_iter().find(|authority| has_signed(authority)));
         };
-        let authority = self.authorities.get(organization, named).ok_or(NotTheIssuer::Unknown)?;
+        let authority = self.holdings.authorities.get(organization, named).ok_or(NotTheIssuer::Unknown)?;
         if has_signed(&authority) { Ok(Some(authority)) } else { Err(NotTheIssuer::NotSigned) }
     }
 
@@ -139,13 +126,13 @@ impl Importer {
     pub async fn import(&self, order: ImportOrder<'_>) -> Result<Imported, ImportError> {
         let ImportOrder { certificate, chain, key, issuer, caller } = order;
         let organization = caller.organization();
-        if let Some(id) = self.certificates.known(organization, &certificate)? {
+        if let Some(id) = self.holdings.certificates.known(organization, &certificate)? {
             return Err(ImportError::Known(id));
         }
-        if let Some(itself) = self.authorities.all(organization).iter().find(|authority| authority.certificate == certificate) {
+        if let Some(itself) = self.holdings.authorities.all(organization).iter().find(|authority| authority.certificate == certificate) {
             return Err(ImportError::IsAuthority(itself.id));
         }
-        let now = from_seconds(self.clock.now().as_second());
+        let now = from_seconds(self.holdings.clock.now().as_second());
         let warnings = self.warnings(&certificate, &chain, now)?;
         let stored = StoredCertificate {
             id: CertId::new(),
@@ -172,7 +159,7 @@ impl Importer {
         match (&outcome, kept) {
             // It may be in the journal all the same: then the next start keeps the key, and destroys it otherwise.
             (Err(ImportError::Commit(error)), Some(_)) if error.is_in_doubt() => {}
-            (Err(_), Some(kept)) => self.kept.discard(kept).await,
+            (Err(_), Some(kept)) => self.holdings.kept.discard(kept).await,
             (Ok(()), _) | (Err(_), None) => {}
         }
         outcome.map(|()| Imported { certificate: stored, warnings })
@@ -191,8 +178,8 @@ impl Importer {
         let (owner, key_type, pkcs8) = (KeyOwner::Certificate(stored.id), key.public.key_type(), SecretBytes::from(key.pkcs8));
         // Tokens do not wrap Ed25519 keys, so they would neither go in nor come out again.
         match key_type {
-            KeyType::Ed25519 => Ok(self.kept.seal(owner, pkcs8, None).await?),
-            _ => Ok(self.kept.import(owner, pkcs8, None, caller).await?),
+            KeyType::Ed25519 => Ok(self.holdings.kept.seal(owner, pkcs8, None).await?),
+            _ => Ok(self.holdings.kept.import(owner, pkcs8, None, caller).await?),
         }
     }
 
@@ -218,14 +205,14 @@ impl Importer {
         let change = access::owned(Change::new(Class::Normal), stored.organization);
         let mut change = part.noted(inventory::add_imported(change, stored, certificate, chain)?, stored.id);
         if let Some(kept) = kept {
-            change = self.kept.keep(change, kept)?;
+            change = self.holdings.kept.keep(change, kept)?;
             entry = entry.detail(Field::KeyStorage, if kept.id().is_some() { "token" } else { "wrapped" });
         }
-        match self.ledger.commit(audit::Change::new(change, entry)).await {
+        match self.holdings.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => Ok(()),
             // Another import of the same was quicker.
             Err(CommitError::Conflict { table: Table::ImportedCertificates, key }) => {
-                match self.certificates.known(stored.organization, certificate)? {
+                match self.holdings.certificates.known(stored.organization, certificate)? {
                     Some(id) => Err(ImportError::Known(id)),
                     None => Err(ImportError::Commit(CommitError::Conflict { table: Table::ImportedCertificates, key })),
                 }
@@ -246,7 +233,7 @@ impl Importer {
             Err(fault) => warnings.push(ImportWarning::UnsupportedKey(fault)),
             Ok(key) => {
                 warnings.extend(key.weaknesses().into_iter().map(ImportWarning::WeakKey));
-                if self.storage.contains(Table::BlockedKeys, &key.spki_sha256())? {
+                if self.holdings.storage.contains(Table::BlockedKeys, &key.spki_sha256())? {
                     warnings.push(ImportWarning::CompromisedKey);
                 }
             }

@@ -4,12 +4,14 @@
 
 mod delete;
 mod expiry;
+mod holdings;
 mod import;
 mod renew;
 mod revoke;
 
 pub use delete::{DeleteError, Deleter};
 pub use expiry::{ExpiryNotices, NOTICE_DAYS};
+pub use holdings::Holdings;
 pub use import::{ImportError, ImportOrder, ImportWarning, Imported, Importer, NotTheIssuer};
 pub use renew::{RenewError, Renewal, Renewed, Renewer};
 pub use revoke::{RevokeError, Revoked, Revoker, Target};
