@@ -83,12 +83,14 @@ impl Dev {
         log.prepare(&config.log.filter)?();
         config.listen = self.listen;
         config.admin.own_user = true;
-        config.public.listen = Some(SocketAddr::from((self.listen.ip(), config.public.listen.map_or(0, |known| known.port()))));
+        let public_port = config.public.listen.map(|known| known.port()).or_else(|| self.public_port_before()).unwrap_or(0);
+        config.public.listen = Some(SocketAddr::from((self.listen.ip(), public_port)));
         let tokens = start_keepers(&config)?;
         let (_, supervisor) = surroundings.wipe_environment();
         let listeners = match Listeners::bind(&config, Sockets::default()) {
-            // The remembered port may have been taken since; any other is as good for URLs of certificates to come.
+            // It may have been taken since. Another serves the authorities to come; the URLs of those that are there stay as they were.
             Err(RunError::Listen { address, .. }) if address != config.listen => {
+                tracing::warn!(port = public_port, "the port of the CRL and OCSP URLs in certificates is taken; another is served");
                 config.public.listen = Some(SocketAddr::from((self.listen.ip(), 0)));
                 Listeners::bind(&config, Sockets::default())?
             }
@@ -225,6 +227,12 @@ impl Dev {
             variable = softhsm::CONFIGURATION_VARIABLE,
             softhsm = quoted(softhsm),
         )
+    }
+
+    /// The port that was served the last time, which is in the URLs of the certificates that were issued then.
+    fn public_port_before(&self) -> Option<u16> {
+        let address: SocketAddr = std::fs::read_to_string(self.path("http.addr")).ok()?.trim().parse().ok()?;
+        Some(address.port())
     }
 
     /// Where the API is reached, and where relying parties reach what is public.

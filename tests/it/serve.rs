@@ -95,3 +95,27 @@ fn the_file_of_a_worker_is_checked_by_itself_and_outside_of_its_unit() {
         assert!(output.status.success() == is_good && text(&output).contains(said), "{}", text(&output));
     }
 }
+
+/// They are in certificates, and an authority keeps those it was made with.
+#[test]
+fn the_urls_of_certificates_are_served_after_a_restart_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut appliance = Appliance::start_in(dir.path());
+    let ca = appliance.root("root", "ec", 256);
+    let address = std::fs::read_to_string(appliance.path("http.addr")).unwrap();
+    for ends in [Appliance::stop, |appliance: &mut Appliance| {
+        appliance.kill();
+        true
+    }] {
+        assert!(ends(&mut appliance));
+        appliance = Appliance::start_in(dir.path());
+        let certificate = Command::new("curl").args(["--silent", "--fail", &format!("http://{address}/ca/{ca}.crt")]).output().unwrap();
+        assert!(certificate.status.success() && !certificate.stdout.is_empty(), "http://{address}");
+    }
+    // Where it was taken meanwhile another is served, and that is said.
+    assert!(appliance.stop());
+    let _taken = std::net::TcpListener::bind(&address).unwrap();
+    let appliance = Appliance::start_in(dir.path());
+    assert_ne!(std::fs::read_to_string(appliance.path("http.addr")).unwrap(), address);
+    assert!(appliance.log().contains("is taken; another is served"), "{}", appliance.log());
+}

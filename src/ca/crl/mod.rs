@@ -330,7 +330,7 @@ fn covering(part: CrlPart) -> impl Iterator<Item = CrlPart> {
     [CrlPart::Whole, part].into_iter().take(if part == CrlPart::Whole { 1 } else { 2 })
 }
 
-/// Whether a full CRL was made before an authority above was revoked, which no log of this authority tells.
+/// Whether a full CRL was made before an authority above was revoked, which no log of this authority tells. One of the same second may have been.
 fn needs_full_first(authority: &Authority, full: &PublishedCrl) -> bool {
     authority.own_revocation.is_none() && authority.revocation().is_some_and(|revocation| revocation.revoked_at >= full.this_update)
 }

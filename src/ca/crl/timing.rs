@@ -34,7 +34,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(20);
 
 impl CrlPublisher {
     /// What is to be made now: what is missing, a period old, close to its end, or from a time that has not come, because
-    /// the clock was wrong then; and what a revocation has made due.
+    /// the clock was wrong then; and what a revocation has made due, of a certificate or of an authority above.
     pub fn due(&self) -> Vec<Due> {
         let now = from_seconds(self.clock.now().as_second());
         let sequence = self.books.storage.last_sequence();
@@ -44,7 +44,9 @@ impl CrlPublisher {
                 continue;
             }
             let plan = authority.crl.plan(self.schedule());
-            let mut parts = self.parts_due(&authority, CrlForm::Full, |full| now >= due_at(&plan, full) || now < full.this_update);
+            let mut parts = self.parts_due(&authority, CrlForm::Full, |full| {
+                now >= due_at(&plan, full) || now < full.this_update || needs_full_first(&authority, full)
+            });
             let revoked = self.take_waiting(&authority, &plan);
             let is_overdue = revoked.is_overdue;
             let revoked = revoked.parts;

@@ -1,13 +1,16 @@
 //! Revoking an authority ends everything under it.
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{create, issue, made};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 /// A root, two authorities below it, one below the first, and a certificate of each but the root.
 struct World {
+    dir: TempDir,
     appliance: Appliance,
     root: String,
     first: String,
@@ -18,7 +21,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let appliance = Appliance::start();
+        let dir = tempfile::tempdir().unwrap();
+        let appliance = Appliance::start_in(dir.path());
         let root = made(create(&appliance, "root", None, json!({})));
         let first = made(create(&appliance, "first", Some(&root), json!({})));
         let below = made(create(&appliance, "below", Some(&first), json!({"validity_days": 365})));
@@ -27,7 +31,7 @@ impl World {
             appliance.role(role, ca, json!({}));
             issue(&appliance, role).0
         });
-        Self { appliance, root, first, below, beside, leaves }
+        Self { dir, appliance, root, first, below, beside, leaves }
     }
 
     fn revoke(&self, id: &str, reason: &str) -> Value {
@@ -47,14 +51,24 @@ impl World {
     /// The serial numbers on a new CRL of an authority, with their reasons.
     fn on_crl(&self, id: &str) -> Vec<(String, String)> {
         let published = self.appliance.call("POST", &format!("/v1/pki/ca/{id}/crl"), None).expect(200);
-        let text = Requester::new().crl_text(published["crl_pem"].as_str().unwrap());
-        let entry = |entry: &str| {
-            let serial = entry.lines().next().unwrap().trim().to_owned();
-            let reason = entry.split("X509v3 CRL Reason Code:").nth(1).and_then(|rest| rest.lines().nth(1)).unwrap_or_default();
-            (serial, reason.trim().to_owned())
-        };
-        text.split("Serial Number: ").skip(1).map(entry).collect()
+        on(published["crl_pem"].as_str().unwrap())
     }
+
+    /// The same of the CRL that is there, which is made by nobody who asks for it.
+    fn on_current_crl(&self, id: &str) -> Vec<(String, String)> {
+        let accept = &["Accept: application/x-pem-file"];
+        on(&self.appliance.call_raw(None, "GET", &format!("/v1/pki/ca/{id}/crl"), None, accept).text())
+    }
+}
+
+fn on(crl_pem: &str) -> Vec<(String, String)> {
+    let text = Requester::new().crl_text(crl_pem);
+    let entry = |entry: &str| {
+        let serial = entry.lines().next().unwrap().trim().to_owned();
+        let reason = entry.split("X509v3 CRL Reason Code:").nth(1).and_then(|rest| rest.lines().nth(1)).unwrap_or_default();
+        (serial, reason.trim().to_owned())
+    };
+    text.split("Serial Number: ").skip(1).map(entry).collect()
 }
 
 fn id(value: &Value) -> &str {
@@ -105,6 +119,28 @@ fn a_revoked_authority_is_on_its_parents_crl_and_its_certificates_on_its_own() {
     assert_eq!(on_first, wanted);
     assert_eq!(world.on_crl(&world.below), [(serial(below), reason)]);
     assert_eq!(world.on_crl(&world.beside), []);
+}
+
+/// No log of theirs tells them, and their next regular CRL is an hour away.
+#[test]
+fn the_crls_of_all_below_a_revoked_authority_follow_at_once() {
+    for is_killed in [false, true] {
+        let mut world = World::new();
+        let below = serial(&world.leaves[1]);
+        wait_for("the first CRL of the lowest authority", || {
+            world.appliance.call("GET", &format!("/v1/pki/ca/{}/crl", world.below), None).status == 200
+        });
+        assert_eq!(world.on_current_crl(&world.below), []);
+        world.revoke(&world.first, "ca_compromise");
+        if is_killed {
+            world.appliance.kill();
+            world.appliance = Appliance::start_in(world.dir.path());
+        }
+        wait_for("the certificate on the CRL of the lowest authority", || {
+            world.on_current_crl(&world.below) == [(below.clone(), "CA Compromise".to_owned())]
+        });
+        assert_eq!(world.on_current_crl(&world.beside), []);
+    }
 }
 
 #[test]
