@@ -36,10 +36,16 @@ pub async fn serve(app: Arc<App>, route: &'static Route, path: Vec<(String, Stri
 }
 
 /// Answers for paths and methods that no route has.
-pub fn unrouted(app: &App, peer: Option<&Peer>, path: &str, problem: Problem) -> Response<Body> {
+pub async fn unrouted(app: &App, request: Request<Body>, problem: Problem) -> Response<Body> {
     let id = RequestId::new();
-    let problem = throttle::unrouted(app, peer).err().unwrap_or(problem);
-    let problem = if path.starts_with(acme::ROOT) { acme::unrouted(app, problem) } else { problem };
+    let (parts, body) = request.into_parts();
+    let (body, unread) = Unread::lend(parts.version, body);
+    drop(body);
+    let problem = throttle::unrouted(app, parts.extensions.get::<Peer>()).err().unwrap_or(problem);
+    let problem = if parts.uri.path().starts_with(acme::ROOT) { acme::unrouted(app, problem) } else { problem };
+    if let Some(unread) = unread {
+        unread.read().await;
+    }
     app.metrics.unrouted(problem.status);
     with_id(problem.into_response(id), id)
 }
@@ -54,14 +60,17 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
     let known = approach.caller(&app);
     let caller = known.as_ref().ok().cloned().unwrap_or_else(|| approach.stranger());
     let admitted = throttle::admit(&app, route, &approach, known);
+    // Over HTTP/1.1 a connection goes on only if the body has come when it is thrown away, so that of a refused request is kept for as long
+    // as the refusal takes.
+    let mut refused_body = None;
     let outcome = match admitted.and_then(|caller| approach.permit(caller)) {
         Err(problem) => {
-            drop(body);
+            refused_body = Some(body);
             Err(problem)
         }
         Ok(caller) => match tell_of_break_glass(&app, route, &caller, parts.uri.path()).await {
             Err(problem) => {
-                drop(body);
+                refused_body = Some(body);
                 Err(problem)
             }
             Ok(()) => {
@@ -88,6 +97,7 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
             problem.into_response(id)
         }
     };
+    drop(refused_body);
     if let Some(unread) = unread {
         unread.read().await;
     }

@@ -44,12 +44,12 @@ fn router(app: &Arc<App>, routes: impl Iterator<Item = &'static Route>) -> Route
         .fallback(move |request: Request<Body>| {
             let app = unknown.clone();
             let problem = Problem::new(StatusCode::NOT_FOUND, "no_such_endpoint", "There is no such endpoint.");
-            async move { dispatch::unrouted(&app, request.extensions().get::<Peer>(), request.uri().path(), problem) }
+            async move { dispatch::unrouted(&app, request, problem).await }
         })
         .method_not_allowed_fallback(move |request: Request<Body>| {
             let app = other_method.clone();
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not know this method.");
-            async move { dispatch::unrouted(&app, request.extensions().get::<Peer>(), request.uri().path(), problem) }
+            async move { dispatch::unrouted(&app, request, problem).await }
         })
 }
 

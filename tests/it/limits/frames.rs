@@ -266,10 +266,14 @@ fn frames(mut received: &[u8]) -> Vec<(u8, u32, bool)> {
     found
 }
 
-/// A connection on which a POST has begun that names nothing, and does not end yet.
-fn begun(appliance: &Appliance) -> TcpStream {
+/// What no authority has, what no route has, and what does not know POST.
+const UNANSWERED: [&str; 3] =
+    ["/ocsp/ca_00000000000000000000000000000000", "/no/such/path", "/crl/ca_00000000000000000000000000000000.crl"];
+
+/// A connection on which a POST has begun that nobody will read, and does not end yet.
+fn begun(appliance: &Appliance, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address(appliance, "http.addr")).unwrap();
-    let mut head = head("/ocsp/ca_00000000000000000000000000000000");
+    let mut head = head(path);
     // POST.
     head[0] = 0x83;
     let request = [frame(SETTINGS, 0, 0, &[]), frame(HEADERS, END_HEADERS, 1, &head)].concat();
@@ -293,21 +297,26 @@ fn await_frame(stream: &mut TcpStream, received: &mut Vec<u8>, is_it: impl Fn(&(
 #[test]
 fn an_answer_that_needs_no_body_is_not_followed_by_a_reset() {
     let appliance = Appliance::start();
-    let (mut stream, mut received) = (begun(&appliance), Vec::new());
-    // The body comes when the answer could have been given long since.
-    std::thread::sleep(Duration::from_millis(200));
-    stream.write_all(&frame(DATA, END_STREAM, 1, b"a body that nobody needs")).unwrap();
-    await_frame(&mut stream, &mut received, |(_, stream, is_last)| *stream == 1 && *is_last);
-    // Behind a PING comes everything that was sent before it.
-    stream.write_all(&frame(PING, 0, 0, &[7; 8])).unwrap();
-    let all = await_frame(&mut stream, &mut received, |(kind, ..)| *kind == PING);
-    assert!(!all.iter().any(|(kind, ..)| *kind == RST_STREAM), "{all:?}");
+    for path in UNANSWERED {
+        let (mut stream, mut received) = (begun(&appliance, path), Vec::new());
+        // The body comes when the answer could have been given long since.
+        std::thread::sleep(Duration::from_millis(200));
+        stream.write_all(&frame(DATA, END_STREAM, 1, b"a body that nobody needs")).unwrap();
+        await_frame(&mut stream, &mut received, |(_, stream, is_last)| *stream == 1 && *is_last);
+        // Behind a PING comes everything that was sent before it.
+        stream.write_all(&frame(PING, 0, 0, &[7; 8])).unwrap();
+        let all = await_frame(&mut stream, &mut received, |(kind, ..)| *kind == PING);
+        assert!(!all.iter().any(|(kind, ..)| *kind == RST_STREAM), "{path}: {all:?}");
+    }
 }
 
 #[test]
 fn who_keeps_a_body_back_that_nobody_needs_is_answered_all_the_same() {
     let appliance = Appliance::start();
-    let (mut stream, mut received) = (begun(&appliance), Vec::new());
-    let all = await_frame(&mut stream, &mut received, |(kind, stream, _)| *kind == RST_STREAM && *stream == 1);
-    assert!(all.iter().any(|(_, stream, is_last)| *stream == 1 && *is_last), "the answer came before the reset: {all:?}");
+    for path in UNANSWERED {
+        let (mut stream, mut received) = (begun(&appliance, path), Vec::new());
+        let all = await_frame(&mut stream, &mut received, |(kind, stream, _)| *kind == RST_STREAM && *stream == 1);
+        let is_answered = all.iter().any(|(_, stream, is_last)| *stream == 1 && *is_last);
+        assert!(is_answered, "the answer of {path} came before the reset: {all:?}");
+    }
 }
