@@ -141,7 +141,7 @@ impl Client {
         self.counted(match outcome {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(TokenError::Unavailable(Some(FailedCall::NoWorker))),
-            Err(_) => Err(self.hung(within)),
+            Err(_) => Err(self.given_up(&ask, within)),
         })
     }
 
@@ -211,8 +211,11 @@ impl Client {
         outcome
     }
 
-    fn hung(&self, waited: Duration) -> TokenError {
-        self.is_hung.store(true, Ordering::Relaxed);
+    /// What takes its turn behind the making of keys may wait for minutes, while the token does what else it is asked.
+    fn given_up(&self, ask: &Ask, waited: Duration) -> TokenError {
+        if !ask.may_wait_for_keys() {
+            self.is_hung.store(true, Ordering::Relaxed);
+        }
         TokenError::Unavailable(Some(FailedCall::Hung { seconds: waited.as_secs() }))
     }
 

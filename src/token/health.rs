@@ -67,6 +67,10 @@ impl Counters {
         self.sessions.fetch_sub(1, Ordering::Relaxed);
     }
 
+    pub fn has_sessions(&self) -> bool {
+        self.sessions.load(Ordering::Relaxed) > 0
+    }
+
     pub fn signed(&self) {
         self.signatures.fetch_add(1, Ordering::Relaxed);
     }

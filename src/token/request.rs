@@ -177,6 +177,11 @@ impl Ask {
     pub fn writes(&self) -> bool {
         matches!(self, Self::Generate { .. } | Self::Import { .. } | Self::Export { .. } | Self::Destroy { .. })
     }
+
+    /// Whether it may come to wait in that queue: the first value that is sealed has a key made for it.
+    pub fn may_wait_for_keys(&self) -> bool {
+        self.writes() || matches!(self, Self::Seal { .. })
+    }
 }
 
 impl KeyProfile {

@@ -3,7 +3,7 @@
 //! A thread that reads requests is woken by each of them, and takes the processor from a thread that signs. While enough is in the queue,
 //! what comes can as well lie in the socket and be read in one piece (docs/performance.md has what that is worth).
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ const AT_HAND: usize = 2;
 pub struct Demand {
     enough: usize,
     queued: AtomicUsize,
-    is_awaited: AtomicBool,
+    /// How many readers wait.
+    readers: AtomicUsize,
     waiting: Mutex<()>,
     changed: Condvar,
 }
@@ -28,7 +29,7 @@ impl Demand {
         Self {
             enough: sessions * AT_HAND,
             queued: AtomicUsize::new(0),
-            is_awaited: AtomicBool::new(false),
+            readers: AtomicUsize::new(0),
             waiting: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -42,7 +43,7 @@ impl Demand {
     /// One was taken from the queue, or had no place in it.
     pub fn goes(&self) {
         let left = self.queued.fetch_sub(1, Ordering::SeqCst) - 1;
-        if left < self.enough && self.is_awaited.load(Ordering::SeqCst) {
+        if left < self.enough && self.readers.load(Ordering::SeqCst) > 0 {
             drop(lock(&self.waiting));
             self.changed.notify_all();
         }
@@ -54,12 +55,12 @@ impl Demand {
             return;
         }
         let waiting = lock(&self.waiting);
-        self.is_awaited.store(true, Ordering::SeqCst);
+        self.readers.fetch_add(1, Ordering::SeqCst);
         // Who takes one after this line sees that somebody waits.
         if !self.is_there() {
             drop(self.changed.wait_timeout(waiting, AT_MOST).unwrap_or_else(PoisonError::into_inner));
         }
-        self.is_awaited.store(false, Ordering::SeqCst);
+        self.readers.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn is_there(&self) -> bool {

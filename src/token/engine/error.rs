@@ -30,6 +30,11 @@ impl CallError {
             Self::LoggedOut => ErrorClass::LogInAgain,
         }
     }
+
+    /// Whether the token gives no more sessions. Those that are open are as good as before (PKCS#11 3.1, 5.6.1).
+    pub fn is_without_session(&self) -> bool {
+        matches!(self, Self::Returned { function: Function::OpenSession, value: RvError::SessionCount })
+    }
 }
 
 impl From<Error> for CallError {

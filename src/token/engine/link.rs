@@ -22,6 +22,7 @@ use cryptoki::session::{SessionState, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 
 use super::error::CallError;
+use super::examination::most_sessions;
 use super::limits::Limits;
 use super::module::{Entry, Module, Seat, Selection};
 use super::pin::PinFile;
@@ -104,6 +105,16 @@ impl Link {
             State::Down { .. } => Err(Fault::Final(TokenError::Unavailable(None))),
             State::PinRefused => Err(Fault::Final(TokenError::PinRefused)),
         }
+    }
+
+    /// How many sessions the token says there may be.
+    pub fn most_sessions(&self) -> Option<usize> {
+        let slot = match &*lock(&self.state) {
+            State::Up { slot, .. } => *slot,
+            State::Down { .. } | State::PinRefused => return None,
+        };
+        let info = self.module.enter().pkcs11().get_token_info(slot).ok()?;
+        most_sessions(&info)
     }
 
     /// Repairs the link of epoch `seen`, going back as far as `class` asks. Returns at once when it has been repaired since.

@@ -60,6 +60,8 @@ pub const DEFAULT_QUEUE: usize = 1_024;
 /// How many sessions there may be. One that computes on this machine has enough of them with its cores; one in the network, which takes 5 ms
 /// for a signature however many are under way, makes 200 a second for each.
 pub const SESSIONS: RangeInclusive<usize> = 2..=64;
+/// The session that keeps the login, and that of the thread that makes keys.
+const OTHER_SESSIONS: usize = 2;
 /// How long the end of the process waits for calls that run.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -109,6 +111,7 @@ impl Engine {
             0 => std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
             wanted => wanted.clamp(*SESSIONS.start(), *SESSIONS.end()),
         };
+        let sessions = fitting(sessions, link.most_sessions());
         Pool::start(link, calls.clone(), sessions, if queue == 0 { DEFAULT_QUEUE } else { queue })
             .map(|pool| Self { pool: Arc::new(pool) })
             .map_err(TokenError::NoThread)
@@ -151,6 +154,18 @@ impl Engine {
     pub fn health(&self) -> TokenHealth {
         let waiting = [&self.pool.queue, &self.pool.writes].into_iter().flatten().map(Sender::len).sum();
         self.pool.link.counters.health(waiting)
+    }
+}
+
+/// No more than the token says it gives: a thread without a session would refuse what another does a moment later.
+fn fitting(wanted: usize, most: Option<usize>) -> usize {
+    match most {
+        Some(most) if most < wanted + OTHER_SESSIONS => {
+            let sessions = most.saturating_sub(OTHER_SESSIONS).max(1);
+            tracing::warn!(wanted, sessions, most, "the token gives fewer sessions than are to sign");
+            sessions
+        }
+        Some(_) | None => wanted,
     }
 }
 

@@ -178,12 +178,14 @@ fn present_key(call: &Call<'_>) -> Result<Option<SealingKey>, Fault> {
     if let Some(key) = keys.present(call.epoch) {
         return Ok(Some(key));
     }
-    match find_any(call)? {
-        Some(found) => keys.choose(call.epoch, &found),
+    let found = find_any(call)?;
+    match &found {
+        Some(found) => keys.choose(call.epoch, found),
         // What is not seen may be there all the same, when the login is lost.
         None => call.link.confirm_present(call.entry, call.seat)?,
     }
-    Ok(keys.present(call.epoch))
+    // Not what is remembered: another thread whose call failed may have had that forgotten since, and a second key would be made.
+    Ok(found)
 }
 
 /// Makes the key that seals, while nobody else looks for it.

@@ -30,6 +30,8 @@ use crate::x509::private_key;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often one request is tried in all.
 const ATTEMPTS: u32 = 3;
+/// How long a thread that the token had no session for takes no work.
+const WITHOUT_SESSION: Duration = Duration::from_secs(1);
 
 /// A request in the queue.
 pub struct Ticket {
@@ -51,6 +53,8 @@ pub struct Worker {
     thread: Thread,
     part: Part,
     place: Option<Place>,
+    /// Whether the token had no session for it.
+    stays_away: bool,
 }
 
 /// What a thread does of all that is asked.
@@ -85,7 +89,7 @@ struct Place {
 impl Worker {
     pub fn new(link: Arc<Link>, calls: Calls, part: Part) -> Self {
         let thread = calls.thread();
-        Self { link, calls, thread, part, place: None }
+        Self { link, calls, thread, part, place: None, stays_away: false }
     }
 
     /// Serves until nobody can send any more.
@@ -95,6 +99,9 @@ impl Worker {
                 demand.goes();
             }
             self.serve(ticket);
+            if std::mem::take(&mut self.stays_away) {
+                std::thread::sleep(WITHOUT_SESSION);
+            }
         }
         self.leave();
     }
@@ -306,6 +313,12 @@ impl Worker {
                     return Ok(answer);
                 }
                 Err(Fault::Final(error)) => return Err(error),
+                // The others have the sessions there are; to log in again would take them theirs.
+                Err(Fault::Call(error)) if error.is_without_session() && self.has_others() => {
+                    tracing::warn!(%error, "a thread is without a session, and leaves the work to the others for a while");
+                    self.stays_away = true;
+                    return Err(TokenError::BUSY);
+                }
                 Err(Fault::Call(error)) => error,
             };
             tried += 1;
@@ -341,6 +354,11 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Whether other threads have sessions to do this one's work with.
+    fn has_others(&self) -> bool {
+        matches!(self.part, Part::Reads { .. }) && self.link.counters.has_sessions()
     }
 
     fn once<T>(&self, limit: Duration, work: &mut impl FnMut(&Call<'_>) -> Result<T, Fault>) -> Result<T, Fault> {

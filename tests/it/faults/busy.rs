@@ -95,3 +95,40 @@ fn as_many_signatures_are_under_way_as_the_configuration_gives_sessions() {
     assert_eq!(begun(), SESSIONS);
     issue().expect(201);
 }
+
+/// Such threads took the work that others had a session for, and had the login renewed that those had.
+#[test]
+fn a_thread_that_the_token_has_no_session_for_leaves_the_work_to_the_others() {
+    let (shim, scratch) = (Shim::new(), TempDir::new().unwrap());
+    let dir = scratch.path().join("appliance");
+    let start = || shim.start(&dir);
+    let mut appliance = start();
+    assert!(appliance.stop());
+    let worker = dir.join("token.toml");
+    let text = std::fs::read_to_string(&worker).unwrap();
+    std::fs::write(&worker, format!("sessions = {SESSIONS}\n{text}")).unwrap();
+    let appliance = start();
+    let ca = appliance.root("root", "ec", 256);
+    appliance.role("web", &ca, json!({}));
+    let issue = || appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.com"})));
+    issue().expect(201);
+    // CKR_SESSION_COUNT; those that have a session go on.
+    let logins = shim.calls("C_Login");
+    shim.set("C_OpenSession always before 0xB1\nC_Sign always delay 20\n");
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..10).map(|_| issue()).collect::<Vec<_>>())).collect();
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    let issued = answers.iter().filter(|answer| answer.status == 201).count();
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!(answer.refused(503).0, "token_busy");
+    }
+    // Each of the others took at most one in a second.
+    println!("{issued} of {} issued", answers.len());
+    assert!(issued >= answers.len() / 2, "{issued} of {}", answers.len());
+    assert_eq!(shim.calls("C_Login"), logins);
+    let health = appliance.call("GET", "/healthz", None).expect(200);
+    assert_eq!(health["status"], "ok", "{health}");
+    shim.set("");
+    issue().expect(201);
+}

@@ -31,6 +31,7 @@ use crate::token::doctor::message::Message;
 use crate::token::error::TokenError;
 use crate::token::request::{Answer, Ask, KeyProfile};
 use crate::x509::algorithm::KeyType;
+pub(super) use look::most_sessions;
 
 /// What is to be examined.
 #[derive(Debug)]

@@ -135,3 +135,12 @@ async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     })
     .await
 }
+
+#[test]
+fn no_more_sessions_sign_than_the_token_gives() {
+    let fitting = crate::token::engine::fitting;
+    for (wanted, most, sessions) in [(8, None, 8), (8, Some(10), 8), (8, Some(9), 7), (24, Some(16), 14), (2, Some(2), 1), (2, Some(0), 1)]
+    {
+        assert_eq!(fitting(wanted, most), sessions, "{wanted} of {most:?}");
+    }
+}
