@@ -11,7 +11,6 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::app::App;
 use super::dispatch;
-use super::peer::Peer;
 use super::problem::Problem;
 use super::routes::{RELYING_PARTY_PATHS, ROUTES, Route, Side};
 

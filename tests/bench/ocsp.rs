@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::client::Connection;
 use crate::daemon::{self, Daemon};
 use crate::keys::Keys;
-use crate::process::Shares;
+use crate::process::{OutOfTheWay, Shares};
 use crate::raw::Signatures;
 use crate::settings::Settings;
 use crate::{process, requests, table};
@@ -200,6 +200,7 @@ fn read(pem: &str) -> Certificate {
 
 /// Keeps every connection busy for so long, and counts.
 async fn load(address: &str, posts: &Posts, connections: usize, time: Duration) -> (Duration, u64) {
+    let _quiet = OutOfTheWay::begin();
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
     let tasks: Vec<_> = (0..connections)

@@ -1,6 +1,7 @@
 //! What Linux says about processes and the machine.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 /// The processor time a process has used, in user and in kernel mode, threads that have ended included.
@@ -33,6 +34,30 @@ fn ticks(process: u32) -> u64 {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     // The state, field 3, is the first here.
     [fields[14 - 3], fields[15 - 3]].iter().filter_map(|field| field.parse::<u64>().ok()).sum()
+}
+
+/// While it lives, the load client's thread, which is the first of this process, does not interrupt others when it is woken (SCHED_BATCH,
+/// sched(7)). A client of another machine would not either: it has a processor of its own.
+pub struct OutOfTheWay(());
+
+impl OutOfTheWay {
+    pub fn begin() -> Self {
+        schedule("--batch");
+        Self(())
+    }
+}
+
+impl Drop for OutOfTheWay {
+    /// What this process starts later begins as it is then.
+    fn drop(&mut self) {
+        schedule("--other");
+    }
+}
+
+fn schedule(policy: &str) {
+    let process = std::process::id().to_string();
+    let status = Command::new("chrt").args([policy, "--pid", "0", &process]).status();
+    assert!(status.is_ok_and(|status| status.success()), "chrt of util-linux sets the load client's policy");
 }
 
 /// How much of a process lies in memory, in MiB.

@@ -9,7 +9,7 @@ use chancery::x509::algorithm::KeyType;
 use crate::client::Connector;
 use crate::daemon::{self, Daemon};
 use crate::keys::Keys;
-use crate::process::Shares;
+use crate::process::{OutOfTheWay, Shares};
 use crate::raw::{JournalRate, Signatures};
 use crate::settings::Settings;
 use crate::{process, requests, table};
@@ -72,6 +72,7 @@ fn measure_kind(settings: &Settings, keys: &Keys, csrs: &[String], daemon: &Daem
 
 /// Keeps every connection busy for so long.
 async fn load(daemon: &Daemon, posts: &Arc<[Vec<u8>]>, connections: usize, time: Duration) -> (Duration, Vec<Duration>) {
+    let _quiet = OutOfTheWay::begin();
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
     let tasks: Vec<_> =

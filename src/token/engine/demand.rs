@@ -63,7 +63,8 @@ impl Demand {
         self.readers.fetch_sub(1, Ordering::SeqCst);
     }
 
-    fn is_there(&self) -> bool {
+    /// Whether the queue holds less than enough.
+    pub fn is_there(&self) -> bool {
         self.queued.load(Ordering::SeqCst) < self.enough
     }
 }

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::delivery::{self, Delivery};
 use super::listener::Peers;
 use super::opening::Opening;
 use crate::token::engine::Reply;
@@ -27,10 +28,11 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 pub struct Clients {
     opening: Arc<Opening>,
     peers: Peers,
+    delivery: Arc<Delivery>,
     open: Mutex<Vec<Weak<Connection>>>,
 }
 
-struct Connection {
+pub(super) struct Connection {
     socket: UnixStream,
     outbox: Outbox,
     /// The requests that somebody waits for.
@@ -40,14 +42,17 @@ struct Connection {
 
 /// Where one answer goes. When it is lost the one who waits is told so.
 struct Slot {
+    clients: Arc<Clients>,
     connection: Arc<Connection>,
     id: u64,
+    asked: Instant,
+    is_for_signature: bool,
     is_answered: bool,
 }
 
 impl Clients {
-    pub fn new(opening: Arc<Opening>, peers: Peers) -> Arc<Self> {
-        Arc::new(Self { opening, peers, open: Mutex::default() })
+    pub fn new(opening: Arc<Opening>, peers: Peers) -> std::io::Result<Arc<Self>> {
+        Ok(Arc::new(Self { opening, peers, delivery: Delivery::start()?, open: Mutex::default() }))
     }
 
     /// Serves a connection on a thread of its own, if who is there may ask.
@@ -86,7 +91,7 @@ impl Clients {
         }
     }
 
-    fn converse(&self, connection: &Arc<Connection>) -> Result<(), frame::ReadError> {
+    fn converse(self: &Arc<Self>, connection: &Arc<Connection>) -> Result<(), frame::ReadError> {
         connection.socket.set_write_timeout(Some(TAKEN_WITHIN))?;
         let mut frames = Frames::new(connection.socket.try_clone()?);
         let Some(content) = frames.read()? else { return Ok(()) };
@@ -112,9 +117,11 @@ impl Clients {
         }
     }
 
-    fn request(&self, connection: &Arc<Connection>, id: u64, ask: Ask) {
+    fn request(self: &Arc<Self>, connection: &Arc<Connection>, id: u64, ask: Ask) {
         lock(&connection.wanted).insert(id);
-        let mut slot = Slot { connection: connection.clone(), id, is_answered: false };
+        let is_for_signature = matches!(ask, Ask::Sign { .. });
+        let (clients, asked) = (self.clone(), Instant::now());
+        let mut slot = Slot { clients, connection: connection.clone(), id, asked, is_for_signature, is_answered: false };
         let wanted = connection.clone();
         let reply =
             Reply { send: Box::new(move |outcome| slot.answer(outcome)), is_wanted: Box::new(move || lock(&wanted.wanted).contains(&id)) };
@@ -136,8 +143,8 @@ impl Connection {
         }
     }
 
-    /// Sends frames, or leaves them to whoever is sending.
-    fn send(&self, frames: &[u8]) {
+    /// Sends frames and what lies, or leaves them to whoever is sending.
+    pub(super) fn send(&self, frames: &[u8]) {
         if !self.outbox.push(frames) {
             return;
         }
@@ -171,7 +178,16 @@ impl Slot {
                 return;
             }
         }
-        self.connection.send(&frame);
+        if self.may_lie() {
+            self.connection.outbox.leave(&frame);
+            self.clients.delivery.lies_in(&self.connection);
+        } else {
+            self.connection.send(&frame);
+        }
+    }
+
+    fn may_lie(&self) -> bool {
+        self.is_for_signature && self.asked.elapsed() >= delivery::LONG && self.clients.opening.is_busy()
     }
 }
 

@@ -6,6 +6,7 @@
 //! Never does: write a core file, gain privileges, or answer anything but the requests of [`super::request`].
 
 mod connection;
+mod delivery;
 mod listener;
 mod opening;
 pub mod settings;
@@ -61,7 +62,7 @@ pub fn run(settings: Settings, keeper: Option<i32>) -> Result<(), ProcessError> 
     let patience = Patience::new(settings.timeouts.initialise);
     let calls = Calls::new(Timeouts { initialise: patience.begin(), ..settings.timeouts });
     let opening = Opening::begin(settings.engine, calls.clone(), patience).map_err(ProcessError::Thread)?;
-    let clients = Clients::new(opening.clone(), peers);
+    let clients = Clients::new(opening.clone(), peers).map_err(ProcessError::Thread)?;
     watchdog::start(calls, clients.clone()).map_err(ProcessError::Thread)?;
     accept(listener, clients)?;
     match stopping.wait() {
