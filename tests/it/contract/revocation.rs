@@ -31,7 +31,14 @@ fn every_reason_of_rfc_5280_reaches_the_crl() {
         ("certificate_hold", "Certificate Hold"),
         ("privilege_withdrawn", "Privilege Withdrawn"),
         ("aa_compromise", "AA Compromise"),
+        // As the RFC writes them.
         ("keyCompromise", "Key Compromise"),
+        ("cACompromise", "CA Compromise"),
+        ("affiliationChanged", "Affiliation Changed"),
+        ("cessationOfOperation", "Cessation Of Operation"),
+        ("certificateHold", "Certificate Hold"),
+        ("privilegeWithdrawn", "Privilege Withdrawn"),
+        ("aACompromise", "AA Compromise"),
     ];
     let revoke = |reason: &str, host: usize| {
         let issued = world.issue(&format!("host{host}"));
