@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
-use super::{issue, present};
+use super::{issue, present, sign};
 use crate::api::pki as wire;
 use crate::api::problem::Violation;
 use crate::base::clock::rfc3339;
@@ -44,7 +44,7 @@ pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
 
 pub async fn import(mut call: Call) -> Result<Response<Body>, Problem> {
     let body: wire::ImportSigningRequest = call.read().await?;
-    let taken = call.app.requests.import(issue::read_csr(&body.csr_pem)?, &call.caller).await?;
+    let taken = call.app.requests.import(sign::read_csr(&body.csr_pem)?, &call.caller).await?;
     present::json(StatusCode::CREATED, &details(&taken))
 }
 

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Response;
 
 use super::private_key::read_encoding;
-use super::{certificates, issue};
+use super::{certificates, issue, sign};
 use crate::api::pki as wire;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
@@ -21,7 +21,7 @@ pub async fn renew(mut call: Call) -> Result<Response<Body>, Problem> {
         violations.push(fault);
         Encoding::Traditional
     });
-    let csr = body.csr_pem.as_deref().map(issue::read_csr).transpose().map_err(|problem| problem.with(&violations))?;
+    let csr = body.csr_pem.as_deref().map(sign::read_csr).transpose().map_err(|refused| Problem::from(refused).with(&violations))?;
     if !violations.is_empty() {
         return Err(Problem::invalid(violations));
     }
