@@ -74,11 +74,6 @@ impl Problem {
         Self { violations, ..Self::new(StatusCode::BAD_REQUEST, "policy_violation", detail) }
     }
 
-    /// The same with what else is wrong with the request.
-    pub fn with(self, others: &[Violation]) -> Self {
-        if others.is_empty() { self } else { Self::invalid([others, &self.violations].concat()) }
-    }
-
     /// Several refusals of one request: the first says what it is called, and all say what is wrong.
     pub fn together(refusals: impl IntoIterator<Item = Self>) -> Self {
         let mut refusals = refusals.into_iter();
@@ -93,8 +88,8 @@ impl Problem {
     }
 
     /// Another of its kind has the name.
-    pub fn name_taken(message: &str) -> Self {
-        Self { violations: vec![Violation::new("name", message.to_owned())], ..Self::conflict("name_taken", sentence(&message)) }
+    pub fn name_taken(error: &impl Display) -> Self {
+        Self { violations: vec![Violation::new("name", error.to_string())], ..Self::conflict("name_taken", sentence(error)) }
     }
 
     /// Names the field of the body that said which object is meant, where the refusal is about that object.

@@ -120,19 +120,27 @@ pub(super) fn decide(
     mut violations: Vec<Violation>,
 ) -> Result<policy::Approved, Problem> {
     let is_malformed = !violations.is_empty();
-    match policy::decide(&role.policy, request, call.app.clock.now()) {
+    let found = match policy::decide(&role.policy, request, call.app.clock.now()) {
         Ok(approved) if !is_malformed => return Ok(approved),
-        Ok(_) => {}
-        Err(found) => violations.extend(found.into_iter().map(Violation::from)),
-    }
-    violations.extend(key.map(|key| key_violations(call, key)).unwrap_or_default());
+        Ok(_) => Vec::new(),
+        Err(found) => found,
+    };
+    violations = with_key(call, key, violations, found);
     Err(if is_malformed { Problem::invalid(violations) } else { Problem::not_allowed(violations) })
 }
 
-/// What issuing would say to the key. It looks at every key itself, so this is asked where something else is refused already, and a
-/// failure to know it is no matter then.
-fn key_violations(call: &Call, key: &PublicKey) -> Vec<Violation> {
-    call.app.issuer.judge_key(key).map_or_else(|error| Problem::from(error).violations, |()| Vec::new())
+/// What is malformed, what is not allowed, and what issuing would say to the key. It looks at every key itself, so this is asked where something
+/// else is refused already, and a failure to know it is no matter then.
+pub(super) fn with_key(
+    call: &Call,
+    key: Option<&PublicKey>,
+    mut violations: Vec<Violation>,
+    found: Vec<policy::Violation>,
+) -> Vec<Violation> {
+    violations.extend(found.into_iter().map(Violation::from));
+    let refusal = key.and_then(|key| call.app.issuer.judge_key(key).err());
+    violations.extend(refusal.map(|error| Problem::from(error).violations).unwrap_or_default());
+    violations
 }
 
 pub fn read_ttl(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Span> {

@@ -68,7 +68,7 @@ impl From<PlaceFault> for Problem {
             PlaceFault::PathLengthTooLong(_) => Self::field("path_length", fault),
             PlaceFault::OutlivesParent(_) => Self::field("validity_days", fault),
             PlaceFault::NoToken => Self::field("token", fault),
-            PlaceFault::NameTaken => Self::name_taken("an authority of this name exists"),
+            PlaceFault::NameTaken => Self::name_taken(&fault),
             PlaceFault::NoCrlUrl => Self::field("crl.shards", fault),
         }
     }

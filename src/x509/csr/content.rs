@@ -86,7 +86,7 @@ impl RequestContent {
 
 /// The one list of extensions among the attributes, if there is one: of the extensionRequest attribute (RFC 2985, 5.4.2), or
 /// of the attribute Microsoft used before it.
-fn extension_list(attributes: Element<'_>) -> Result<Option<Element<'_>>, CsrFault> {
+pub(super) fn extension_list(attributes: Element<'_>) -> Result<Option<Element<'_>>, CsrFault> {
     const MICROSOFT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.14");
     let mut attributes = attributes.reader();
     let mut found = None;
