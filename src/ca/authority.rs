@@ -5,7 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::OcspSetting;
-use super::crl::{CrlForm, CrlName, CrlSettings};
+use super::crl::{CrlError, CrlForm, CrlName, CrlSchedule, CrlSettings};
+use crate::api::crl::SetCrl;
+use crate::api::problem::Violation;
 use crate::base::id::{CaId, OrgId};
 use crate::inventory::{CrlPart, Revocation};
 use crate::storage::{Change, Table};
@@ -97,6 +99,15 @@ impl Authority {
     /// The revocation that ends it: its own, or the nearest above it.
     pub fn revocation(&self) -> Option<&Revocation> {
         self.and_above().find_map(|authority| authority.own_revocation.as_ref())
+    }
+
+    /// How its CRLs will be made when what is asked for is taken over, or every reason why that cannot be.
+    pub fn crl_as_asked(&self, asked: &SetCrl, defaults: CrlSchedule) -> Result<CrlSettings, Vec<Violation>> {
+        let (settings, mut faults) = self.crl.changed(asked, defaults);
+        if settings.shards > 0 && self.crl_urls.is_empty() {
+            faults.push(Violation::new("crl.shards", CrlError::NoUrl.to_string()));
+        }
+        if faults.is_empty() { Ok(settings) } else { Err(faults) }
     }
 
     /// It, its issuer, and so on up to the root.

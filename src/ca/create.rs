@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::crl::CrlSettings;
 use super::issue::Intention;
 use super::ocsp::{OcspSetting, SettingRecord};
+use super::placement::{PlaceFault, Placement};
 use super::prepare::{AuthorityContent, Prepared};
 use super::record::{AuthorityRecord, CrlSettingsRecord};
 use super::serial_source::NoRandomness;
-use super::{Authorities, Authority, AuthorityRequest, IssueError, Issuer, Kind, NotStanding, PublicUrls};
+use super::{Authorities, Authority, AuthorityRequest, IssueError, Issuer, Kind, PublicUrls};
 use crate::access::{self, Caller};
 use crate::audit::{self, Action, Field};
 use crate::base::clock::from_seconds;
@@ -26,24 +27,8 @@ use crate::x509::pem::{self, Label};
 /// Why no authority was made.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    #[error("an authority of this name exists")]
-    NameTaken,
-    #[error("no such parent authority")]
-    NoParent,
-    #[error("no token of that name is configured")]
-    NoToken,
-    #[error("the parent cannot sign: {0}")]
-    ParentNotStanding(NotStanding),
-    #[error("the authority {0} above it has the same subject")]
-    SubjectOfAncestor(String),
-    #[error("the parent's path length allows no authority below it")]
-    PathLengthExhausted,
-    #[error("the parent's path length allows at most {0} below this authority")]
-    PathLengthTooLong(u8),
-    #[error("its certificates would name no URL that a divided CRL is found by")]
-    NoCrlUrl,
-    #[error("it would outlive its parent, which ends {0}")]
-    OutlivesParent(Timestamp),
+    #[error("it cannot stand where it is asked for")]
+    Misplaced(Vec<PlaceFault>),
     #[error(transparent)]
     Issue(#[from] IssueError),
     #[error(transparent)]
@@ -66,9 +51,9 @@ impl CreateError {
 /// Makes authorities.
 #[derive(Clone)]
 pub struct Creator {
-    issuer: Issuer,
-    authorities: Authorities,
-    urls: PublicUrls,
+    pub(super) issuer: Issuer,
+    pub(super) authorities: Authorities,
+    pub(super) urls: PublicUrls,
 }
 
 impl Creator {
@@ -78,28 +63,10 @@ impl Creator {
 
     /// Makes one authority. When it fails after its key was made, the key is destroyed again.
     pub async fn create(&self, request: AuthorityRequest, caller: &Caller) -> Result<Arc<Authority>, CreateError> {
-        let now = from_seconds(self.issuer.clock.now().as_second());
-        let parent = self.parent(&request, caller, now)?;
-        let wanted = from_seconds(now.as_second() + i64::from(request.validity_days) * 86_400);
-        let not_after = match &parent {
-            Some(parent) if !request.validity_is_asked => wanted.min(parent.not_after),
-            _ => wanted,
-        };
-        if let Some(parent) = parent.as_ref().filter(|parent| not_after > parent.not_after) {
-            return Err(CreateError::OutlivesParent(parent.not_after));
-        }
-        let token = match &request.token {
-            Some(name) => self.issuer.token.named(name).ok_or(CreateError::NoToken)?,
-            None => self.issuer.token.clone(),
-        };
-        if self.issuer.storage.contains(Table::AuthorityNames, &tenant::key(caller.organization(), &request.name))? {
-            return Err(CreateError::NameTaken);
-        }
+        let now = self.now();
+        let Placement { parent, token } = self.place(&request.place, caller, now)?;
+        let not_after = request.place.end(request.validity_days, parent.as_deref(), now);
         let id = CaId::new();
-        let has_url = request.crl_urls.as_ref().map_or(!self.urls.crl(id).is_empty(), |urls| !urls.is_empty());
-        if request.crl.shards > 0 && !has_url {
-            return Err(CreateError::NoCrlUrl);
-        }
         let key_id = KeyId::random().map_err(|_| IssueError::Serial(NoRandomness))?;
         // Should the daemon die while the token works, this entry says whose the key is that is found later.
         let entry = caller
@@ -135,26 +102,8 @@ impl Creator {
         }
     }
 
-    fn parent(&self, request: &AuthorityRequest, caller: &Caller, now: Timestamp) -> Result<Option<Arc<Authority>>, CreateError> {
-        let Some(id) = request.parent else { return Ok(None) };
-        let parent = self.authorities.get(caller.organization(), id).ok_or(CreateError::NoParent)?;
-        parent.standing(now).map_err(CreateError::ParentNotStanding)?;
-        // RFC 5280, 3.2 and 6.1: a certificate whose issuer has its own subject counts as self-issued, is left out of path
-        // lengths, and leads clients that look for issuers by name in circles.
-        if let Some(above) = parent.and_above().find(|above| above.subject.der() == request.subject.der()) {
-            return Err(CreateError::SubjectOfAncestor(above.name.clone()));
-        }
-        // RFC 5280, 4.2.1.9: every authority on the way down uses up one of the length of each above it.
-        for (below, above) in parent.and_above().enumerate() {
-            let Some(length) = above.path_length else { continue };
-            let left = usize::from(length).checked_sub(below + 1).ok_or(CreateError::PathLengthExhausted)?;
-            if let Some(asked) = request.path_length
-                && usize::from(asked) > left
-            {
-                return Err(CreateError::PathLengthTooLong(u8::try_from(left).unwrap_or(u8::MAX)));
-            }
-        }
-        Ok(Some(parent))
+    pub(super) fn now(&self) -> Timestamp {
+        from_seconds(self.issuer.clock.now().as_second())
     }
 
     /// The path length it gets: what was asked for, or what the authorities above leave.
@@ -163,7 +112,7 @@ impl Creator {
             let used = u8::try_from(below + 1).unwrap_or(u8::MAX);
             above.path_length.map(|length| length.saturating_sub(used))
         });
-        request.path_length.or(left.min())
+        request.place.path_length.or(left.min())
     }
 
     async fn certify(
@@ -231,7 +180,7 @@ impl Creator {
             path_length: certificate.basic_constraints().and_then(|constraints| constraints.path_len),
             certificate,
             created_at: now,
-            crl_urls: request.crl_urls.clone().unwrap_or_else(|| self.urls.crl(id)),
+            crl_urls: request.place.crl_urls.clone().unwrap_or_else(|| self.urls.crl(id)),
             issuer_urls: request.issuer_urls.clone().unwrap_or_else(|| self.urls.issuer(id)),
             ocsp: match &request.ocsp_urls {
                 _ if !request.ocsp => OcspSetting::Off,
@@ -288,10 +237,10 @@ impl Creator {
         }
         match self.issuer.ledger.commit(audit::Change::new(change, entry)).await {
             Ok(_) => Ok(()),
-            Err(CommitError::Conflict { table: Table::AuthorityNames, .. }) => Err(CreateError::NameTaken),
+            Err(CommitError::Conflict { table: Table::AuthorityNames, .. }) => Err(CreateError::Misplaced(vec![PlaceFault::NameTaken])),
             Err(CommitError::Conflict { table: Table::AuthorityState, key }) => {
                 let revoked = authority.parent.as_deref().unwrap_or(authority).revoked_meanwhile(&key);
-                Err(CreateError::ParentNotStanding(revoked))
+                Err(CreateError::Misplaced(vec![PlaceFault::ParentNotStanding(revoked)]))
             }
             Err(error) => Err(CreateError::Commit(error)),
         }

@@ -214,6 +214,11 @@ impl Issuer {
         if key.key_type() != approved.key_type() {
             return Err(IssueError::OtherKeyType);
         }
+        self.judge_key(key)
+    }
+
+    /// What stands against a key whatever it is to be certified for. [`Self::issue`] asks this of every key, whoever asked before.
+    pub fn judge_key(&self, key: &PublicKey) -> Result<(), IssueError> {
         let weaknesses = key.weaknesses();
         if !weaknesses.is_empty() {
             return Err(IssueError::WeakKey(weaknesses));

@@ -1,6 +1,7 @@
 //! Reading the request for a new authority: every fault at once, a typed request otherwise.
 
 use super::crl::{CrlSchedule, CrlSettings};
+use super::placement::Place;
 use crate::api::pki::CreateAuthority;
 use crate::api::problem::Violation;
 use crate::base::id::CaId;
@@ -15,23 +16,23 @@ pub struct AuthorityRequest {
     pub name: String,
     pub common_name: String,
     pub subject: DistinguishedName,
-    /// None for a root.
-    pub parent: Option<CaId>,
-    /// The token that is to hold the key; None for the first that is configured.
-    pub token: Option<String>,
     pub key_type: KeyType,
     pub algorithm: SignatureAlgorithm,
     pub validity_days: u32,
-    /// Whether the days were asked for; those that were not are cut to what the parent has left.
-    pub validity_is_asked: bool,
-    pub path_length: Option<u8>,
     /// None to take those of the appliance.
-    pub crl_urls: Option<Vec<String>>,
     pub issuer_urls: Option<Vec<String>>,
     pub ocsp_urls: Option<Vec<String>>,
     /// Whether its certificates are asked about by OCSP.
     pub ocsp: bool,
     pub crl: CrlSettings,
+    pub place: Place,
+}
+
+/// A request with fields that make no sense, and where it would have the authority stand as far as that can be read.
+#[derive(Clone, Debug)]
+pub struct RefusedAuthority {
+    pub violations: Vec<Violation>,
+    pub place: Box<Place>,
 }
 
 /// Where the appliance's public documents are fetched from; the CA's id is put in.
@@ -59,9 +60,10 @@ impl PublicUrls {
 
 impl AuthorityRequest {
     /// Reads the wire form; `schedule` is what CRLs are made by where it asks for nothing else.
-    pub fn read(wire: CreateAuthority, schedule: CrlSchedule) -> Result<Self, Vec<Violation>> {
+    pub fn read(wire: CreateAuthority, schedule: CrlSchedule) -> Result<Self, RefusedAuthority> {
         let mut faults = Faults(Vec::new());
-        if !object_name::is_object_name(&wire.name) {
+        let name = Some(&wire.name).filter(|name| object_name::is_object_name(name)).cloned();
+        if name.is_none() {
             faults.add("name", object_name::WANTED);
         }
         let parent = read_parent(&wire, &mut faults);
@@ -71,7 +73,8 @@ impl AuthorityRequest {
         let key_type = faults.take(read_key_type(family, wire.key_size, ("key_type", "key_size"), rsa_default, None));
         let algorithm = key_type.and_then(|key_type| read_algorithm(&wire, key_type, &mut faults));
         let validity_days = wire.validity_days.unwrap_or(if is_root { 3650 } else { 1825 });
-        if !(1..=MOST_DAYS).contains(&validity_days) {
+        let is_lifetime = (1..=MOST_DAYS).contains(&validity_days);
+        if !is_lifetime {
             faults.add("validity_days", "1 to 36500 days");
         }
         let path_length = wire.path_length.and_then(|length| {
@@ -87,31 +90,35 @@ impl AuthorityRequest {
         if wire.ocsp == Some(false) && wire.ocsp_urls.as_ref().is_some_and(|urls| !urls.is_empty()) {
             faults.add("ocsp_urls", "only where OCSP is on");
         }
-        let asked = wire.crl.clone().unwrap_or_default();
-        let crl = CrlSettings::default().changed(&asked, schedule).unwrap_or_else(|found| {
-            faults.0.extend(found);
-            CrlSettings::default()
-        });
+        let (crl, found) = CrlSettings::default().changed(&wire.crl.clone().unwrap_or_default(), schedule);
+        faults.0.extend(found);
         let subject = read_subject(&wire, &mut faults);
+        let place = Place {
+            parent,
+            name,
+            subject: subject.clone(),
+            path_length,
+            validity_days: is_lifetime.then_some(validity_days),
+            validity_is_asked: wire.validity_days.is_some(),
+            token: wire.token,
+            shards: crl.shards,
+            crl_urls: wire.crl_urls,
+        };
         match (key_type, algorithm, subject) {
             (Some(key_type), Some(algorithm), Some(subject)) if faults.0.is_empty() => Ok(Self {
                 name: wire.name,
                 common_name: wire.common_name,
                 subject,
-                parent,
-                token: wire.token,
                 key_type,
                 algorithm,
                 validity_days,
-                validity_is_asked: wire.validity_days.is_some(),
-                path_length,
-                crl_urls: wire.crl_urls,
                 issuer_urls: wire.issuer_urls,
                 ocsp_urls: wire.ocsp_urls,
                 ocsp: wire.ocsp.unwrap_or(true),
                 crl,
+                place,
             }),
-            _ => Err(faults.0),
+            _ => Err(RefusedAuthority { violations: faults.0, place: Box::new(place) }),
         }
     }
 }

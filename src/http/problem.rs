@@ -65,14 +65,43 @@ impl Problem {
 
     /// The role, or what holds for approved requests, does not allow what was asked for.
     pub fn against_policy(violations: Vec<policy::Violation>) -> Self {
-        let violations = violations.into_iter().map(|v| Violation::new(&v.field, v.fault.to_string())).collect::<Vec<_>>();
+        Self::not_allowed(violations.into_iter().map(Violation::from).collect())
+    }
+
+    /// The same with what else stands against it.
+    pub fn not_allowed(violations: Vec<Violation>) -> Self {
         let detail = format!("The rules do not allow this request; {} violation(s).", violations.len());
         Self { violations, ..Self::new(StatusCode::BAD_REQUEST, "policy_violation", detail) }
     }
 
-    /// The same with what else is wrong with the request.
-    pub fn with(self, others: &[Violation]) -> Self {
-        if others.is_empty() { self } else { Self::invalid([others, &self.violations].concat()) }
+    /// Several refusals of one request: the first says what it is called, and all say what is wrong.
+    pub fn together(refusals: impl IntoIterator<Item = Self>) -> Self {
+        let mut refusals = refusals.into_iter();
+        let Some(mut first) = refusals.next() else { return Self::internal("nothing is said against what was refused") };
+        let told = first.violations.len();
+        first.violations.extend(refusals.flat_map(|other| other.violations));
+        match (first.violations.len(), first.status) {
+            (all, _) if all == told => first,
+            (_, StatusCode::BAD_REQUEST) => Self::invalid(first.violations),
+            (all, _) => Self { detail: format!("{} The request has {all} faults; see violations.", first.detail), ..first },
+        }
+    }
+
+    /// Another of its kind has the name.
+    pub fn name_taken(error: &impl Display) -> Self {
+        Self { violations: vec![Violation::new("name", error.to_string())], ..Self::conflict("name_taken", sentence(error)) }
+    }
+
+    /// Names the field of the body that said which object is meant, where the refusal is about that object.
+    pub fn about(self, field: &str) -> Self {
+        match self.status {
+            // Who came at the same time as others has no field at fault.
+            _ if self.code == "conflict" => self,
+            StatusCode::NOT_FOUND | StatusCode::CONFLICT if self.violations.is_empty() => {
+                Self { violations: vec![Violation::new(field, clause(&self.detail))], ..self }
+            }
+            _ => self,
+        }
     }
 
     pub fn not_found(what: &str) -> Self {
@@ -136,6 +165,12 @@ impl From<Vec<Violation>> for Problem {
     }
 }
 
+impl From<policy::Violation> for Violation {
+    fn from(found: policy::Violation) -> Self {
+        Self::new(&found.field, found.fault.to_string())
+    }
+}
+
 impl From<NotACursor> for Problem {
     fn from(error: NotACursor) -> Self {
         Self::field("cursor", error)
@@ -152,4 +187,10 @@ fn sentence(error: &impl Display) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+/// The same the other way: a sentence as the message of a violation.
+fn clause(sentence: &str) -> String {
+    let mut letters = sentence.trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_lowercase(), letters.as_str()))
 }

@@ -95,7 +95,7 @@ routes! {
     PATCH  "/v1/pki/roles/{name}"             ADMIN       HERE BODY     pki::roles::update;
     DELETE "/v1/pki/roles/{name}"             ADMIN       HERE BODY     pki::roles::delete;
     POST   "/v1/pki/issue/{role}"             CREATE_CERT HERE BODY     pki::issue::issue;
-    POST   "/v1/pki/sign/{role}"              CREATE_CERT HERE CSR_BODY pki::issue::sign;
+    POST   "/v1/pki/sign/{role}"              CREATE_CERT HERE CSR_BODY pki::sign::sign;
     GET    "/v1/pki/certificates"             READ        HERE BODY     pki::certificates::list;
     GET    "/v1/pki/certificates/{id}"        READ        HERE BODY     pki::certificates::show;
     GET    "/v1/pki/certificates/{id}/pem"    READ        HERE BODY     pki::certificates::pem;

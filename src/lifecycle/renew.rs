@@ -162,22 +162,17 @@ impl Renewer {
         outcome
     }
 
+    /// What today's rules say to a renewal that is refused already. Where it cannot come to that, there is nothing to say.
+    pub fn faults_of(&self, renewal: Renewal<'_>, caller: &Caller) -> Vec<Violation> {
+        match self.decide(renewal, caller) {
+            Err(RenewError::Policy(violations)) => violations,
+            Ok(_) | Err(_) => Vec::new(),
+        }
+    }
+
     async fn attempt(&self, renewal: Renewal<'_>, caller: &Caller) -> Result<Renewed, RenewError> {
         let (old, encoding) = (renewal.certificate, renewal.encoding);
-        if old.authority().is_none() {
-            return Err(RenewError::NotOurs);
-        }
-        let read = Certificate::from_der(&old.der).map_err(|_| RenewError::Unreadable)?;
-        self.check_standing(old, &read)?;
-        let old_key = read.public_key().map_err(|_| RenewError::Unreadable)?;
-        let old_hash = old_key.spki_sha256();
-        if let Some(csr) = &renewal.csr {
-            check_names(csr, &read)?;
-        }
-        let Decided { authority, approved, key, role_name } = match old.request {
-            Some(_) => self.by_approval(renewal, &read, old_key, caller)?,
-            None => self.by_role(renewal, &read, old_key)?,
-        };
+        let (Decided { authority, approved, key, role_name }, old_hash) = self.decide(renewal, caller)?;
         // Before a key is made for nothing.
         authority.standing(self.clock.now()).map_err(IssueError::from)?;
         let id = CertId::new();
@@ -217,6 +212,26 @@ impl Renewer {
             Err(IssueError::Commit(CommitError::Conflict { table: Table::Revocations, .. })) => Err(RenewError::Revoked),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What it will be by the rules of today, and the hash of the key it has.
+    fn decide<'a>(&self, renewal: Renewal<'a>, caller: &Caller) -> Result<(Decided<'a>, [u8; 32]), RenewError> {
+        let old = renewal.certificate;
+        if old.authority().is_none() {
+            return Err(RenewError::NotOurs);
+        }
+        let read = Certificate::from_der(&old.der).map_err(|_| RenewError::Unreadable)?;
+        self.check_standing(old, &read)?;
+        let old_key = read.public_key().map_err(|_| RenewError::Unreadable)?;
+        let old_hash = old_key.spki_sha256();
+        if let Some(csr) = &renewal.csr {
+            check_names(csr, &read)?;
+        }
+        let decided = match old.request {
+            Some(_) => self.by_approval(renewal, &read, old_key, caller)?,
+            None => self.by_role(renewal, &read, old_key)?,
+        };
+        Ok((decided, old_hash))
     }
 
     /// Makes durable that it came to nothing, as well as that goes.

@@ -10,7 +10,7 @@ use crate::base::clock::from_seconds;
 use crate::base::duration::Span;
 use crate::base::text::shortened;
 use crate::x509::algorithm::KeyType;
-use crate::x509::csr::CertificateRequest;
+use crate::x509::csr::{CertificateRequest, RequestContent};
 use crate::x509::dns_name::DnsName;
 use crate::x509::extension::{ExtendedKeyUsage, KeyUsage, RevocationNotice};
 use crate::x509::name::{AttributeType, DistinguishedName};
@@ -55,18 +55,29 @@ impl Request {
         ttl: Option<Span>,
         left_out: Vec<Warning>,
     ) -> Self {
+        Self { left_out, ..Self::of_content(csr.content(), csr.public_key().key_type(), source, names, ttl) }
+    }
+
+    /// The same for a key of this type.
+    pub fn of_content(
+        content: &RequestContent,
+        key_type: KeyType,
+        source: Source,
+        names: Vec<(String, RequestedName)>,
+        ttl: Option<Span>,
+    ) -> Self {
         Self {
             source,
-            common_names: csr.subject().common_names(),
+            common_names: content.subject().common_names(),
             common_name_field: "csr_pem",
             names,
-            key_type: csr.public_key().key_type(),
+            key_type,
             key_field: "csr_pem",
             ttl,
-            key_usage: csr.key_usage(),
-            key_purposes: csr.extended_key_usage().to_vec(),
-            asks_for_ca: csr.asks_for_ca(),
-            left_out,
+            key_usage: content.key_usage(),
+            key_purposes: content.extended_key_usage().to_vec(),
+            asks_for_ca: content.asks_for_ca(),
+            left_out: Vec::new(),
         }
     }
 }
@@ -90,7 +101,7 @@ pub struct Approved {
 pub fn decide(policy: &Policy, request: Request, now: Timestamp) -> Result<Approved, Vec<Violation>> {
     let mut judge = Judge { rules: Rules::Role(policy), violations: Vec::new() };
     let common_name = judge.one_common_name(&request);
-    let mut alt_names = judge.names(&request);
+    let mut alt_names = judge.names(&request.names);
     let own_name = common_name.as_deref().and_then(|cn| judge.common_name(&request, cn));
     if let Some(own_name) = own_name {
         let stands_alone = request.names.is_empty();
@@ -116,6 +127,14 @@ pub fn decide(policy: &Policy, request: Request, now: Timestamp) -> Result<Appro
     judge.finish(request, now, subject.ok(), common_name, alt_names)
 }
 
+/// What a role says to names and a lifetime by themselves, where the rest of a request cannot be read. It approves nothing.
+pub fn faults_of(policy: &Policy, names: &[(String, RequestedName)], ttl: Option<Span>) -> Vec<Violation> {
+    let mut judge = Judge { rules: Rules::Role(policy), violations: Vec::new() };
+    judge.names(names);
+    judge.ttl(ttl);
+    judge.violations
+}
+
 /// Judges a request that a person has looked at and approved: the names and the subject are that person's decision, so they need only be
 /// well formed. Everything else is judged as ever. `subject` has the attributes that are asked for, most significant first.
 pub fn decide_approved(
@@ -126,7 +145,7 @@ pub fn decide_approved(
 ) -> Result<Approved, Vec<Violation>> {
     let mut judge = Judge { rules: Rules::Approval(policy), violations: Vec::new() };
     let common_name = judge.one_common_name(&request);
-    let mut alt_names = judge.names(&request);
+    let mut alt_names = judge.names(&request.names);
     if let Some(own_name) = common_name.as_deref().and_then(|cn| named_host(cn, request.names.is_empty()))
         && !alt_names.contains(&own_name)
     {
@@ -305,14 +324,14 @@ impl Judge<'_> {
         }
     }
 
-    fn names(&mut self, request: &Request) -> Vec<SubjectAltName> {
-        if request.names.len() > MOST_NAMES {
-            let field = request.names.first().map_or("", |(field, _)| field);
-            self.fault(field, Fault::TooManyNames { given: request.names.len() });
+    fn names(&mut self, names: &[(String, RequestedName)]) -> Vec<SubjectAltName> {
+        if names.len() > MOST_NAMES {
+            let field = names.first().map_or("", |(field, _)| field);
+            self.fault(field, Fault::TooManyNames { given: names.len() });
             return Vec::new();
         }
-        let mut approved = Vec::with_capacity(request.names.len() + 1);
-        for (field, name) in &request.names {
+        let mut approved = Vec::with_capacity(names.len() + 1);
+        for (field, name) in names {
             let judged = match name {
                 RequestedName::Good(SubjectAltName::Dns(name)) => self.dns(field, name.clone()),
                 RequestedName::Good(SubjectAltName::Ip(ip)) => self.ip(field, *ip),

@@ -9,7 +9,7 @@ mod domain;
 mod violation;
 
 pub use approval::ApprovalPolicy;
-pub use decide::{Approved, Request, Source, decide, decide_approved};
+pub use decide::{Approved, Request, Source, decide, decide_approved, faults_of};
 pub use domain::{DomainPattern, PatternFault};
 pub use violation::{Fault, Violation, Warning};
 

@@ -24,6 +24,7 @@ mod register;
 mod signing;
 mod state;
 
+pub use judgement::judge;
 pub use key_request::{KeyRequest, SUBJECT_FIELDS};
 pub use list::Filter;
 pub use party::Party;

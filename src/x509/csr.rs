@@ -4,32 +4,41 @@
 //! asks for is read through an allow-list of extensions and never copied into a certificate as bytes. Attributes other than
 //! the extension request, such as challengePassword, are not looked at. [`RequestDraft`] is a request of ours before it is signed.
 
+mod content;
 mod draft;
 
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5912;
 
+pub use content::RequestContent;
 pub use draft::RequestDraft;
 
-use super::extension::{self, BasicConstraints, ExtendedKeyUsage, KeyUsage, read};
+use super::algorithm::SignatureAlgorithm;
+use super::extension::{BasicConstraints, KeyUsage};
 use super::key::{KeyFault, PublicKey};
 use super::name::DistinguishedName;
-use super::san::{self, RequestedName};
+use super::san::RequestedName;
 use super::signed::{self, Signed};
-use super::tlv::{self, DerFault, Element};
+use super::tlv::{self, DerFault};
 use crate::base::hash::sha256;
 
 /// A request whose sender has proved to have the key.
 #[derive(Clone, Debug)]
 pub struct CertificateRequest {
     der: Box<[u8]>,
-    subject: DistinguishedName,
     public_key: PublicKey,
-    names: Vec<RequestedName>,
-    key_usage: Option<KeyUsage>,
-    extended_key_usage: Vec<ObjectIdentifier>,
-    basic_constraints: Option<BasicConstraints>,
-    other_extensions: Vec<ObjectIdentifier>,
+    content: RequestContent,
+}
+
+/// What can be said of bytes that are not taken as a request: enough to tell whoever corrects them of everything at once. Nothing can be issued
+/// by it, for it has no key.
+#[derive(Clone, Debug)]
+pub struct RefusedRequest {
+    /// What was found first.
+    pub fault: CsrFault,
+    /// And besides.
+    pub others: Vec<CsrFault>,
+    /// What it says it asks for, without proof; None where that cannot be read.
+    pub content: Option<Box<RequestContent>>,
 }
 
 /// Why bytes are not a request that can be taken.
@@ -61,37 +70,38 @@ impl CertificateRequest {
 
     /// Reads a request and checks the proof of possession; nothing may follow it.
     pub fn from_der(der: &[u8]) -> Result<Self, CsrFault> {
+        Self::read(der).map_err(|refused| refused.fault)
+    }
+
+    /// The same, with every fault of one that is refused.
+    pub fn read(der: &[u8]) -> Result<Self, RefusedRequest> {
         if der.len() > Self::MOST_BYTES {
-            return Err(CsrFault::TooLarge);
+            return Err(CsrFault::TooLarge.into());
         }
-        let signed = Signed::parse(der)?;
+        let signed = Signed::parse(der).map_err(CsrFault::from)?;
         let mut info = signed.tbs.reader();
-        if info.expect(tlv::INTEGER)?.content != [0] {
-            return Err(CsrFault::Version);
-        }
-        let subject = DistinguishedName::from_der(info.expect(tlv::SEQUENCE)?.whole)?;
-        let public_key = PublicKey::from_spki_der(info.expect(tlv::SEQUENCE)?.whole)?;
-        // RFC 2986 demands the attributes, but some devices leave an empty set out.
-        let attributes = info.take(tlv::context_constructed(0))?;
-        info.finish()?;
-        let algorithm = signed::parse_algorithm(signed.algorithm).ok_or(CsrFault::Algorithm)?;
-        if !public_key.verify(algorithm, signed.tbs.whole, signed.signature) {
-            return Err(CsrFault::Signature);
-        }
-        let mut request = Self {
-            der: der.into(),
-            subject,
-            public_key,
-            names: Vec::new(),
-            key_usage: None,
-            extended_key_usage: Vec::new(),
-            basic_constraints: None,
-            other_extensions: Vec::new(),
+        let mut head = || {
+            if info.expect(tlv::INTEGER)?.content != [0] {
+                return Err(CsrFault::Version);
+            }
+            let subject = DistinguishedName::from_der(info.expect(tlv::SEQUENCE)?.whole)?;
+            let spki = info.expect(tlv::SEQUENCE)?.whole;
+            // RFC 2986 demands the attributes, but some devices leave an empty set out.
+            let attributes = info.take(tlv::context_constructed(0))?;
+            info.finish()?;
+            Ok((subject, spki, attributes))
         };
-        if let Some(list) = attributes.map(extension_list).transpose()?.flatten() {
-            request.take_extensions(list)?;
+        let (subject, spki, attributes) = head()?;
+        let content = RequestContent::read(subject, attributes);
+        match (proved_key(spki, &signed), content) {
+            (Ok(public_key), Ok(content)) => Ok(Self { der: der.into(), public_key, content }),
+            (Ok(_), Err(fault)) => Err(fault.into()),
+            (Err((fault, others)), Ok(content)) => Err(RefusedRequest { fault, others, content: Some(Box::new(content)) }),
+            (Err((fault, mut others)), Err(last)) => {
+                others.push(last);
+                Err(RefusedRequest { fault, others, content: None })
+            }
         }
-        Ok(request)
     }
 
     /// The whole request, as it came.
@@ -101,12 +111,12 @@ impl CertificateRequest {
 
     /// The subject it asks for.
     pub fn subject(&self) -> &DistinguishedName {
-        &self.subject
+        self.content.subject()
     }
 
     /// The alternative names it asks for, good or bad, in their order.
     pub fn names(&self) -> &[RequestedName] {
-        &self.names
+        self.content.names()
     }
 
     /// The key it asks to be certified, which signed it.
@@ -116,27 +126,27 @@ impl CertificateRequest {
 
     /// The key usage it asks for, if it does.
     pub fn key_usage(&self) -> Option<KeyUsage> {
-        self.key_usage
+        self.content.key_usage()
     }
 
     /// The purposes it asks for, known or not; empty where it asks for none.
     pub fn extended_key_usage(&self) -> &[ObjectIdentifier] {
-        &self.extended_key_usage
+        self.content.extended_key_usage()
     }
 
     /// Whether it asks to become a CA.
     pub fn asks_for_ca(&self) -> bool {
-        self.basic_constraints.is_some_and(|constraints| constraints.ca)
+        self.content.asks_for_ca()
     }
 
     /// The basic constraints it asks for, if it does.
     pub fn basic_constraints(&self) -> Option<BasicConstraints> {
-        self.basic_constraints
+        self.content.basic_constraints
     }
 
     /// The extensions it asks for beside these, which are never granted from a request.
     pub fn other_extensions(&self) -> &[ObjectIdentifier] {
-        &self.other_extensions
+        &self.content.other_extensions
     }
 
     /// The hash of its key's SubjectPublicKeyInfo.
@@ -150,49 +160,29 @@ impl CertificateRequest {
         sha256(info)
     }
 
-    fn take_extensions(&mut self, list: Element<'_>) -> Result<(), CsrFault> {
-        let extensions = read::extensions(list.reader())?;
-        for (place, extension) in extensions.iter().enumerate() {
-            if extensions.iter().take(place).any(|earlier| earlier.oid == extension.oid) {
-                return Err(CsrFault::DuplicateExtension(extension.oid));
-            }
-            self.take_extension(extension.oid, extension.value).map_err(|_| CsrFault::Extension(extension.oid))?;
-        }
-        Ok(())
-    }
-
-    fn take_extension(&mut self, oid: ObjectIdentifier, value: &[u8]) -> Result<(), DerFault> {
-        match oid {
-            extension::SUBJECT_ALT_NAME => self.names = san::decode_san(value)?,
-            extension::KEY_USAGE => self.key_usage = Some(KeyUsage::from_der(value)?),
-            extension::EXTENDED_KEY_USAGE => self.extended_key_usage = ExtendedKeyUsage::list_from_der(value)?,
-            extension::BASIC_CONSTRAINTS => self.basic_constraints = Some(BasicConstraints::from_der(value)?),
-            other => self.other_extensions.push(other),
-        }
-        Ok(())
+    /// What it asks for beside its key.
+    pub fn content(&self) -> &RequestContent {
+        &self.content
     }
 }
 
-/// The one list of extensions among the attributes, if there is one: of the extensionRequest attribute (RFC 2985, 5.4.2), or
-/// of the attribute Microsoft used before it.
-fn extension_list(attributes: Element<'_>) -> Result<Option<Element<'_>>, CsrFault> {
-    const MICROSOFT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.14");
-    let mut attributes = attributes.reader();
-    let mut found = None;
-    while !attributes.is_empty() {
-        let mut attribute = attributes.expect(tlv::SEQUENCE)?.reader();
-        let kind = attribute.expect(tlv::OBJECT_IDENTIFIER)?.oid()?;
-        let mut values = attribute.expect(tlv::SET)?.reader();
-        attribute.finish()?;
-        if kind != rfc5912::ID_EXTENSION_REQ && kind != MICROSOFT {
-            continue;
-        }
-        let list = values.expect(tlv::SEQUENCE)?;
-        if !values.is_empty() || found.replace(list).is_some() {
-            return Err(CsrFault::SeveralExtensionLists);
-        }
+impl From<CsrFault> for RefusedRequest {
+    /// Where nothing else can be said.
+    fn from(fault: CsrFault) -> Self {
+        Self { fault, others: Vec::new(), content: None }
     }
-    Ok(found)
+}
+
+/// The key that is asked for, when the request was signed with it; what was found first otherwise, and besides.
+fn proved_key(spki: &[u8], signed: &Signed<'_>) -> Result<PublicKey, (CsrFault, Vec<CsrFault>)> {
+    let algorithm: Option<SignatureAlgorithm> = signed::parse_algorithm(signed.algorithm);
+    match (PublicKey::from_spki_der(spki), algorithm) {
+        (Ok(key), Some(algorithm)) if key.verify(algorithm, signed.tbs.whole, signed.signature) => Ok(key),
+        (Ok(_), Some(_)) => Err((CsrFault::Signature, Vec::new())),
+        (Ok(_), None) => Err((CsrFault::Algorithm, Vec::new())),
+        (Err(fault), Some(_)) => Err((fault.into(), Vec::new())),
+        (Err(fault), None) => Err((fault.into(), vec![CsrFault::Algorithm])),
+    }
 }
 
 #[cfg(test)]

@@ -48,33 +48,36 @@ const PUBLISH_WITHIN: Span = Span::seconds(5);
 const SHORTEST_PERIOD: Span = Span::seconds(10);
 
 impl CrlSettings {
-    /// Takes what is asked for to what is there. Every fault at once, with `crl.` before the field.
-    pub fn changed(self, asked: &SetCrl, defaults: CrlSchedule) -> Result<Self, Vec<Violation>> {
+    /// Takes what is asked for to what is there; and every fault, with `crl.` before the field. With a fault what comes back is for judging what
+    /// else is asked, and stands nowhere.
+    pub fn changed(self, asked: &SetCrl, defaults: CrlSchedule) -> (Self, Vec<Violation>) {
         let SetCrl { period, validity, overlap, delta, delta_period, shards, publish_on_revocation, publish_within } = asked;
         let mut faults = Vec::new();
-        let mut span = |field: &str, text: &Option<String>, before: Option<Span>, least: Span| match text.as_deref().map(str::parse::<Span>)
-        {
-            None => before,
-            Some(Ok(span)) if span >= least => Some(span),
-            Some(Ok(_)) => {
-                faults.push(Violation::new(&format!("crl.{field}"), format!("at least {least}")));
-                before
-            }
-            Some(Err(fault)) => {
-                faults.push(Violation::new(&format!("crl.{field}"), fault.to_string()));
-                before
-            }
+        let mut span = |field: &str, text: &Option<String>, before: Option<Span>, least: Span| {
+            let message = match text.as_deref().map(str::parse::<Span>) {
+                None => return Some(before),
+                Some(Ok(span)) if span >= least => return Some(Some(span)),
+                Some(Ok(_)) => format!("at least {least}"),
+                Some(Err(fault)) => fault.to_string(),
+            };
+            faults.push(Violation::new(&format!("crl.{field}"), message));
+            None
         };
         let second = Span::seconds(1);
+        let period = span("period", period, self.period, SHORTEST_PERIOD);
+        let validity = span("validity", validity, self.validity, SHORTEST_PERIOD);
+        let overlap = span("overlap", overlap, self.overlap, second);
+        let delta_period = span("delta_period", delta_period, self.delta_period, SHORTEST_PERIOD);
+        let publish_within = span("publish_within", publish_within, self.publish_within, second);
         let mut changed = Self {
-            period: span("period", period, self.period, SHORTEST_PERIOD),
-            validity: span("validity", validity, self.validity, SHORTEST_PERIOD),
-            overlap: span("overlap", overlap, self.overlap, second),
+            period: period.unwrap_or(self.period),
+            validity: validity.unwrap_or(self.validity),
+            overlap: overlap.unwrap_or(self.overlap),
             delta: delta.unwrap_or(self.delta),
-            delta_period: span("delta_period", delta_period, self.delta_period, SHORTEST_PERIOD),
+            delta_period: delta_period.unwrap_or(self.delta_period),
             shards: self.shards,
             publish_on_revocation: publish_on_revocation.unwrap_or(self.publish_on_revocation),
-            publish_within: span("publish_within", publish_within, self.publish_within, second),
+            publish_within: publish_within.unwrap_or(self.publish_within),
         };
         match shards.map(u16::try_from) {
             None => {}
@@ -82,21 +85,30 @@ impl CrlSettings {
             // A certificate names the CRL of its shard for as long as it lives.
             Some(_) => faults.push(Violation::new("crl.shards", format!("{} to {MOST_SHARDS}; the number only grows", self.shards))),
         }
-        if !faults.is_empty() {
-            return Err(faults);
+        // Those that have to suit each other are held against each other where each could be read.
+        if let (Some(_), Some(_), Some(_)) = (period, validity, overlap) {
+            faults.extend(changed.too_short(defaults));
         }
+        if let (Some(_), Some(_)) = (period, delta_period) {
+            faults.extend(changed.too_seldom(defaults));
+        }
+        (changed, faults)
+    }
+
+    /// A copy must not end before its successor can have been fetched.
+    fn too_short(&self, defaults: CrlSchedule) -> Option<Violation> {
         let asked = |span: Option<Span>, default: Span| span.unwrap_or(default).as_seconds();
-        let (period, validity) = (asked(changed.period, defaults.period), asked(changed.validity, defaults.validity));
-        // A copy must not end before its successor can have been fetched.
-        if changed.overlap.map_or(1, Span::as_seconds).saturating_add(period) > validity {
-            let message =
-                format!("at least {}: the period and the overlap together", Span::seconds(period + asked(changed.overlap, second)));
-            return Err(vec![Violation::new("crl.validity", message)]);
-        }
-        if changed.delta && changed.delta_period.unwrap_or(DELTA_PERIOD).as_seconds() >= period {
-            return Err(vec![Violation::new("crl.delta_period", format!("shorter than the period, {}", Span::seconds(period)))]);
-        }
-        Ok(changed)
+        let (period, validity) = (asked(self.period, defaults.period), asked(self.validity, defaults.validity));
+        let least = asked(self.overlap, Span::seconds(1)).saturating_add(period);
+        (least > validity)
+            .then(|| Violation::new("crl.validity", format!("at least {}: the period and the overlap together", Span::seconds(least))))
+    }
+
+    /// A delta CRL that comes no sooner than the next full one is for nothing.
+    fn too_seldom(&self, defaults: CrlSchedule) -> Option<Violation> {
+        let period = self.period.unwrap_or(defaults.period);
+        let is_in_time = !self.delta || self.delta_period.unwrap_or(DELTA_PERIOD) < period;
+        (!is_in_time).then(|| Violation::new("crl.delta_period", format!("shorter than the period, {period}")))
     }
 
     /// What holds. A configuration that was changed since does not lead to a CRL without a successor.
@@ -162,7 +174,10 @@ mod tests {
         let mut asked = SetCrl::default();
         change(&mut asked);
         let fields = |faults: Vec<Violation>| faults.into_iter().map(|fault| fault.field).collect();
-        CrlSettings { shards: 4, ..CrlSettings::default() }.changed(&asked, DEFAULTS).map_err(fields)
+        match (CrlSettings { shards: 4, ..CrlSettings::default() }).changed(&asked, DEFAULTS) {
+            (changed, faults) if faults.is_empty() => Ok(changed),
+            (_, faults) => Err(fields(faults)),
+        }
     }
 
     #[test]
@@ -172,6 +187,15 @@ mod tests {
             (wire.period, wire.validity, wire.shards) = (text("1s"), text("soon"), Some(3));
         };
         assert_eq!(asked(several), Err(["crl.period", "crl.validity", "crl.shards"].map(str::to_owned).to_vec()));
+        // What has to suit each other is told with what cannot be read, and not when it could not be read itself.
+        let three = |wire: &mut SetCrl| {
+            (wire.period, wire.validity, wire.overlap) = (text("3d"), text("1h"), text("9d"));
+            (wire.delta, wire.delta_period, wire.shards, wire.publish_within) = (Some(true), text("4d"), Some(3), text("never"));
+        };
+        let wanted = ["crl.publish_within", "crl.shards", "crl.validity", "crl.delta_period"];
+        assert_eq!(asked(three), Err(wanted.map(str::to_owned).to_vec()));
+        let half = |wire: &mut SetCrl| (wire.period, wire.overlap) = (text("3d"), text("soon"));
+        assert_eq!(asked(half), Err(vec!["crl.overlap".to_owned()]));
         assert_eq!(asked(|wire| wire.shards = Some(129)), Err(vec!["crl.shards".to_owned()]));
         assert_eq!(asked(|wire| wire.validity = text("1h")), Err(vec!["crl.validity".to_owned()]));
         assert_eq!(asked(|wire| (wire.delta, wire.delta_period) = (Some(true), text("1h"))), Err(vec!["crl.delta_period".to_owned()]));

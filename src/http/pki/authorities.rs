@@ -11,7 +11,7 @@ use crate::api::crl::UpdateAuthority;
 use crate::api::pki as wire;
 use crate::api::problem::Violation;
 use crate::base::id::CaId;
-use crate::ca::{Authority, AuthorityRequest, CreateError, CrlForm};
+use crate::ca::{Authority, AuthorityRequest, CrlForm, PlaceFault, RefusedAuthority};
 use crate::http::app::App;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
@@ -33,8 +33,11 @@ pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
 }
 
 pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
-    let request = AuthorityRequest::read(call.read().await?, call.app.crls.schedule()).map_err(Problem::invalid)?;
-    permit_creation(&call, &request)?;
+    let request = match AuthorityRequest::read(call.read().await?, call.app.crls.schedule()) {
+        Ok(request) => request,
+        Err(refused) => return Err(with_place(&call, refused)?),
+    };
+    permit_creation(&call, request.place.parent)?;
     let (app, caller) = (call.app.clone(), call.caller.clone());
     // To its end even when the client goes away: a key in the token must not be left without its authority.
     let work = async move {
@@ -54,7 +57,7 @@ pub async fn update(mut call: Call) -> Result<Response<Body>, Problem> {
     let authority = find(&call)?;
     let body: UpdateAuthority = call.read().await?;
     if let Some(asked) = &body.crl {
-        let settings = authority.crl.changed(asked, call.app.crls.schedule()).map_err(Problem::invalid)?;
+        let settings = authority.crl_as_asked(asked, call.app.crls.schedule()).map_err(Problem::invalid)?;
         call.app.crls.configure(&authority, settings, &call.caller).await?;
     }
     present::json(StatusCode::OK, &view(&call.app, &*find(&call)?)?)
@@ -119,13 +122,23 @@ async fn publish(app: &App, authorities: &[CaId], caller: &Caller) {
     }
 }
 
+/// What is wrong with a request by itself; and, for who may make such an authority, what stands against it besides.
+fn with_place(call: &Call, refused: RefusedAuthority) -> Result<Problem, Problem> {
+    let RefusedAuthority { mut violations, place } = refused;
+    if permit_creation(call, place.parent).is_ok() {
+        let faults = call.app.creator.faults_of(&place, &call.caller)?;
+        violations.extend(faults.into_iter().flat_map(|fault| Problem::from(fault).violations));
+    }
+    Ok(Problem::invalid(violations))
+}
+
 /// A root is for those who may make any authority; below one that exists, the capability on it is enough.
-fn permit_creation(call: &Call, request: &AuthorityRequest) -> Result<(), Problem> {
-    let known = request.parent.and_then(|parent| call.app.authorities.get(call.caller.organization(), parent));
-    match (&known, request.parent) {
+fn permit_creation(call: &Call, parent: Option<CaId>) -> Result<(), Problem> {
+    let known = parent.and_then(|parent| call.app.authorities.get(call.caller.organization(), parent));
+    match (&known, parent) {
         (Some(parent), _) => call.permit_on(parent.id, "authority"),
         _ if call.caller.holds(Scope::CreateCa) => Ok(()),
-        (None, Some(_)) => Err(CreateError::NoParent.into()),
+        (None, Some(_)) => Err(PlaceFault::NoParent.into()),
         (None, None) => {
             Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", format!("A root needs a token with the scope {}.", Scope::PkiAdmin)))
         }

@@ -79,8 +79,11 @@ pub async fn revoke(mut call: Call) -> Result<Response<Body>, Problem> {
     }
     match (target, reason, invalidity_date) {
         (Some(target), Some(reason), Some(invalidity_date)) if violations.is_empty() => {
-            permit(&call, &target)?;
-            let revoked = call.app.revoker.certificate(&target, reason, invalidity_date, &call.caller).await?;
+            let field = target_field(&target);
+            // The same for what is not there and for what the caller may not see.
+            permit(&call, &target).map_err(|problem| problem.about(field))?;
+            let revoked = call.app.revoker.certificate(&target, reason, invalidity_date, &call.caller).await;
+            let revoked = revoked.map_err(|error| Problem::from(error).about(field))?;
             let StoredCertificate { ca, serial, .. } = &revoked.certificate;
             Ok(request_log::about(view(&call.app, &revoked.certificate)?, *ca, Some(serial)))
         }
@@ -146,6 +149,15 @@ fn read_target(body: &wire::Revoke) -> Result<Target, Violation> {
         (Some(_), Some(_), _) => Err(fault("certificate_id", "give either this or serial_number")),
         (Some(_), None, Some(_)) => Err(fault("certificate_pem", "give either this or serial_number")),
         (None, Some(_), Some(_)) => Err(fault("certificate_pem", "give either this or certificate_id")),
+    }
+}
+
+/// The field that names it.
+fn target_field(target: &Target) -> &'static str {
+    match target {
+        Target::Serial(_) => "serial_number",
+        Target::Id(_) => "certificate_id",
+        Target::Certificate(..) => "certificate_pem",
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
-use super::{issue, present};
+use super::{issue, present, sign};
 use crate::api::pki as wire;
 use crate::api::problem::Violation;
 use crate::base::clock::rfc3339;
@@ -14,7 +14,7 @@ use crate::base::id::CsrId;
 use crate::base::text::is_printable;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
-use crate::requests::{Filter, KeyRequest, SUBJECT_FIELDS, SigningRequest, State, Terms, read_name};
+use crate::requests::{Filter, KeyRequest, SUBJECT_FIELDS, SigningRequest, State, Terms, judge, read_name};
 use crate::x509::extension::ExtendedKeyUsage;
 use crate::x509::pem::{self, Label};
 use crate::x509::san::{RequestedName, SubjectAltName};
@@ -44,7 +44,7 @@ pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
 
 pub async fn import(mut call: Call) -> Result<Response<Body>, Problem> {
     let body: wire::ImportSigningRequest = call.read().await?;
-    let taken = call.app.requests.import(issue::read_csr(&body.csr_pem)?, &call.caller).await?;
+    let taken = call.app.requests.import(sign::read_csr(&body.csr_pem)?, &call.caller).await?;
     present::json(StatusCode::CREATED, &details(&taken))
 }
 
@@ -70,7 +70,7 @@ pub async fn reject(mut call: Call) -> Result<Response<Body>, Problem> {
 }
 
 pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
-    let id = find(&call)?.id;
+    let request = find(&call)?;
     let body: wire::SignSigningRequest = call.read().await?;
     let mut violations = Vec::new();
     let authority = body.ca_id.parse().ok().and_then(|id| call.app.authorities.get(call.caller.organization(), id));
@@ -83,14 +83,19 @@ pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
     if body.san.as_ref().is_some_and(Vec::is_empty) {
         violations.push(Violation::new("san", "at least one name; leave it out to take those of the request".to_owned()));
     }
-    let names = body.san.map(|texts| texts.iter().enumerate().map(|(i, text)| (format!("san[{i}]"), read_name(text))).collect());
+    let names = body.san.filter(|texts| !texts.is_empty());
+    let names = names.map(|texts| texts.iter().enumerate().map(|(i, text)| (format!("san[{i}]"), read_name(text))).collect());
+    let validity = body.validity_days.map(|days| Span::days(u64::from(days)));
     match authority {
         Some(authority) if violations.is_empty() => {
-            let validity = body.validity_days.map(|days| Span::days(u64::from(days)));
             let terms = Terms { authority, validity, names, self_approval: allows_self_approval(&call) };
-            issue::respond(&call.app.requests.sign(id, terms, &call.caller).await?, None)
+            issue::respond(&call.app.requests.sign(request.id, terms, &call.caller).await?, None)
         }
-        _ => Err(Problem::invalid(violations)),
+        _ => {
+            let found = judge(&request.csr, names, validity, call.app.clock.now()).err().unwrap_or_default();
+            violations.extend(found.into_iter().map(Violation::from));
+            Err(Problem::invalid(violations))
+        }
     }
 }
 

@@ -1,6 +1,5 @@
-//! `/v1/pki/issue` and `/v1/pki/sign`: a request under a role becomes a certificate.
+//! `/v1/pki/issue`: a request under a role becomes a certificate; and what all that issues has in common.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -20,11 +19,10 @@ use crate::http::idempotency::not_repeated;
 use crate::http::problem::Problem;
 use crate::http::request_log;
 use crate::inventory::{KeyOrigin, KeyOwner};
-use crate::policy::{self, Request, Source, Warning};
+use crate::policy::{self, Request, Source};
 use crate::profiles::{Role, RoleName};
-use crate::x509::csr::CertificateRequest;
 use crate::x509::dns_name::DnsName;
-use crate::x509::name::AttributeType;
+use crate::x509::key::PublicKey;
 use crate::x509::pem::{self, Label};
 use crate::x509::private_key::{self, Encoding};
 use crate::x509::san::{RequestedName, SubjectAltName};
@@ -40,7 +38,7 @@ pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
         Encoding::Traditional
     });
     let request = read_issue(body, ttl, &role, &mut violations);
-    let approved = decide(&call, &role, request, violations)?;
+    let approved = decide(&call, &role, request, None, violations)?;
     // Before a key is made for nothing.
     authority.standing(call.app.clock.now())?;
     let key_type = approved.key_type();
@@ -53,24 +51,6 @@ pub async fn issue(mut call: Call) -> Result<Response<Body>, Problem> {
     let order = Order { id, kept: key.kept, key_origin: KeyOrigin::Given, ..order };
     let issued = call.app.issuer.issue(order).await?;
     respond(&issued, Some(pem))
-}
-
-pub async fn sign(mut call: Call) -> Result<Response<Body>, Problem> {
-    role(&call)?;
-    let body: wire::Sign = call.read().await?;
-    let (role, authority) = role(&call)?;
-    let mut violations = Vec::new();
-    let ttl = read_ttl(body.ttl.as_deref(), &mut violations);
-    let csr = read_csr(&body.csr_pem)?;
-    let names = match body.san {
-        None => csr.names().iter().map(|name| ("csr_pem".to_owned(), name.clone())).collect(),
-        Some(texts) => texts.iter().enumerate().map(|(i, text)| (format!("san[{i}]"), host_or_address(text))).collect(),
-    };
-    let request = Request::of_csr(&csr, Source::Csr, names, ttl, left_out(&csr));
-    let approved = decide(&call, &role, request, violations)?;
-    let public_key = csr.public_key().clone();
-    let order = Order::new(authority, approved, public_key, role.name.as_str(), &call.caller);
-    respond(&call.app.issuer.issue(order).await?, None)
 }
 
 /// What is asked for, with a key that is made here.
@@ -101,12 +81,6 @@ fn read_issue(body: wire::Issue, ttl: Option<Span>, role: &Role, violations: &mu
     }
 }
 
-/// The request in a field `csr_pem`.
-pub fn read_csr(text: &str) -> Result<CertificateRequest, Problem> {
-    let der = pem::decode_one(text, Label::CertificateRequest).map_err(|fault| Problem::field("csr_pem", fault))?;
-    CertificateRequest::from_der(&der).map_err(|fault| Problem::field("csr_pem", fault))
-}
-
 /// The answer about a certificate that was issued before; without its private key, which was in the first answer if there was one.
 pub fn again(call: &Call, id: &str) -> Result<Response<Body>, Problem> {
     let not_found = || Problem::not_found("certificate");
@@ -128,7 +102,7 @@ pub fn again(call: &Call, id: &str) -> Result<Response<Body>, Problem> {
 
 /// The role of the path and its authority. Asked for again when the body is there: a client may take half a minute to send
 /// it, and a role that was narrowed or an authority that was revoked meanwhile must count.
-fn role(call: &Call) -> Result<(Arc<Role>, Arc<Authority>), Problem> {
+pub(super) fn role(call: &Call) -> Result<(Arc<Role>, Arc<Authority>), Problem> {
     let role = RoleName::parse(call.parameter("role")).and_then(|name| call.app.roles.get(call.caller.organization(), &name));
     let role = role.ok_or_else(|| Problem::not_found("role"))?;
     let authority = call.app.authorities.get(role.organization, role.ca);
@@ -137,17 +111,36 @@ fn role(call: &Call) -> Result<(Arc<Role>, Arc<Authority>), Problem> {
     Ok((role, authority))
 }
 
-/// Judges the request; what was malformed is told together with what is not allowed.
-fn decide(call: &Call, role: &Role, request: Request, mut violations: Vec<Violation>) -> Result<policy::Approved, Problem> {
-    match policy::decide(&role.policy, request, call.app.clock.now()) {
-        Ok(approved) if violations.is_empty() => Ok(approved),
-        Ok(_) => Err(Problem::invalid(violations)),
-        Err(found) if violations.is_empty() => Err(Problem::against_policy(found)),
-        Err(found) => {
-            violations.extend(found.into_iter().map(|violation| Violation::new(&violation.field, violation.fault.to_string())));
-            Err(Problem::invalid(violations))
-        }
-    }
+/// Judges the request; what was malformed is told together with what is not allowed, and with what stands against the key that it came with.
+pub(super) fn decide(
+    call: &Call,
+    role: &Role,
+    request: Request,
+    key: Option<&PublicKey>,
+    mut violations: Vec<Violation>,
+) -> Result<policy::Approved, Problem> {
+    let is_malformed = !violations.is_empty();
+    let found = match policy::decide(&role.policy, request, call.app.clock.now()) {
+        Ok(approved) if !is_malformed => return Ok(approved),
+        Ok(_) => Vec::new(),
+        Err(found) => found,
+    };
+    violations = with_key(call, key, violations, found);
+    Err(if is_malformed { Problem::invalid(violations) } else { Problem::not_allowed(violations) })
+}
+
+/// What is malformed, what is not allowed, and what issuing would say to the key. It looks at every key itself, so this is asked where something
+/// else is refused already, and a failure to know it is no matter then.
+pub(super) fn with_key(
+    call: &Call,
+    key: Option<&PublicKey>,
+    mut violations: Vec<Violation>,
+    found: Vec<policy::Violation>,
+) -> Vec<Violation> {
+    violations.extend(found.into_iter().map(Violation::from));
+    let refusal = key.and_then(|key| call.app.issuer.judge_key(key).err());
+    violations.extend(refusal.map(|error| Problem::from(error).violations).unwrap_or_default());
+    violations
 }
 
 pub fn read_ttl(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Span> {
@@ -160,25 +153,11 @@ pub fn read_ttl(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<S
     }
 }
 
-/// A name of the `san` override: an IP address when it reads as one, a host name otherwise.
-fn host_or_address(text: &str) -> RequestedName {
-    text.parse::<IpAddr>().map_or_else(|_| host(text), |address| RequestedName::Good(SubjectAltName::Ip(address)))
-}
-
-fn host(text: &str) -> RequestedName {
+pub(super) fn host(text: &str) -> RequestedName {
     match DnsName::parse(text) {
         Ok(name) => RequestedName::Good(SubjectAltName::Dns(name)),
         Err(fault) => RequestedName::BadDns { text: text.to_owned(), fault },
     }
-}
-
-/// What the CSR carries and no role grants; said in the answer, for nothing is dropped in silence.
-fn left_out(csr: &CertificateRequest) -> Vec<Warning> {
-    let attributes = csr.subject().attributes().into_iter().filter(|(kind, ..)| *kind != Some(AttributeType::CommonName));
-    let attributes =
-        attributes.map(|(kind, oid, _)| Warning::AttributeLeftOut(kind.map_or(oid.to_string(), |kind| kind.short_name().to_owned())));
-    let extensions = csr.other_extensions().iter().map(|oid| Warning::ExtensionLeftOut(oid.to_string()));
-    attributes.chain(extensions).collect()
 }
 
 /// The answer to all that issues.

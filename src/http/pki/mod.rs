@@ -11,5 +11,6 @@ pub mod present;
 pub mod private_key;
 pub mod renew;
 pub mod roles;
+pub mod sign;
 pub mod trust_anchors;
 pub mod validation;

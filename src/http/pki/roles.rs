@@ -9,7 +9,7 @@ use crate::api::problem::Violation;
 use crate::base::id::CaId;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
-use crate::profiles::{RoleName, read_rules};
+use crate::profiles::{ProfileError, RoleName, read_rules};
 
 pub async fn list(call: Call) -> Result<Response<Body>, Problem> {
     let mut query = call.query();
@@ -37,7 +37,13 @@ pub async fn create(mut call: Call) -> Result<Response<Body>, Problem> {
             let role = call.app.roles.create((call.caller.organization(), name), ca, &rules, call.caller.origin()).await?;
             present::json(StatusCode::CREATED, &present::role(&role))
         }
-        _ => Err(Problem::invalid(violations)),
+        (name, _) => {
+            // Alone it is a conflict; beside others it is one fault of the request more.
+            if name.is_some_and(|name| call.app.roles.get(call.caller.organization(), &name).is_some()) {
+                violations.push(Violation::new("name", ProfileError::NameTaken.to_string()));
+            }
+            Err(Problem::invalid(violations))
+        }
     }
 }
 

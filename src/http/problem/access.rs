@@ -9,7 +9,7 @@ impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::NotFound(kind) => Self::not_found(kind.name()),
-            AccessError::NameTaken(kind) => Self::conflict("name_taken", format!("The name is taken by another {kind}.")),
+            AccessError::NameTaken(kind) => Self::name_taken(&format_args!("the name is taken by another {kind}")),
             AccessError::Unknown(kind) => Self::field(&format!("{kind}_id"), error),
             AccessError::Escalation => Self::new(StatusCode::FORBIDDEN, "forbidden", "Nobody can give more rights than they have."),
             AccessError::NeedsSystem => {

@@ -1,7 +1,8 @@
 //! How the errors of `ca` are told.
 
 use super::{Problem, weak_key};
-use crate::ca::{AuthorityError, CreateError, CrlError, IssueError, NotStanding, SubjectKeyError};
+use crate::api::problem::Violation;
+use crate::ca::{AuthorityError, CreateError, CrlError, IssueError, NotStanding, PlaceFault, SubjectKeyError};
 
 impl From<AuthorityError> for Problem {
     fn from(error: AuthorityError) -> Self {
@@ -54,18 +55,29 @@ impl From<SubjectKeyError> for Problem {
     }
 }
 
+impl From<PlaceFault> for Problem {
+    fn from(fault: PlaceFault) -> Self {
+        match fault {
+            PlaceFault::NoParent => Self::field("parent_ca_id", fault),
+            PlaceFault::ParentNotStanding(error) => {
+                let violation = Violation::new("parent_ca_id", format!("nothing can be signed: {error}"));
+                Self { violations: vec![violation], ..error.into() }
+            }
+            PlaceFault::SubjectOfAncestor(_) => Self::field("common_name", fault),
+            PlaceFault::PathLengthExhausted => Self::field("parent_ca_id", fault),
+            PlaceFault::PathLengthTooLong(_) => Self::field("path_length", fault),
+            PlaceFault::OutlivesParent(_) => Self::field("validity_days", fault),
+            PlaceFault::NoToken => Self::field("token", fault),
+            PlaceFault::NameTaken => Self::name_taken(&fault),
+            PlaceFault::NoCrlUrl => Self::field("crl.shards", fault),
+        }
+    }
+}
+
 impl From<CreateError> for Problem {
     fn from(error: CreateError) -> Self {
         match error {
-            CreateError::NameTaken => Self::conflict("name_taken", "An authority of this name exists."),
-            CreateError::NoCrlUrl => Self::field("crl.shards", error),
-            CreateError::NoParent => Self::field("parent_ca_id", "there is no such authority"),
-            CreateError::NoToken => Self::field("token", error),
-            CreateError::ParentNotStanding(error) => error.into(),
-            CreateError::SubjectOfAncestor(_) => Self::field("common_name", error),
-            CreateError::PathLengthExhausted => Self::field("parent_ca_id", error),
-            CreateError::PathLengthTooLong(_) => Self::field("path_length", error),
-            CreateError::OutlivesParent(_) => Self::field("validity_days", error),
+            CreateError::Misplaced(faults) => Self::together(faults.into_iter().map(Self::from)),
             CreateError::Issue(error) => error.into(),
             CreateError::Token(error) => error.into(),
             CreateError::Read(error) => error.into(),

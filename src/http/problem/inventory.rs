@@ -21,7 +21,7 @@ impl From<AnchorError> for Problem {
     fn from(error: AnchorError) -> Self {
         match error {
             AnchorError::NotFound => Self::not_found("trust anchor"),
-            AnchorError::NameTaken => Self::conflict("name_taken", "A trust anchor of this name exists."),
+            AnchorError::NameTaken => Self::name_taken(&error),
             AnchorError::Known(_) => Self::conflict("already_known", format!("Not taken: {error}.")),
             AnchorError::NotACa | AnchorError::Key(_) => Self::field("certificate_pem", error),
             AnchorError::Inventory(error) => error.into(),

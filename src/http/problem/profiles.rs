@@ -7,7 +7,7 @@ impl From<ProfileError> for Problem {
     fn from(error: ProfileError) -> Self {
         match error {
             ProfileError::NotFound => Self::not_found("role"),
-            ProfileError::NameTaken => Self::conflict("name_taken", "A role of this name exists."),
+            ProfileError::NameTaken => Self::name_taken(&error),
             ProfileError::Changed => Self::conflict("conflict", "The role was changed at the same time; read it again."),
             ProfileError::Invalid(violations) => Self::invalid(violations),
             ProfileError::Record => Self::internal(error),

@@ -2,12 +2,14 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
+use super::content::extension_list;
 use super::*;
-use crate::x509::algorithm::{Hash, KeyType, SignatureAlgorithm};
+use crate::x509::algorithm::{Hash, KeyType};
 use crate::x509::dns_name::{DnsName, DnsNameFault};
-use crate::x509::extension::write;
+use crate::x509::extension::{self, ExtendedKeyUsage, write};
 use crate::x509::san::SubjectAltName;
 use crate::x509::test_keys::TestKey;
+use crate::x509::tlv::Element;
 
 /// What openssl makes of a new key of that algorithm, with these further arguments.
 fn openssl(algorithm: &[&str], further: &[&str]) -> Vec<u8> {

@@ -137,6 +137,57 @@ fn every_fault_of_a_request_is_told_at_once() {
 }
 
 #[test]
+fn what_stands_against_its_place_is_told_at_once() {
+    let appliance = Appliance::start();
+    let root = made(create(&appliance, "root", None, json!({"validity_days": 30, "path_length": 1, "crl_urls": []})));
+    let everything = json!({
+        "common_name": "root CA", "path_length": 7, "validity_days": 4000, "token": "zz", "crl_urls": [], "crl": {"shards": 3}
+    });
+    let answer = create(&appliance, "root", Some(&root), everything);
+    let wanted = ["common_name", "path_length", "validity_days", "token", "name", "crl.shards"];
+    assert_eq!(answer.refused(400), ("invalid_request".to_owned(), wanted.map(str::to_owned).to_vec()), "{}", answer.text());
+    assert!(answer.text().contains("The request has 6 faults"), "{}", answer.text());
+    // With what is wrong by itself as well.
+    let fields = json!({"country": "Germany", "validity_days": 0, "path_length": 1, "token": "zz", "crl": {"shards": 3, "period": "1s"}, "crl_urls": []});
+    let (code, fields) = create(&appliance, "root", Some(&root), fields).refused(400);
+    let wanted = ["validity_days", "crl.period", "country", "path_length", "token", "name", "crl.shards"];
+    assert_eq!((code.as_str(), fields.as_slice()), ("invalid_request", wanted.map(str::to_owned).as_slice()));
+    // Each alone as ever; what is refused first says what the refusal is called.
+    let refused = |name, mut fields: Value, status| {
+        fields["common_name"] = json!("Below");
+        create(&appliance, name, Some(&root), fields).refused(status)
+    };
+    assert_eq!(refused("root", json!({}), 409), ("name_taken".to_owned(), vec!["name".to_owned()]));
+    assert_eq!(refused("x", json!({"token": "zz"}), 400), ("invalid_request".to_owned(), vec!["token".to_owned()]));
+    let divided = json!({"crl_urls": [], "crl": {"shards": 3}});
+    assert_eq!(refused("root", divided, 409), ("name_taken".to_owned(), ["name", "crl.shards"].map(str::to_owned).to_vec()));
+    let nowhere = create(&appliance, "root", Some("ca_0123456789abcdef0123456789abcdef"), json!({"token": "zz"}));
+    assert_eq!(nowhere.refused(400).1, ["parent_ca_id", "token", "name"]);
+    appliance.call("POST", &format!("/v1/pki/ca/{root}/revoke"), None).expect(200);
+    let below_a_revoked_one = refused("root", json!({"path_length": 1}), 409);
+    assert_eq!(below_a_revoked_one, ("authority_revoked".to_owned(), ["parent_ca_id", "path_length", "name"].map(str::to_owned).to_vec()));
+    assert_eq!(appliance.call("GET", "/v1/pki/ca", None).expect(200)["data"].as_array().unwrap().len(), 1, "nothing was made");
+}
+
+/// Who may make authorities below one alone learns nothing about roots.
+#[test]
+fn what_stands_against_a_place_is_told_to_who_may_have_it() {
+    let appliance = Appliance::start();
+    let root = made(create(&appliance, "root", None, json!({})));
+    let other = made(create(&appliance, "other", None, json!({})));
+    let token = appliance.token(&[&format!("create_ca@{root}")]);
+    let create = |parent: Option<&str>| {
+        let kind = if parent.is_some() { "intermediate" } else { "root" };
+        let body =
+            json!({"name": "other", "common_name": "O", "ca_type": kind, "parent_ca_id": parent, "country": "Germany", "token": "zz"});
+        appliance.call_as(Some(&token), "POST", "/v1/pki/ca", Some(body)).refused(400).1
+    };
+    assert_eq!(create(Some(&root)), ["country", "token", "name"]);
+    assert_eq!(create(Some(&other)), ["country"]);
+    assert_eq!(create(None), ["country"]);
+}
+
+#[test]
 fn a_lifetime_that_was_not_asked_for_is_cut_to_the_parents() {
     let appliance = Appliance::start();
     let root = create(&appliance, "root", None, json!({"validity_days": 10})).expect(201);

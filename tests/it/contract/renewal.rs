@@ -62,6 +62,11 @@ fn renewing_answers_a_new_certificate_and_its_key() {
     let again = world.renew(&old, json!({})).expect(201);
     assert_eq!(world.certificate(&old)["renewed_by"], again["id"]);
     assert!((0..60).contains(&(time(&again["not_after"]).as_second() - jiff::Timestamp::now().as_second() - 30 * DAY + 59)));
+    let refused = |body| world.renew(&again, body).refused(400);
+    let fields = |fields: &[&str]| ("invalid_request".to_owned(), fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>());
+    assert_eq!(refused(json!({"ttl": "9999h", "private_key_format": "jwk"})), fields(&["private_key_format", "ttl"]));
+    assert_eq!(refused(json!({"ttl": "9999h", "csr_pem": "hello"})), fields(&["csr_pem", "ttl"]));
+    assert_eq!(refused(json!({"ttl": "9999h"})).0, "policy_violation");
     let pkcs8 = world.renew(&again, json!({"private_key_format": "pkcs8"})).expect(201);
     assert!(text(&pkcs8["private_key"]).starts_with("-----BEGIN PRIVATE KEY-----"));
 }

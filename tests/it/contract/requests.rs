@@ -307,6 +307,8 @@ fn what_cannot_be_signed_is_not_approved_and_the_policy_is_asked_again() {
     assert_eq!(world.sign(&id, json!({"validity_days": 826})).refused(400), ("policy_violation".into(), vec!["validity_days".into()]));
     assert_eq!(world.sign(&id, json!({"validity_days": 0})).refused(400).1, ["validity_days"]);
     assert_eq!(world.sign(&id, json!({"san": []})).refused(400).1, ["san"]);
+    let everything = json!({"ca_id": "ca_0", "validity_days": 99_999, "san": ["a.example.com", "b_c"]});
+    assert_eq!(world.sign(&id, everything).refused(400).1, ["ca_id", "san[1]", "validity_days"]);
     assert_eq!(world.sign(&id, json!({"san": ["a.example.com", "b_c"]})).refused(400).1, ["san[1]"]);
     assert_eq!(world.sign(&id, json!({"san": ["other.example.com"]})).refused(400).1, ["csr_pem"], "the common name has to stay");
     assert_eq!(world.sign(&id, json!({"ca_id": "ca_0123456789abcdef0123456789abcdef"})).refused(400).1, ["ca_id"]);

@@ -15,7 +15,42 @@ fn the_documented_request_revokes() {
     assert_eq!(revoked["revocation_reason"], "key_compromise");
     time(&revoked["revoked_at"]);
     assert_eq!(world.get(&format!("/v1/pki/certificates/{}", issued["id"].as_str().unwrap())), revoked);
-    assert_eq!(world.appliance.call("POST", "/v1/pki/revoke", Some(body)).refused(409).0, "already_revoked");
+    let again = |body| world.appliance.call("POST", "/v1/pki/revoke", Some(body));
+    assert_eq!(again(body).refused(409), ("already_revoked".to_owned(), vec!["serial_number".to_owned()]));
+    let by_id = again(json!({"certificate_id": issued["id"]}));
+    assert_eq!(by_id.refused(409), ("already_revoked".to_owned(), vec!["certificate_id".to_owned()]));
+    assert_eq!(by_id.json()["violations"][0]["message"], "it was revoked before");
+    let by_certificate = again(json!({"certificate_pem": issued["certificate"]})).refused(409);
+    assert_eq!(by_certificate, ("already_revoked".to_owned(), vec!["certificate_pem".to_owned()]));
+}
+
+/// What is not there and what the caller may not see are one answer, which names the field.
+#[test]
+fn the_field_that_names_nothing_is_told() {
+    let world = World::new();
+    let issued = world.issue("billing");
+    let absent = [
+        (json!({"serial_number": "7F:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE"}), "serial_number"),
+        (json!({"certificate_id": "cert_0123456789abcdef0123456789abcdef"}), "certificate_id"),
+    ];
+    let there =
+        [(json!({"serial_number": issued["serial_number"]}), "serial_number"), (json!({"certificate_id": issued["id"]}), "certificate_id")];
+    let (code, fields) = world.appliance.call("POST", "/v1/pki/revoke", Some(absent[0].0.clone())).refused(404);
+    assert_eq!((code.as_str(), fields.as_slice()), ("not_found", ["serial_number".to_owned()].as_slice()));
+    // Somebody who may revoke under another authority alone.
+    let other = world.appliance.root("elsewhere", "ec", 256);
+    let token = world.appliance.token(&[&format!("revoke_cert@{other}")]);
+    for ((absent, field), (hidden, _)) in absent.into_iter().zip(there) {
+        let [absent, hidden] = [absent, hidden].map(|body| {
+            let answer = world.appliance.call_as(Some(&token), "POST", "/v1/pki/revoke", Some(body));
+            assert_eq!(answer.refused(404), ("not_found".to_owned(), vec![field.to_owned()]), "{}", answer.text());
+            let mut problem = answer.json();
+            problem["request_id"] = json!("");
+            problem
+        });
+        assert_eq!(absent, hidden);
+        assert_eq!(absent["violations"][0]["message"], "there is no such certificate");
+    }
 }
 
 #[test]

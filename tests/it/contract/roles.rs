@@ -102,7 +102,11 @@ fn a_role_that_cannot_stand_is_refused_with_every_fault() {
     assert_eq!(fields, wanted);
     assert_eq!(create(json!({"name": "x", "ca_id": world.issuing, "key_type": "ec", "key_bits": 2048})).refused(400).1, ["key_bits"]);
     assert_eq!(create(json!({})).refused(400).1, ["name", "ca_id"]);
-    assert_eq!(create(json!({"name": "svc-mtls", "ca_id": world.issuing})).refused(409).0, "name_taken");
+    let taken = create(json!({"name": "svc-mtls", "ca_id": world.issuing}));
+    assert_eq!(taken.refused(409), ("name_taken".to_owned(), vec!["name".to_owned()]));
+    assert_eq!(taken.json()["detail"], "A role of this name exists.");
+    let with_more = create(json!({"name": "svc-mtls", "ca_id": world.issuing, "max_ttl": "720"})).refused(400);
+    assert_eq!(with_more, ("invalid_request".to_owned(), ["max_ttl", "name"].map(str::to_owned).to_vec()));
     for name in ["", ".", "..", "a/b", "a b", "ü", &"n".repeat(65)] {
         assert_eq!(create(json!({"name": name, "ca_id": world.issuing})).refused(400).1, ["name"], "{name:?}");
     }

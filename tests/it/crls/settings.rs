@@ -45,10 +45,20 @@ fn what_cannot_be_is_refused_with_every_fault() {
     let patch = |crl| world.appliance.call("PATCH", &path, Some(json!({"crl": crl}))).refused(400).1;
     assert_eq!(patch(json!({"period": "1s", "validity": "soon", "shards": 1000})), ["crl.period", "crl.validity", "crl.shards"]);
     assert_eq!(patch(json!({"validity": "1h"})), ["crl.validity"]);
+    let all = json!({
+        "period": "3d", "validity": "1h", "overlap": "9d", "delta": true, "delta_period": "5d", "shards": 1000, "publish_within": "soon"
+    });
+    assert_eq!(patch(all), ["crl.publish_within", "crl.shards", "crl.validity", "crl.delta_period"]);
+    assert_eq!(patch(json!({"period": "1s", "validity": "1h", "overlap": "9d", "shards": 1000})), ["crl.period", "crl.shards"]);
     assert_eq!(patch(json!([null, null])), ["crl"]);
     assert_eq!(world.appliance.call("PATCH", &path, Some(json!({"name": "x"}))).refused(400).1, ["name"]);
     let body = json!({"name": "nowhere", "common_name": "X", "ca_type": "root", "key_type": "ec", "crl_urls": [], "crl": {"shards": 1}});
     assert_eq!(world.appliance.call("POST", "/v1/pki/ca", Some(body)).refused(400).1, ["crl.shards"]);
+    let body = json!({"name": "nowhere", "common_name": "X", "ca_type": "root", "key_type": "ec", "crl_urls": []});
+    let nowhere = world.appliance.call("POST", "/v1/pki/ca", Some(body)).expect(201)["id"].as_str().unwrap().to_owned();
+    let divided = json!({"crl": {"shards": 1, "validity": "1h"}});
+    let refused = world.appliance.call("PATCH", &format!("/v1/pki/ca/{nowhere}"), Some(divided)).refused(400);
+    assert_eq!(refused.1, ["crl.validity", "crl.shards"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Which names are certified: the form of a name, and the rules of a role.
 
 mod forms;
+mod refused;
 mod requests;
 mod rules;
 
