@@ -1,10 +1,17 @@
 //! An authority that has expired signs nothing, neither certificates nor authorities nor CRLs; what it has issued is still revoked.
 
+use std::path::Path;
+
+use chancery::audit::{self, Action, Actor, Entry, Ledger};
+use chancery::base::clock::Clock;
+use chancery::base::id::CaId;
+use chancery::storage::{Change, Class, Options, Storage, Table};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{create, issue, made};
-use crate::appliance::{Answer, Appliance};
+use crate::appliance::{Answer, Appliance, run};
 use crate::past;
 use crate::requester::Requester;
 
@@ -94,6 +101,61 @@ fn what_stands_beside_one_that_has_expired_goes_on() {
     world.post(&format!("/v1/pki/csr/{}/sign", world.request), body).expect(201);
     let active = |id: &str| world.appliance.call("GET", &format!("/v1/pki/ca/{id}"), None).expect(200)["is_active"].as_bool().unwrap();
     assert_eq!([&world.ended_root, &world.below_it, &world.ended, &world.standing].map(|id| active(id)), [false, false, false, true]);
+}
+
+/// No CRL is made once the authority has ended. Its last one goes on being served, and is good for as long as there is anything to ask about: also
+/// where a certificate under its key outlives it, which it would not issue today.
+#[test]
+fn the_last_crl_of_an_authority_that_comes_to_its_end_is_good_to_the_end_of_what_it_has_issued() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut past = past::start_days_ago(dir.path(), 30);
+    let crl = json!({"period": "216h", "validity": "217h", "overlap": "1h"});
+    let ended = made(create(&past, "ended", None, json!({"validity_days": 10, "crl": crl})));
+    past.role("ended", &ended, json!({"max_ttl": "1440h"}));
+    let (leaf, chain) = issue(&past, "ended");
+    past.call("POST", "/v1/pki/revoke", Some(json!({"certificate_id": leaf["id"], "reason": "superseded"}))).expect(200);
+    let regenerate = |appliance: &Appliance| {
+        let path = format!("/api/v1/ca/{ended}/crl/regenerate");
+        appliance.call("POST", &path, Some(json!({"type": "full"}))).expect(200)
+    };
+    let next_update = |made: &Value| made["next_update"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let not_last = regenerate(&past);
+    let began = not_last["this_update"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert_eq!(next_update(&not_last).as_second() - began.as_second(), 217 * 3_600, "there will be another before the end");
+    assert!(past.stop(), "{}", past.log());
+
+    // Half a day before its end the next regular CRL would come too late: this one is the last.
+    let outlives = Clock::System.now().as_second() + 5 * 86_400;
+    outlived(&dir.path().join("data"), &ended, outlives);
+    let mut past = past::start_days_ago(dir.path(), 21);
+    let last = regenerate(&past);
+    assert_eq!(next_update(&last).as_second(), outlives, "as long as there is anybody to ask about");
+    assert!(past.stop(), "{}", past.log());
+
+    let appliance = Appliance::start_in(dir.path());
+    let shown = appliance.call("GET", &format!("/v1/pki/ca/{ended}"), None).expect(200);
+    assert_eq!(shown["is_active"], false);
+    let http = std::fs::read_to_string(appliance.path("http.addr")).unwrap();
+    let requester = Requester::new();
+    requester.write("issuer.pem", &chain[0]);
+    let url = format!("http://{}/crl/{ended}.crl", http.trim());
+    run(&mut requester.command("curl", &["--silent", "--fail", "--output", "last.crl", &url]));
+    let text = requester.openssl(&["crl", "-inform", "DER", "-in", "last.crl", "-CAfile", "issuer.pem", "-noout", "-text"]);
+    assert!(text.contains("verify OK"), "{text}");
+    assert!(text.contains(&leaf["serial_number"].as_str().unwrap().replace(':', "")), "{text}");
+    let number = text.split("X509v3 CRL Number:").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+    assert_eq!(number.parse::<u64>().unwrap(), last["crl_number"].as_u64().unwrap());
+    assert_eq!(appliance.call_as(None, "GET", "/healthz", None).expect(200)["crls"], "ok", "nobody waits for another");
+}
+
+/// Notes a certificate that ends then, as the store does with what it holds of an authority's.
+fn outlived(data: &Path, ca: &str, not_after: i64) {
+    let (storage, _) = Storage::open(data, Options::default()).expect("the store opens");
+    let ca: CaId = ca.parse().unwrap();
+    let key = [ca.as_bytes().as_slice(), &not_after.to_be_bytes(), &[0x5A; 16]].concat();
+    let change = Change::new(Class::Normal).put(Table::CertificatesByCaExpiry, &key, &[]);
+    let entry = Entry::done(Clock::System.now(), Actor::System, Action::CertificateImport);
+    Ledger::new(storage).commit_blocking(audit::Change::new(change, entry)).expect("the change commits");
 }
 
 #[test]
