@@ -87,6 +87,8 @@ impl CrlPublisher {
         for (making, number) in making.iter_mut().zip(first..) {
             making.number = number;
         }
+        // Before anything is signed with them.
+        self.or_reject(self.above_every_earlier(authority, first), authority, &making, now, caller).await?;
         tokio::task::block_in_place(|| self.write_entries(authority, &mut making, &changed))?;
         drop(changed);
         let all = making.len();
@@ -99,11 +101,7 @@ impl CrlPublisher {
             making.iter_mut().try_for_each(|making| making.assemble(authority))?;
             self.check(authority, &making, seen)
         });
-        if let Err(error @ CrlError::NotAsMeant(_)) = checked {
-            self.reject(authority, &making, &error, now, caller).await;
-            return Err(error);
-        }
-        checked?;
+        self.or_reject(checked, authority, &making, now, caller).await?;
         let mut published = Vec::with_capacity(making.len());
         for making in making {
             published.push(self.release(authority, making, seen, caller, now).await?);
@@ -256,17 +254,20 @@ impl CrlPublisher {
         Ok(())
     }
 
+    /// Full and delta CRLs of all parts share one sequence, and no number comes twice (RFC 5280, 5.2.3), whatever the counter says.
+    fn above_every_earlier(&self, authority: &Authority, number: u64) -> Result<(), CrlError> {
+        match highest_number(&self.books.storage, authority.id)? {
+            Some(highest) if highest >= number => Err(CrlError::NotAsMeant("its number")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Holds all of them against the store, which is read once more for it, in one walk.
     fn check(&self, authority: &Authority, making: &[Making], seen: u64) -> Result<(), CrlError> {
         let mut has_changed = changes(|| self.books.changed_since(authority, seen));
         let changed = self.changed(authority, making)?;
-        let earlier = highest_number(&self.books.storage, authority.id)?;
         let mut checks = HashMap::new();
         for making in making {
-            // Full and delta CRLs share one sequence, and no number comes twice (RFC 5280, 5.2.3).
-            if earlier.is_some_and(|earlier| earlier >= making.number) {
-                return Err(CrlError::NotAsMeant("its number"));
-            }
             let mut check = Check::open(&making.path, making.meant(authority))?;
             match &making.base {
                 Some(_) => {
@@ -292,6 +293,21 @@ impl CrlPublisher {
             }
         }
         checks.into_values().try_for_each(|(check, _)| check.finish(&mut has_changed))
+    }
+
+    /// What a check has said, and the alarm where it says that this is not what was meant.
+    async fn or_reject(
+        &self,
+        checked: Result<(), CrlError>,
+        authority: &Authority,
+        making: &[Making],
+        now: Timestamp,
+        caller: &Caller,
+    ) -> Result<(), CrlError> {
+        if let Err(error @ CrlError::NotAsMeant(_)) = &checked {
+            self.reject(authority, making, error, now, caller).await;
+        }
+        checked
     }
 
     /// The alarm: what was made is not what the store says. The CRL before it stays.
