@@ -40,7 +40,8 @@ pub(super) enum AuthorityCommand {
         /// Its id or name
         #[arg(value_name = "CA", value_parser = NonEmptyStringValueParser::new())]
         ca: String,
-        /// A reason of RFC 5280, 5.3.1, such as ca_compromise or cessation_of_operation
+        /// A reason of RFC 5280, 5.3.1: unspecified, key_compromise, ca_compromise, affiliation_changed, superseded, cessation_of_operation,
+        /// privilege_withdrawn or aa_compromise
         #[arg(long)]
         reason: Option<String>,
         /// Do not ask

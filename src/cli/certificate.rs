@@ -86,7 +86,8 @@ pub(super) enum CertificateCommand {
         /// The certificate itself, in PEM or DER; `-` is standard input
         #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
         file: Option<PathBuf>,
-        /// A reason of RFC 5280, 5.3.1, such as key_compromise or superseded
+        /// A reason of RFC 5280, 5.3.1: unspecified, key_compromise, ca_compromise, affiliation_changed, superseded, cessation_of_operation,
+        /// certificate_hold, privilege_withdrawn or aa_compromise
         #[arg(long)]
         reason: Option<String>,
         /// When the key is thought to have been lost, such as 2026-04-23T14:00:00Z

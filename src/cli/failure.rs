@@ -127,8 +127,9 @@ impl Failure {
             }
         }
         match shown {
-            Some(deepest) => format!("{text}: {deepest}"),
-            None => text,
+            // Some tell theirs themselves.
+            Some(deepest) if !text.ends_with(&deepest.to_string()) => format!("{text}: {deepest}"),
+            Some(_) | None => text,
         }
     }
 

@@ -100,14 +100,20 @@ impl<'s, 'o> Session<'s, 'o> {
         let mut first = true;
         loop {
             let answer = self.wait(doing, fetch(cursor.clone())).await?;
+            let next = following(&answer.value, cursor.as_deref());
             let page = rows(&answer.value.data);
+            // A page of what was looked through may hold nothing of what is asked for, which says nothing about those behind it.
+            if page.is_empty() && next.is_some() {
+                cursor = next;
+                continue;
+            }
             if first && page.is_empty() && !self.json {
                 self.screen.note("none");
             } else {
                 self.print(&answer, |_| if first { page } else { page.without_heading() })?;
             }
             first = false;
-            match following(answer.into_value(), cursor.as_deref()) {
+            match next {
                 Some(next) if all => cursor = Some(next),
                 Some(next) => {
                     self.screen.note(&format!("there are more: --all, or --cursor {next}"));
@@ -149,7 +155,7 @@ impl<'s, 'o> Session<'s, 'o> {
             if let Some(found) = page.data.iter().find(|authority| authority.name == given) {
                 return Ok(found.id.clone());
             }
-            match following(page, cursor.as_deref()) {
+            match following(&page, cursor.as_deref()) {
                 Some(next) => cursor = Some(next),
                 None => return Err(Failure::NoSuchAuthority { name: given.to_owned() }),
             }
@@ -169,6 +175,6 @@ impl<'s, 'o> Session<'s, 'o> {
 }
 
 /// The cursor of the page that follows. One that leads to the same page again ends the list.
-fn following<T>(page: Page<T>, current: Option<&str>) -> Option<String> {
-    page.cursor.filter(|next| page.has_more && Some(next.as_str()) != current)
+fn following<T>(page: &Page<T>, current: Option<&str>) -> Option<String> {
+    page.cursor.clone().filter(|next| page.has_more && Some(next.as_str()) != current)
 }

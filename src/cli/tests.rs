@@ -8,6 +8,7 @@ use clap::CommandFactory;
 use crate::audit::{Action, Actor, Entry, Ledger};
 use crate::client::scripted::{Reaction, Scripted};
 use crate::storage::{Options, Storage};
+use crate::x509::reason::RevocationReason;
 
 use super::connection::{ConnectionArguments, SettingsFault};
 use super::screen::printable;
@@ -90,6 +91,13 @@ async fn usage_is_checked_before_anything_is_sent() {
     let help = chancery(&[], &["--help"]).await;
     assert_eq!((help.code, help.notes.as_str()), (0, ""));
     assert!(help.out.contains("Exit codes:") && help.out.contains("CHANCERY_DIR"));
+    for (command, but) in [("cert", None), ("ca", Some(RevocationReason::CertificateHold))] {
+        let help = chancery(&[], &[command, "revoke", "--help"]).await.out;
+        for reason in RevocationReason::ALL {
+            let is_taken = reason != RevocationReason::RemoveFromCrl && Some(reason) != but;
+            assert_eq!(help.contains(reason.name()), is_taken, "{command} {}: {help}", reason.name());
+        }
+    }
     let script = chancery(&[], &["completions", "bash"]).await;
     assert!(script.code == 0 && script.out.contains("complete -F _chancery"));
 }
@@ -177,6 +185,14 @@ async fn tables_are_whole_and_json_is_unchanged() {
     assert_eq!((done.out.lines().count(), done.out.matches("VALID").count()), (3, 1), "{}", done.out);
     let (done, ..) = against(vec![page(&[], None)], &["cert", "list"]).await;
     assert_eq!((done.code, done.out.as_str(), done.notes.as_str()), (0, "", "none\n"));
+    // A page of which nothing is wanted is passed over, however many there are.
+    let behind = || vec![page(&[], Some("m")), page(&[], Some("n")), page(&rows, Some("o"))];
+    let (done, lines, _) = against(behind(), &["cert", "list"]).await;
+    assert_eq!((lines.len(), done.out.lines().count(), done.notes.as_str()), (3, 2, "there are more: --all, or --cursor o\n"));
+    let (done, ..) = against(behind(), &["cert", "list", "--json"]).await;
+    assert_eq!((done.out.lines().count(), done.notes.as_str()), (1, "there are more: --all, or --cursor o\n"));
+    let (done, ..) = against(vec![page(&[], Some("m")), page(&[], None)], &["cert", "list"]).await;
+    assert_eq!((done.out.as_str(), done.notes.as_str()), ("", "none\n"));
 
     let (done, ..) = against(vec![Reaction::json(200, CERTIFICATE)], &["cert", "show", "cert_1", "--json"]).await;
     assert_eq!(done.out, format!("{CERTIFICATE}\n"));
@@ -299,7 +315,8 @@ async fn the_audit_log_is_checked_without_a_daemon() {
 
     std::fs::remove_file(&segment).unwrap();
     assert_eq!(chancery(&[], &["audit", "verify", data.to_str().unwrap()]).await.code, 1, "an emptied log does not hold");
-    assert_eq!(chancery(&[], &["audit", "verify", "/no/such/directory"]).await.code, 2);
+    let done = chancery(&[], &["audit", "verify", "/no/such/directory"]).await;
+    assert_eq!((done.code, done.notes.matches("No such file").count()), (2, 1), "what the system says, once: {}", done.notes);
 }
 
 #[test]

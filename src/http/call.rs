@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use bytes::BytesMut;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -21,6 +21,8 @@ use crate::base::id::CaId;
 pub struct Call {
     pub(super) app: Arc<App>,
     pub(super) caller: Caller,
+    /// The one that was asked with: a route of GET is asked with HEAD as well.
+    pub(super) method: Method,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Option<String>,
     pub(super) uri: Uri,

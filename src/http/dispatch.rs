@@ -76,7 +76,8 @@ async fn answer(app: Arc<App>, route: &'static Route, path: Vec<(String, String)
             Ok(()) => {
                 let query = parts.uri.query().map(str::to_owned);
                 let (uri, body_limit) = (parts.uri.clone(), route.body_limit);
-                let call = Call { app: app.clone(), caller, path, query, uri, approach, body, body_limit };
+                let method = parts.method.clone();
+                let call = Call { app: app.clone(), caller, method, path, query, uri, approach, body, body_limit };
                 // A fault in one handler must not take the connection's other requests with it.
                 AssertUnwindSafe(idempotency::serve(route, call))
                     .catch_unwind()

@@ -10,6 +10,7 @@ mod answer;
 pub mod app;
 mod authenticate;
 mod call;
+mod condition;
 mod dispatch;
 pub mod events;
 pub mod idempotency;

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use jiff::Timestamp;
 
 use super::call::Call;
+use super::condition::{self, Condition};
 use super::peer::Peer;
 use super::pki::present;
 use super::problem::Problem;
@@ -46,12 +47,9 @@ async fn respond(call: Call, ca: CaId, request: &[u8]) -> Result<Response<Body>,
         return present::bytes_of(StatusCode::OK, MEDIA_TYPE, answer.der);
     };
     let etag = format!("\"{}\"", hex::encode(caching.etag));
-    let known = call.approach.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let is_known = known.is_some_and(|known| known == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
-    let mut response = if is_known {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
+    // The tag alone decides: in the second of a revocation there may be two answers.
+    let mut response = if Condition::of(&call).is_known(&etag, None) {
+        condition::not_modified()
     } else {
         present::bytes_of(StatusCode::OK, MEDIA_TYPE, answer.der)?
     };

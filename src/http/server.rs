@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -210,7 +211,7 @@ where
         let (open, answer) = (counted.request(), router.clone().oneshot(request));
         async move {
             let progress = Progress::current();
-            answer.await.map(|response| response.map(|body| Answer::new(body, open, progress)))
+            answer.await.map(|response| with_true_length(response).map(|body| Answer::new(body, open, progress)))
         }
     });
     let connection = protocols().serve_connection(TokioIo::new(stream), service).into_owned();
@@ -221,6 +222,15 @@ where
             Neglect::TakenTooSlowly => Early::TakenTooSlowly,
         }),
     }
+}
+
+/// The router says of each answer to HEAD how long its body is, which it has taken away when there was one. What is not modified has the length
+/// of what was not sent, and no content has none (RFC 9110, 8.6).
+fn with_true_length(mut response: Response<Body>) -> Response<Body> {
+    if matches!(response.status(), StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT) {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    response
 }
 
 /// HTTP/1.1 and HTTP/2 with every limit said, so that another version of the libraries does not bring others.

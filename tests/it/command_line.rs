@@ -266,3 +266,41 @@ fn a_long_wait_is_shown_on_a_terminal() {
         answering.join().unwrap();
     }
 }
+
+/// What is written for a shell is what that shell reads; a shell that is not there cannot say.
+#[test]
+fn completions_are_read_by_their_shells() {
+    let requester = Requester::new();
+    let has = |shell: &str| requester.command("sh", &["-c", &format!("command -v {shell}")]).output().unwrap().status.success();
+    assert!(has("bash"), "what the package is built with is there");
+    for (shell, sign, judged) in [
+        ("bash", "complete -F _chancery", &["-n"][..]),
+        ("zsh", "#compdef chancery", &["-n"]),
+        ("fish", "complete -c chancery", &["--no-execute"]),
+        ("elvish", "set edit:completion:arg-completer[chancery]", &["-compileonly"]),
+        ("powershell", "Register-ArgumentCompleter", &[]),
+    ] {
+        let made = requester.command(env!("CARGO_BIN_EXE_chancery"), &["completions", shell]).output().unwrap();
+        let script = String::from_utf8(made.stdout).unwrap();
+        assert!(made.status.success() && made.stderr.is_empty(), "{shell}");
+        assert!(script.contains(sign), "{shell}: {script}");
+        for command in ["issue", "unrevoke", "completions"] {
+            assert!(script.contains(command), "{shell} completes {command}");
+        }
+        if judged.is_empty() || !has(shell) {
+            continue;
+        }
+        let name = requester.write(shell, &script);
+        let judged = requester.command(shell, &[judged, &[name]].concat()).output().unwrap();
+        assert!(judged.status.success() && judged.stderr.is_empty(), "{shell}: {}", String::from_utf8_lossy(&judged.stderr));
+    }
+    let unknown = requester.command(env!("CARGO_BIN_EXE_chancery"), &["completions", "tcsh"]).output().unwrap();
+    assert_eq!((unknown.status.code(), unknown.stdout.len()), (Some(2), 0));
+    // In bash, which is everywhere: what the script offers behind a word.
+    let script = requester.write("bash", "");
+    let made = requester.command(env!("CARGO_BIN_EXE_chancery"), &["completions", "bash"]).output().unwrap();
+    requester.write(script, made.stdout);
+    let asked = "source ./bash; COMP_WORDS=(chancery crl \"\"); COMP_CWORD=2; _chancery chancery \"\" crl; echo \"${COMPREPLY[*]}\"";
+    let offered = crate::appliance::run(&mut requester.command("bash", &["-c", asked]));
+    assert!(["get", "configure"].iter().all(|command| offered.split_whitespace().any(|word| word == *command)), "{offered}");
+}

@@ -1,7 +1,7 @@
 //! The files of CRLs: each is whole before it has its name, and its name has its number, so that the record that tells of it is right about it
 //! whenever it is read.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::CrlName;
 use crate::base::clock::from_seconds;
+use crate::base::id::CaId;
 use crate::ca::record::CrlRecord;
 
 /// A CRL that is durable and may be handed out. Its bytes are in a file.
@@ -138,17 +139,23 @@ impl Folder {
         (sha256(&found.path).ok()? == found.sha256).then_some(found)
     }
 
-    /// Removes what a crash has left behind.
-    pub fn keep_only<'a>(&self, published: impl Iterator<Item = &'a PublishedCrl>) -> io::Result<()> {
+    /// Removes what a crash has left behind, or what a later store has published than the one there is now: the highest number of each authority
+    /// among that.
+    pub fn keep_only<'a>(&self, published: impl Iterator<Item = &'a PublishedCrl>) -> io::Result<HashMap<CaId, u64>> {
+        let mut left = HashMap::new();
         let kept: HashSet<&Path> = published.map(|published| published.path.as_path()).collect();
         for file in std::fs::read_dir(&self.0)? {
             let path = file?.path();
             let is_ours = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"ca_"));
             if is_ours && !kept.contains(path.as_path()) {
+                if let Some((name, number)) = named_by(&path) {
+                    let highest = left.entry(name.ca).or_default();
+                    *highest = number.max(*highest);
+                }
                 std::fs::remove_file(path)?;
             }
         }
-        Ok(())
+        Ok(left)
     }
 
     /// The first version had one file for each authority, which every CRL took.
@@ -158,6 +165,12 @@ impl Folder {
             None => format!("{name}.crl"),
         })
     }
+}
+
+/// What the name of a finished file says.
+fn named_by(path: &Path) -> Option<(CrlName, u64)> {
+    let (name, number) = path.file_name()?.to_str()?.strip_suffix(".crl")?.rsplit_once('.')?;
+    Some((name.parse().ok()?, number.parse().ok()?))
 }
 
 /// A file that is written once and hashed on the way.

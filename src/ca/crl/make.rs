@@ -12,7 +12,9 @@ use super::check::{Check, Meant, changes};
 use super::file::{Hashed, is_full};
 use super::listing::{Changed, Listed};
 use super::spool::Spool;
-use super::{CrlError, CrlForm, CrlName, CrlPublisher, Plan, PublishedCrl, covering, later, lock, needs_full_first, read_record};
+use super::{
+    CrlError, CrlForm, CrlName, CrlPublisher, Plan, PublishedCrl, covering, highest_number, later, lock, needs_full_first, read_record,
+};
 use crate::access::Caller;
 use crate::audit::{self, Action, Field};
 use crate::base::clock::{from_seconds, rfc3339};
@@ -85,6 +87,8 @@ impl CrlPublisher {
         for (making, number) in making.iter_mut().zip(first..) {
             making.number = number;
         }
+        // Before anything is signed with them.
+        self.or_reject(self.above_every_earlier(authority, first), authority, &making, now, caller).await?;
         tokio::task::block_in_place(|| self.write_entries(authority, &mut making, &changed))?;
         drop(changed);
         let all = making.len();
@@ -97,11 +101,7 @@ impl CrlPublisher {
             making.iter_mut().try_for_each(|making| making.assemble(authority))?;
             self.check(authority, &making, seen)
         });
-        if let Err(error @ CrlError::NotAsMeant(_)) = checked {
-            self.reject(authority, &making, &error, now, caller).await;
-            return Err(error);
-        }
-        checked?;
+        self.or_reject(checked, authority, &making, now, caller).await?;
         let mut published = Vec::with_capacity(making.len());
         for making in making {
             published.push(self.release(authority, making, seen, caller, now).await?);
@@ -180,14 +180,16 @@ impl CrlPublisher {
     async fn reserve_numbers(&self, authority: &Authority, making: &[Making], now: Timestamp, caller: &Caller) -> Result<u64, CrlError> {
         let key = [b"crl/".as_slice(), authority.id.as_bytes()].concat();
         let last = self.books.storage.get(Table::Counters, &key)?.map_or(Some(0), |value| counter(&value));
-        let last = last.and_then(|last| u64::try_from(last).ok()).ok_or(CrlError::Record)?;
+        let before = last.and_then(|last| u64::try_from(last).ok()).ok_or(CrlError::Record)?;
+        let last = self.left.get(&authority.id).map_or(before, |left| before.max(*left));
         let count = i64::try_from(making.len()).map_err(|_| CrlError::Encoding)?;
+        let raised = i64::try_from(last - before).map_err(|_| CrlError::Record)?;
         let mut entry = caller.origin().entry(Action::CrlIntend, now).of(authority.organization).object(authority.id);
         entry = entry.detail(Field::CrlNumber, last + 1);
         if count > 1 {
             entry = entry.detail(Field::Count, count);
         }
-        let change = Change::new(Class::Essential).add(Table::Counters, &key, count);
+        let change = Change::new(Class::Essential).add(Table::Counters, &key, raised.checked_add(count).ok_or(CrlError::Record)?);
         self.ledger.commit(audit::Change::new(change, entry)).await?;
         self.journal.note_number(authority.id, last + making.len() as u64).await;
         Ok(last + 1)
@@ -252,16 +254,20 @@ impl CrlPublisher {
         Ok(())
     }
 
+    /// Full and delta CRLs of all parts share one sequence, and no number comes twice (RFC 5280, 5.2.3), whatever the counter says.
+    fn above_every_earlier(&self, authority: &Authority, number: u64) -> Result<(), CrlError> {
+        match highest_number(&self.books.storage, authority.id)? {
+            Some(highest) if highest >= number => Err(CrlError::NotAsMeant("its number")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Holds all of them against the store, which is read once more for it, in one walk.
     fn check(&self, authority: &Authority, making: &[Making], seen: u64) -> Result<(), CrlError> {
         let mut has_changed = changes(|| self.books.changed_since(authority, seen));
         let changed = self.changed(authority, making)?;
         let mut checks = HashMap::new();
         for making in making {
-            // Numbers rise over all CRLs of an authority (RFC 5280, 5.2.3).
-            if self.named(making.name).is_some_and(|before| before.number >= making.number) {
-                return Err(CrlError::NotAsMeant("its number"));
-            }
             let mut check = Check::open(&making.path, making.meant(authority))?;
             match &making.base {
                 Some(_) => {
@@ -287,6 +293,21 @@ impl CrlPublisher {
             }
         }
         checks.into_values().try_for_each(|(check, _)| check.finish(&mut has_changed))
+    }
+
+    /// What a check has said, and the alarm where it says that this is not what was meant.
+    async fn or_reject(
+        &self,
+        checked: Result<(), CrlError>,
+        authority: &Authority,
+        making: &[Making],
+        now: Timestamp,
+        caller: &Caller,
+    ) -> Result<(), CrlError> {
+        if let Err(error @ CrlError::NotAsMeant(_)) = &checked {
+            self.reject(authority, making, error, now, caller).await;
+        }
+        checked
     }
 
     /// The alarm: what was made is not what the store says. The CRL before it stays.

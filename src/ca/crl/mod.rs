@@ -1,7 +1,7 @@
 //! The CRLs of every authority: which there are, when each is due, and handing out the current ones. How one is made stands in `make`.
 //!
 //! Guarantees: the number of a CRL is durable before the token is asked and is never used again. A CRL is on disk, whole, and was held against the
-//! store before its record says that it is there; until then the one before it is handed out. None is ever in memory as a whole, but for those of
+//! store before its record says that it is there, and its number was above those of all before; until then the one before it is handed out. None is ever in memory as a whole, but for those of
 //! Ed25519, which signs no digest; they are refused beyond a length.
 //!
 //! Never does: decide who is revoked, or let anything about a CRL keep a revocation from being accepted.
@@ -100,6 +100,8 @@ pub struct CrlPublisher {
     journal: RevocationJournal,
     schedule: RwLock<CrlSchedule>,
     folder: Folder,
+    /// The highest numbers of files that no record told of: a store that was set back has published them.
+    left: HashMap<CaId, u64>,
     current: RwLock<BTreeMap<CrlName, Arc<PublishedCrl>>>,
     /// One publication per authority at a time, so that numbers and files follow each other.
     publishing: Mutex<HashMap<CaId, Arc<tokio::sync::Mutex<()>>>>,
@@ -143,7 +145,7 @@ impl CrlPublisher {
                 }
             }
         }
-        folder.keep_only(current.values().map(Arc::as_ref)).map_err(CrlError::File)?;
+        let left = folder.keep_only(current.values().map(Arc::as_ref)).map_err(CrlError::File)?;
         Ok(Self {
             authorities,
             books: Books { storage, certificates },
@@ -153,6 +155,7 @@ impl CrlPublisher {
             journal,
             schedule: RwLock::new(schedule),
             folder,
+            left,
             current: RwLock::new(current),
             publishing: Mutex::default(),
             waiting: Mutex::default(),
@@ -342,6 +345,17 @@ fn later(time: Timestamp, seconds: u64) -> Timestamp {
 fn read_record(storage: &Storage, name: CrlName) -> Result<Option<CrlRecord>, CrlError> {
     let Some(bytes) = storage.get(Table::CrlState, &name.key())? else { return Ok(None) };
     postcard::from_bytes(&bytes).map(Some).map_err(|_| CrlError::Record)
+}
+
+/// The highest number of all that an authority has ever published, in whatever form and part.
+fn highest_number(storage: &Storage, ca: CaId) -> Result<Option<u64>, CrlError> {
+    let mut highest = None;
+    for item in storage.scan(Table::CrlState, ca.as_bytes(), None) {
+        let record = postcard::from_bytes(&item?.1).map_err(|_| CrlError::Record)?;
+        let (CrlRecord::V1 { number, .. } | CrlRecord::V2 { number, .. }) = record;
+        highest = highest.max(Some(number));
+    }
+    Ok(highest)
 }
 
 /// A lock whose holder panicked guards nothing that could be half done here.

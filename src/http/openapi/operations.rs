@@ -345,7 +345,7 @@ pub static OPERATIONS: &[Operation] = &[
     Operation::get(
         "/crl/{file}",
         "Gives the CRL whose URL stands in certificates: `{ca id}.crl`; of divided ones `{ca id}-{number}.crl` and `{ca id}-ca.crl`; delta \
-         CRLs have `-delta` before the end",
+         CRLs have `-delta` before the end; the authority's name does for its id, and `.crl` may be left out",
         &[Answer { status: 200, contents: &[CRL] }, PART_OF_CRL, NOT_MODIFIED],
     )
     .problems(&[416]),

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use jiff::Timestamp;
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::crl_body::{self, Slice};
@@ -17,25 +16,29 @@ use crate::base::id::CaId;
 use crate::ca::{CrlBytes, CrlForm, CrlName, PublishedCrl};
 use crate::http::app::App;
 use crate::http::call::Call;
+use crate::http::condition::{self, Condition};
 use crate::http::problem::Problem;
 
 pub async fn current(call: Call) -> Result<Response<Body>, Problem> {
     let id = call.id("id", "authority")?;
     // Who takes both gets the form that is everybody's (RFC 5280, 4.2.1.13).
     let as_pem = call.wants_pem() && !call.accepts("application/pkix-crl");
-    respond(&call.app, &call.approach.headers, CrlName::whole(id), as_pem)
+    respond(&call, CrlName::whole(id), as_pem)
 }
 
 /// `GET /api/v1/ca/{id}/crl`: DER.
 pub async fn current_der(call: Call) -> Result<Response<Body>, Problem> {
     let id = call.id("id", "authority")?;
-    respond(&call.app, &call.approach.headers, CrlName::whole(id), false)
+    respond(&call, CrlName::whole(id), false)
 }
 
-/// `/crl/{file}`, as the distribution points in certificates name it, or by the authority's name: DER (RFC 5280, 4.2.1.13).
+/// `/crl/{file}`, as the distribution points in certificates name it, or by the authority's name, with `.crl` behind it or without: DER
+/// (RFC 5280, 4.2.1.13).
 pub async fn by_file(call: Call) -> Result<Response<Body>, Problem> {
-    let name = call.parameter("file").strip_suffix(".crl").and_then(|stem| call.app.crls.find(stem));
-    respond(&call.app, &call.approach.headers, name.ok_or_else(|| Problem::not_found("CRL"))?, false)
+    let file = call.parameter("file");
+    // One spelling or the other, whatever else there is: an authority that is called `root.crl` is found by `root.crl.crl`.
+    let name = call.app.crls.find(file.strip_suffix(".crl").unwrap_or(file));
+    respond(&call, name.ok_or_else(|| Problem::not_found("CRL"))?, false)
 }
 
 pub async fn publish(call: Call) -> Result<Response<Body>, Problem> {
@@ -113,21 +116,18 @@ fn open(app: &App, name: CrlName) -> Result<(Arc<PublishedCrl>, CrlBytes), Probl
     }
 }
 
-fn respond(app: &App, headers: &HeaderMap, name: CrlName, as_pem: bool) -> Result<Response<Body>, Problem> {
+fn respond(call: &Call, name: CrlName, as_pem: bool) -> Result<Response<Body>, Problem> {
+    let app = &call.app;
     let (published, bytes) = open(app, name)?;
     let etag = format!("\"{}{}\"", hex::encode(&published.sha256[..16]), if as_pem { "-pem" } else { "" });
     let modified = DateTimePrinter::new().timestamp_to_rfc9110_string(&published.this_update).map_err(Problem::internal)?;
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let mut response = if is_known(text(header::IF_NONE_MATCH), text(header::IF_MODIFIED_SINCE), &etag, published.this_update) {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
+    let condition = Condition::of(call);
+    let mut response = if condition.is_known(&etag, Some(published.this_update)) {
+        condition::not_modified()
     } else if as_pem {
         crl_body::pem(bytes, published.length)
     } else {
-        // RFC 9110, 13.1.5: of another one than the client has, a part is of no use.
-        let is_same = text(header::IF_RANGE).is_none_or(|known| known == etag || known == modified);
-        let asked = text(header::RANGE).filter(|_| is_same).and_then(|range| Slice::asked(range, published.length));
+        let asked = condition.range(&etag, &modified).and_then(|range| Slice::asked(range, published.length));
         crl_body::der(bytes, published.length, asked)?
     };
     let headers = response.headers_mut();
@@ -136,15 +136,6 @@ fn respond(app: &App, headers: &HeaderMap, name: CrlName, as_pem: bool) -> Resul
     headers.insert(header::CACHE_CONTROL, cache_control(app, &published)?);
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
-}
-
-/// RFC 9110, 13.2.2: the entity tag decides where there is one, and the date only otherwise.
-fn is_known(tags: Option<&str>, since: Option<&str>, etag: &str, modified: Timestamp) -> bool {
-    match (tags, since) {
-        (Some(tags), _) => tags == "*" || tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag),
-        (None, Some(since)) => jiff::fmt::rfc2822::parse(since).is_ok_and(|since| modified.as_second() <= since.timestamp().as_second()),
-        (None, None) => false,
-    }
 }
 
 /// Caches may keep it until the next regular publication, and never past its end.

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::{create, issue, made};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
-use crate::waiting::wait_for;
+use crate::waiting::{found, wait_for};
 
 /// A root, two authorities below it, one below the first, and a certificate of each but the root.
 struct World {
@@ -141,6 +141,38 @@ fn the_crls_of_all_below_a_revoked_authority_follow_at_once() {
         });
         assert_eq!(world.on_current_crl(&world.beside), []);
     }
+}
+
+/// Nobody asks for a CRL to be made, and the settings have none made before an hour is over: the revocation of an authority is told at once.
+#[test]
+fn revoking_an_authority_publishes_its_parents_crl() {
+    let world = World::new();
+    let serial = serial(&world.get(&format!("/v1/pki/ca/{}", world.below)));
+    let requester = Requester::new();
+    let http = std::fs::read_to_string(world.appliance.path("http.addr")).unwrap();
+    // What a relying party finds at the URL that the revoked certificate names.
+    let url = format!("http://{}/crl/{}.crl", http.trim(), world.first);
+    let (_, issuers) = issue(&world.appliance, "first");
+    requester.write("issuer.pem", &issuers[0]);
+    let fetched = || {
+        let curl = requester.command("curl", &["--silent", "--fail", "--output", "parent.crl", &url]).status().unwrap();
+        curl.success()
+            .then(|| requester.openssl(&["crl", "-inform", "DER", "-in", "parent.crl", "-CAfile", "issuer.pem", "-noout", "-text"]))
+    };
+    let before = found("the first CRL", fetched);
+    assert!(before.contains("verify OK") && before.contains("No Revoked Certificates"), "{before}");
+    world.revoke(&world.below, "ca_compromise");
+    let after = found("a CRL that tells it", || fetched().filter(|text| text.contains(&serial)));
+    assert!(after.contains("verify OK") && after.contains("CA Compromise"), "{after}");
+    // Its own tells of what it has issued, and nobody else's tells of anything.
+    let own = world.leaves[1]["serial_number"].as_str().unwrap().replace(':', "");
+    let get = |ca: &str| world.appliance.call_raw(None, "GET", &format!("/crl/{ca}.crl"), None, &[]);
+    let text = |ca: &str| {
+        requester.write("own.crl", get(ca).body);
+        requester.openssl(&["crl", "-inform", "DER", "-in", "own.crl", "-noout", "-text"])
+    };
+    wait_for("its own CRL", || text(&world.below).contains(&own));
+    assert!(text(&world.root).contains("No Revoked Certificates") && text(&world.beside).contains("No Revoked Certificates"));
 }
 
 #[test]

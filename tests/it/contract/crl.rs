@@ -80,6 +80,31 @@ fn a_known_etag_is_answered_with_not_modified() {
 }
 
 #[test]
+fn head_has_conditions_as_get_and_no_parts() {
+    let world = World::new();
+    let path = published(&world);
+    for accept in ["Accept: application/pkix-crl", "Accept: application/x-pem-file"] {
+        let call = |method: &str, headers: &[&str]| world.appliance.call_raw(None, method, &path, None, &[&[accept], headers].concat());
+        let get = call("GET", &[]);
+        let etag = get.header("etag").unwrap();
+        let modified = format!("If-Modified-Since: {}", get.header("last-modified").unwrap());
+        for condition in [format!("If-None-Match: {etag}"), format!("If-None-Match: W/{etag}"), "If-None-Match: *".to_owned(), modified] {
+            let (known, head) = (call("GET", &[&condition]), call("HEAD", &[&condition]));
+            assert_eq!((known.status, head.status, head.body.len()), (304, 304, 0), "{condition}");
+            // RFC 9110, 8.6: the length of what was not sent, or none.
+            assert_eq!((known.header("content-length"), head.header("content-length")), (None, None), "{condition}");
+            assert_eq!((head.header("etag"), head.header("vary")), (Some(etag), Some("accept")), "RFC 9110, 15.4.5");
+        }
+        // RFC 9110, 14.2: only GET has parts.
+        let head = call("HEAD", &["Range: bytes=0-9"]);
+        assert_eq!((head.status, head.header("content-length"), head.header("content-range")), (200, get.header("content-length"), None));
+        let head = call("HEAD", &["If-None-Match: \"another\"", "Range: bytes=0-9"]);
+        assert_eq!((head.status, head.header("content-length")), (200, get.header("content-length")));
+    }
+    assert_eq!(world.appliance.call_raw(None, "GET", &path, None, &["Range: bytes=0-9"]).body.len(), 10);
+}
+
+#[test]
 fn caches_keep_the_crl_until_the_next_one_and_no_longer() {
     let world = World::new();
     let answer = world.appliance.call_raw(None, "GET", &format!("/v1/pki/ca/{}/crl", world.issuing), None, &[]);

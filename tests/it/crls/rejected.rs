@@ -2,7 +2,12 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
+use chancery::audit::{self, Action, Actor, Entry, Ledger};
+use chancery::base::clock::Clock;
+use chancery::base::id::CaId;
+use chancery::storage::{Change, Class, Options, Storage, Table, counter};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -76,6 +81,65 @@ fn a_crl_that_is_not_what_the_store_says_is_not_published_and_the_alarm_is_raise
     assert_eq!(super::number(&text), made["crl_number"].as_u64().unwrap());
     let earlier = listed(&requester, &root, &before).1;
     assert!(super::number(&text) >= super::number(&earlier) + 2, "the number of what was rejected is used up");
+}
+
+/// RFC 5280, 5.2.3: numbers rise over full and delta CRLs alike. A store whose counter was set back would have one come again.
+#[test]
+fn a_number_that_is_not_above_every_earlier_one_is_not_published() {
+    let scratch = TempDir::new().unwrap();
+    let dir = scratch.path().join("appliance");
+    let mut world = World::of(Appliance::start_in(&dir), json!({"delta": true}));
+    let issued = world.issue("www");
+    world.revoke(&issued, "superseded").expect(200);
+    let full = world.regenerate("full")["crl_number"].as_u64().unwrap();
+    let delta = world.regenerate("delta")["crl_number"].as_u64().unwrap();
+    assert!(delta > full);
+    let before = (world.crl(""), world.crl("-delta"));
+    let restart_at = |world: &mut World, number: u64| {
+        assert!(world.appliance.stop());
+        set_back(&dir.join("data"), &world.root, number);
+        world.appliance = Appliance::start_in(&dir);
+    };
+    let path = format!("/api/v1/ca/{}/crl/regenerate", world.root);
+    // The next number would be that of the full CRL, one between both, or that of the delta CRL, which a full one must not have either.
+    for (next, kind) in [(full, "full"), (full, "delta"), (delta, "full"), (delta, "delta")] {
+        restart_at(&mut world, next - 1);
+        assert_eq!((crls(&world).as_str(), has_metric(&world, "chancery_crls_rejected 0")), ("ok", true), "{next} {kind}");
+        let told = world.appliance.told("crl.reject").len();
+        assert_eq!(world.appliance.call("POST", &path, Some(json!({"type": kind}))).refused(500).0, "internal", "{next} {kind}");
+        assert!((world.crl(""), world.crl("-delta")) == before, "{next} {kind}: the old ones are served on");
+        assert_eq!((crls(&world).as_str(), has_metric(&world, "chancery_crls_rejected 1")), ("rejected", true), "{next} {kind}");
+        let entries = world.appliance.told("crl.reject");
+        assert_eq!(entries.len(), told + 1, "{entries:?}");
+        assert!(entries.iter().all(|entry| entry["details"]["fault"].as_str().unwrap().contains("its number")), "{entries:?}");
+        let left: Vec<_> = std::fs::read_dir(dir.join("data/crl")).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "what was rejected is cleared away: {left:?}");
+    }
+    let events = world.appliance.call("GET", "/v1/events?type=crl.rejected", None).expect(200);
+    assert_eq!(events["data"].as_array().unwrap().len(), 4, "{events}");
+    // That CRLs are not divided or made as deltas any more does not take back what their numbers were.
+    restart_at(&mut world, delta - 1);
+    world.appliance.call("PATCH", &format!("/v1/pki/ca/{}", world.root), Some(json!({"crl": {"delta": false}}))).expect(200);
+    assert_eq!(world.appliance.call("POST", &path, Some(json!({"type": "full"}))).refused(500).0, "internal");
+    assert!(world.crl("") == before.0);
+    // The first number above all of them is good again, and ends the alarm.
+    assert_eq!(world.regenerate("full")["crl_number"].as_u64().unwrap(), delta + 1);
+    assert_eq!((crls(&world).as_str(), has_metric(&world, "chancery_crls_rejected 0")), ("ok", true));
+}
+
+/// Sets the counter of an authority's CRL numbers back, without asking anybody, and takes away the second record that would raise it again.
+fn set_back(data: &Path, ca: &str, number: u64) {
+    {
+        let (storage, _) = Storage::open(data, Options::default()).expect("the store opens");
+        let ledger = Ledger::new(storage.clone());
+        let ca: CaId = ca.parse().unwrap();
+        let key = [b"crl/".as_slice(), ca.as_bytes()].concat();
+        let now = counter(&storage.get(Table::Counters, &key).unwrap().expect("there are CRLs")).unwrap();
+        let change = Change::new(Class::Normal).add(Table::Counters, &key, i64::try_from(number).unwrap() - now);
+        let entry = Entry::done(Clock::System.now(), Actor::System, Action::CrlIntend);
+        ledger.commit_blocking(audit::Change::new(change, entry)).expect("the change commits");
+    }
+    std::fs::remove_file(data.join("revocations")).unwrap();
 }
 
 /// What lies on the disk is looked at when it is taken up again.

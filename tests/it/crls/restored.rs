@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{World, listed, number};
 use crate::appliance::Appliance;
 use crate::requester::Requester;
+use crate::waiting::wait_for;
 
 pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -104,6 +105,33 @@ fn a_lost_second_record_is_made_again_and_serves_a_restore() {
     world.appliance = Appliance::start_in(dir.path());
     assert_eq!(world.status(&issued)["revocation_reason"], "key_compromise");
     assert_eq!(world.regenerate("full")["revoked_certificates"], 51);
+}
+
+/// With the second record the numbers would be lost as well, were they not those of the files that the later store has left.
+#[test]
+fn numbers_go_on_above_those_of_files_that_a_restored_store_does_not_know() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::of(Appliance::start_in(dir.path()), json!({"delta": true}));
+    world.regenerate("full");
+    assert!(world.appliance.stop());
+    let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
+    copy(&data.join("journal"), &backup);
+    world.appliance = Appliance::start_in(dir.path());
+    (0..5).for_each(|_| drop(world.regenerate("full")));
+    let last = world.regenerate("delta")["crl_number"].as_u64().unwrap();
+    assert!(world.appliance.stop());
+    put_back(&backup, &data);
+    std::fs::remove_file(data.join("revocations")).unwrap();
+    world.appliance = Appliance::start_in(dir.path());
+    let (requester, root) = (Requester::new(), world.root_pem());
+    let path = format!("/crl/{}.crl", world.root);
+    let made = |number: u64| {
+        let answer = world.appliance.call_raw(None, "GET", &path, None, &[]);
+        answer.status == 200 && number < super::number(&listed(&requester, &root, &answer.body).1)
+    };
+    wait_for("a CRL of a higher number", || made(last));
+    assert!(world.regenerate("full")["crl_number"].as_u64().unwrap() > last + 1);
+    assert!(world.appliance.told("crl.reject").is_empty());
 }
 
 #[test]

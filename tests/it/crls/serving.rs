@@ -1,8 +1,11 @@
 //! CRLs over HTTP: parts of them, validators, both paths, PEM of many entries.
 
+use std::process::Command;
+
 use serde_json::json;
 
 use super::World;
+use crate::appliance::{Answer, run};
 use crate::requester::Requester;
 use crate::waiting::wait_for;
 
@@ -51,6 +54,23 @@ fn parts_and_validators_are_served_as_http_has_them() {
         let head = world.appliance.call_raw(None, "HEAD", path, None, &[]);
         assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, whole.header("content-length"), 0));
         assert_eq!(head.header("etag"), Some(etag.as_str()));
+        // HEAD is answered as GET without anything that HEAD does not have: RFC 9110, 8.6 and 14.2.
+        for version in ["--http1.1", "--http2"] {
+            let head = |headers: &[&str]| asked_by_head(&world, version, path, headers);
+            for part in ["bytes=0-9", "bytes=-7", &format!("bytes={length}-"), "bytes=5-4"] {
+                let answer = head(&[&format!("Range: {part}")]);
+                let said = (answer.status, answer.header("content-length"), answer.header("content-range"));
+                assert_eq!(said, (200, whole.header("content-length"), None), "{version} {path} {part}");
+            }
+            assert_eq!(head(&["Range: bytes=0-9", &format!("If-Range: {etag}")]).status, 200, "{version} {path}");
+            for condition in [format!("If-None-Match: {etag}"), "If-None-Match: *".to_owned(), format!("If-Modified-Since: {modified}")] {
+                for answer in [head(&[&condition]), head(&[&condition, "Range: bytes=0-9"])] {
+                    let said = (answer.status, answer.header("content-length"), answer.header("etag"));
+                    assert_eq!(said, (304, None, Some(etag.as_str())), "{version} {path} {condition}");
+                }
+            }
+            assert_eq!(head(&["If-None-Match: \"another\""]).status, 200, "{version} {path}");
+        }
     }
     // Plain HTTP, by the URL in certificates.
     let address = std::fs::read_to_string(world.appliance.path("http.addr")).unwrap();
@@ -61,6 +81,16 @@ fn parts_and_validators_are_served_as_http_has_them() {
     let head = String::from_utf8_lossy(&shown.stdout).to_lowercase();
     assert!(head.contains("206 partial content") && head.contains("content-range: bytes 0-9/"), "{head}");
     assert_eq!(std::fs::read(requester.path("part")).unwrap().len(), 10);
+}
+
+/// What HEAD is answered over this version of HTTP.
+fn asked_by_head(world: &World, version: &str, path: &str, headers: &[&str]) -> Answer {
+    let url = format!("{}{path}", world.appliance.base_url());
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--head", "--max-time", "60", version, "--cacert"]).arg(world.appliance.path("ca.pem"));
+    headers.iter().for_each(|header| drop(command.args(["--header", header])));
+    let output = command.arg(url).output().expect("curl starts");
+    Answer::parse(&output.stdout).unwrap_or_else(|| panic!("HEAD {path} was not answered:\n{}", world.appliance.log()))
 }
 
 /// Longer than one piece that is read and written at a time.
@@ -95,6 +125,19 @@ fn an_authority_is_found_by_its_name_too() {
         let by_name = get(&format!("/crl/root{suffix}.crl"));
         assert_eq!(by_name.status, 200, "{suffix}");
         assert!(by_name.body == world.crl(suffix), "{suffix}");
+        for bare in [format!("/crl/root{suffix}"), format!("/crl/{}{suffix}", world.root)] {
+            let answer = get(&bare);
+            assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/pkix-crl")), "{bare}");
+            assert!(answer.body == by_name.body, "{bare}");
+        }
+    }
+    // Where relying parties ask.
+    let address = std::fs::read_to_string(world.appliance.path("http.addr")).unwrap();
+    let requester = Requester::new();
+    for file in ["root", "root.crl", "root-1-delta"] {
+        let url = format!("http://{}/crl/{file}", address.trim());
+        run(&mut requester.command("curl", &["--silent", "--fail", "--output", "fetched.crl", &url]));
+        assert!(std::fs::read(requester.path("fetched.crl")).unwrap() == get(&format!("/crl/{file}")).body, "{file}");
     }
     let certificate = get("/ca/root.crt");
     assert_eq!((certificate.status, certificate.header("content-type")), (200, Some("application/pkix-cert")));
@@ -103,7 +146,13 @@ fn an_authority_is_found_by_its_name_too() {
         "/crl/other.crl",
         "/crl/root-3.crl",
         "/crl/root-01.crl",
-        "/crl/root",
+        "/crl/other",
+        "/crl/root-3",
+        "/crl/root-01",
+        "/crl/root.",
+        "/crl/root.crl.crl",
+        "/crl/root.der",
+        "/crl/Root",
         "/crl/.crl",
         "/ca/other.crt",
         "/ca/root.crl",
@@ -118,6 +167,17 @@ fn an_authority_is_found_by_its_name_too() {
     world.appliance.root("root-1", "ec", 256);
     assert_eq!(get("/crl/root-1.crl").status, 404, "the shard of one, or all of the other");
     assert!(get("/crl/root-2.crl").body == world.crl("-2"));
+    assert_eq!(get("/crl/root-1").status, 404, "as with its end");
+    // What ends in `.crl` is read without it, whatever else there is: nothing changes its meaning when another is made.
+    assert_eq!(get("/crl/other.crl").status, 404);
+    let dotted = world.appliance.root("other.crl", "ec", 256);
+    wait_for("its CRL", || get("/crl/other.crl.crl").status == 200);
+    assert!(get("/crl/other.crl.crl").body == get(&format!("/crl/{dotted}.crl")).body);
+    assert_eq!(get("/crl/other.crl").status, 404);
+    let other = world.appliance.root("other", "ec", 256);
+    wait_for("its CRL", || get("/crl/other.crl").status == 200);
+    assert!(get("/crl/other.crl").body == get(&format!("/crl/{other}.crl")).body);
+    assert!(get("/crl/other").body == get("/crl/other.crl").body);
     // Certificates name the id, which means one for ever.
     let text = Requester::new().certificate_text(&world.issue("www").pem);
     assert!(text.contains(&format!("/crl/{}-", world.root)) && !text.contains("/crl/root"), "{text}");
@@ -134,5 +194,6 @@ fn names_of_other_organizations_are_not_found() {
     let ca = world.appliance.call_as(Some(&token), "POST", "/v1/pki/ca", Some(body)).expect(201)["id"].as_str().unwrap().to_owned();
     let status = |path: &str| world.appliance.call_raw(None, "GET", path, None, &[]).status;
     wait_for("its CRL", || status(&format!("/crl/{ca}.crl")) == 200);
+    assert_eq!((status("/crl/theirs"), status(&format!("/crl/{ca}"))), (404, 200));
     assert_eq!((status("/crl/theirs.crl"), status("/ca/theirs.crt"), status(&format!("/ca/{ca}.crt"))), (404, 404, 200));
 }

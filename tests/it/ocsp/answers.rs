@@ -1,5 +1,6 @@
 //! What is cached and for how long, what is refused and how, and that a revocation ends what was said before.
 
+use base64::Engine;
 use serde_json::json;
 
 use super::{World, schedule};
@@ -34,7 +35,8 @@ fn answers_are_signed_once_and_say_how_long_they_may_be_kept() {
         assert!(again.header(name).is_some_and(|date| date.ends_with(" GMT")), "{name}");
     }
     let known = world.fetch("POST", &path, Some(&request), &[&format!("If-None-Match: {etag}")]);
-    assert_eq!((known.status, known.body.len(), known.header("etag")), (304, 0, Some(etag.as_str())));
+    assert_eq!((known.status, known.header("etag")), (200, Some(etag.as_str())), "POST is always answered");
+    assert_eq!(known.body, first.body);
     // An answer to a nonce is for one asker alone.
     let request = world.request("good", &["-nonce"]);
     let own = world.fetch("POST", &path, Some(&request), &[]);
@@ -44,6 +46,41 @@ fn answers_are_signed_once_and_say_how_long_they_may_be_kept() {
     for (source, count) in [("cached", 2), ("signed", 2)] {
         let line = format!("chancery_ocsp_answers_total{{result=\"good\",source=\"{source}\"}} {count}");
         assert!(metrics.contains(&line), "no {line} in {metrics}");
+    }
+}
+
+/// RFC 9110, 13.1.2: 304 is for GET and HEAD. Nothing is at the path that POST goes to, so no condition can be about it (13.2.1).
+#[test]
+fn only_who_reads_is_told_that_nothing_has_changed() {
+    let world = World::new();
+    world.issue("good");
+    let request = world.request("good", &[]);
+    let path = format!("/ocsp/{}", world.issuing);
+    let whole = world.fetch("POST", &path, Some(&request), &[]);
+    let etag = whole.header("etag").unwrap();
+    let tags = [etag.to_owned(), format!("\"other\", {etag}"), format!("W/{etag}"), "*".to_owned()];
+    let tags = tags.map(|tags| format!("If-None-Match: {tags}"));
+    for tags in &tags {
+        let posted = world.fetch("POST", &path, Some(&request), &[tags]);
+        assert_eq!((posted.status, posted.header("etag")), (200, Some(etag)), "{tags}");
+        assert!(posted.body == whole.body, "{tags}");
+        assert!(world.read(&posted.body, "good").contains(": good"), "{tags}");
+    }
+    let encoded = base64::engine::general_purpose::STANDARD.encode(&request).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    let readable = format!("{path}/{encoded}");
+    assert!(world.fetch("GET", &readable, None, &[]).body == whole.body);
+    for tags in &tags {
+        for method in ["GET", "HEAD"] {
+            let known = world.fetch(method, &readable, None, &[tags]);
+            assert_eq!((known.status, known.body.len(), known.header("etag")), (304, 0, Some(etag)), "{method} {tags}");
+            // RFC 9110, 8.6: the length of what was not sent, or none.
+            assert_eq!(known.header("content-length"), None, "{method} {tags}");
+            assert!(known.header("cache-control").is_some_and(|control| control.contains("max-age")), "RFC 9110, 15.4.5");
+        }
+    }
+    for other in [&["If-None-Match: \"other\""][..], &["Range: bytes=0-9"], &[]] {
+        let head = world.fetch("HEAD", &readable, None, other);
+        assert_eq!((head.status, head.header("content-length")), (200, whole.header("content-length")), "{other:?}");
     }
 }
 

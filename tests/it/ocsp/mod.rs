@@ -91,7 +91,13 @@ impl World {
     /// Asks for a path of the plain-HTTP listener.
     fn fetch(&self, method: &str, path: &str, body: Option<&[u8]>, headers: &[&str]) -> Answer {
         let url = format!("http://{}{path}", self.http());
-        let mut arguments = vec!["--silent", "--include", "--max-time", "60", "--path-as-is", "--globoff", "--request", method];
+        let mut arguments = vec!["--silent", "--include", "--max-time", "60", "--path-as-is", "--globoff"];
+        // What answers HEAD has no body to be waited for.
+        if method == "HEAD" {
+            arguments.push("--head");
+        } else {
+            arguments.extend(["--request", method]);
+        }
         headers.iter().for_each(|header| arguments.extend(["--header", header]));
         if let Some(body) = body {
             self.requester.write("body", body);
