@@ -1,8 +1,8 @@
 //! The CRLs of every authority: which there are, when each is due, and handing out the current ones. How one is made stands in `make`.
 //!
-//! Guarantees: the number of a CRL is durable before the token is asked and is never used again. A CRL is on disk, whole, and was held against the
-//! store before its record says that it is there, and its number was above those of all before; until then the one before it is handed out. None is ever in memory as a whole, but for those of
-//! Ed25519, which signs no digest; they are refused beyond a length.
+//! Guarantees: the number of a CRL is durable before the token is asked, is above those of all before, and is never used again. A CRL is on disk,
+//! whole, and was held against the store before its record says that it is there; until then the one before it is handed out. None is ever in memory
+//! as a whole, but for those of Ed25519, which signs no digest; they are refused beyond a length.
 //!
 //! Never does: decide who is revoked, or let anything about a CRL keep a revocation from being accepted.
 

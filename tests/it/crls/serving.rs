@@ -88,7 +88,9 @@ fn asked_by_head(world: &World, version: &str, path: &str, headers: &[&str]) -> 
     let url = format!("{}{path}", world.appliance.base_url());
     let mut command = Command::new("curl");
     command.args(["--silent", "--head", "--max-time", "60", version, "--cacert"]).arg(world.appliance.path("ca.pem"));
-    headers.iter().for_each(|header| drop(command.args(["--header", header])));
+    for header in headers {
+        command.args(["--header", header]);
+    }
     let output = command.arg(url).output().expect("curl starts");
     Answer::parse(&output.stdout).unwrap_or_else(|| panic!("HEAD {path} was not answered:\n{}", world.appliance.log()))
 }
