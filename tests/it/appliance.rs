@@ -29,6 +29,8 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// How many lines of the log are shown of a test that failed.
+const LAST_LINES: usize = 40;
 /// How long a start may take on a machine that does other things.
 const START: Duration = Duration::from_secs(60);
 
@@ -240,6 +242,12 @@ impl Drop for Appliance {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<_> = log.lines().rev().take(LAST_LINES).collect();
+            eprintln!("The end of the daemon's log:");
+            lines.iter().rev().for_each(|line| eprintln!("  {line}"));
+        }
     }
 }
 
