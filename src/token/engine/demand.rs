@@ -63,8 +63,7 @@ impl Demand {
         self.readers.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Whether the queue holds less than enough.
-    pub fn is_there(&self) -> bool {
+    fn is_there(&self) -> bool {
         self.queued.load(Ordering::SeqCst) < self.enough
     }
 }

@@ -12,7 +12,7 @@
 
 pub mod calls;
 mod decryption;
-pub mod demand;
+mod demand;
 mod error;
 mod error_table;
 pub mod examination;

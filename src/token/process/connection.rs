@@ -5,9 +5,8 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::delivery::{self, Delivery};
 use super::listener::Peers;
 use super::opening::Opening;
 use crate::token::engine::Reply;
@@ -28,11 +27,10 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 pub struct Clients {
     opening: Arc<Opening>,
     peers: Peers,
-    delivery: Arc<Delivery>,
     open: Mutex<Vec<Weak<Connection>>>,
 }
 
-pub(super) struct Connection {
+struct Connection {
     socket: UnixStream,
     outbox: Outbox,
     /// The requests that somebody waits for.
@@ -42,17 +40,14 @@ pub(super) struct Connection {
 
 /// Where one answer goes. When it is lost the one who waits is told so.
 struct Slot {
-    clients: Arc<Clients>,
     connection: Arc<Connection>,
     id: u64,
-    asked: Instant,
-    is_for_signature: bool,
     is_answered: bool,
 }
 
 impl Clients {
-    pub fn new(opening: Arc<Opening>, peers: Peers) -> std::io::Result<Arc<Self>> {
-        Ok(Arc::new(Self { opening, peers, delivery: Delivery::start()?, open: Mutex::default() }))
+    pub fn new(opening: Arc<Opening>, peers: Peers) -> Arc<Self> {
+        Arc::new(Self { opening, peers, open: Mutex::default() })
     }
 
     /// Serves a connection on a thread of its own, if who is there may ask.
@@ -91,7 +86,7 @@ impl Clients {
         }
     }
 
-    fn converse(self: &Arc<Self>, connection: &Arc<Connection>) -> Result<(), frame::ReadError> {
+    fn converse(&self, connection: &Arc<Connection>) -> Result<(), frame::ReadError> {
         connection.socket.set_write_timeout(Some(TAKEN_WITHIN))?;
         let mut frames = Frames::new(connection.socket.try_clone()?);
         let Some(content) = frames.read()? else { return Ok(()) };
@@ -117,11 +112,9 @@ impl Clients {
         }
     }
 
-    fn request(self: &Arc<Self>, connection: &Arc<Connection>, id: u64, ask: Ask) {
+    fn request(&self, connection: &Arc<Connection>, id: u64, ask: Ask) {
         lock(&connection.wanted).insert(id);
-        let is_for_signature = matches!(ask, Ask::Sign { .. });
-        let (clients, asked) = (self.clone(), Instant::now());
-        let mut slot = Slot { clients, connection: connection.clone(), id, asked, is_for_signature, is_answered: false };
+        let mut slot = Slot { connection: connection.clone(), id, is_answered: false };
         let wanted = connection.clone();
         let reply =
             Reply { send: Box::new(move |outcome| slot.answer(outcome)), is_wanted: Box::new(move || lock(&wanted.wanted).contains(&id)) };
@@ -143,8 +136,8 @@ impl Connection {
         }
     }
 
-    /// Sends frames and what lies, or leaves them to whoever is sending.
-    pub(super) fn send(&self, frames: &[u8]) {
+    /// Sends frames, or leaves them to whoever is sending.
+    fn send(&self, frames: &[u8]) {
         if !self.outbox.push(frames) {
             return;
         }
@@ -178,16 +171,7 @@ impl Slot {
                 return;
             }
         }
-        if self.may_lie() {
-            self.connection.outbox.leave(&frame);
-            self.clients.delivery.lies_in(&self.connection);
-        } else {
-            self.connection.send(&frame);
-        }
-    }
-
-    fn may_lie(&self) -> bool {
-        self.is_for_signature && self.asked.elapsed() >= delivery::LONG && self.clients.opening.is_busy()
+        self.connection.send(&frame);
     }
 }
 

@@ -6,7 +6,6 @@
 //! Never does: write a core file, gain privileges, or answer anything but the requests of [`super::request`].
 
 mod connection;
-mod delivery;
 mod listener;
 mod opening;
 pub mod settings;
@@ -62,7 +61,7 @@ pub fn run(settings: Settings, keeper: Option<i32>) -> Result<(), ProcessError> 
     let patience = Patience::new(settings.timeouts.initialise);
     let calls = Calls::new(Timeouts { initialise: patience.begin(), ..settings.timeouts });
     let opening = Opening::begin(settings.engine, calls.clone(), patience).map_err(ProcessError::Thread)?;
-    let clients = Clients::new(opening.clone(), peers).map_err(ProcessError::Thread)?;
+    let clients = Clients::new(opening.clone(), peers);
     watchdog::start(calls, clients.clone()).map_err(ProcessError::Thread)?;
     accept(listener, clients)?;
     match stopping.wait() {

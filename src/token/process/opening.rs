@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::token::engine::calls::Calls;
-use crate::token::engine::demand::Demand;
 use crate::token::engine::patience::Patience;
 use crate::token::engine::{Engine, EngineConfig, Reply};
 use crate::token::error::TokenError;
@@ -57,22 +56,12 @@ impl Opening {
 
     /// Returns when more requests are wanted.
     pub fn await_demand(&self) {
-        if let Some(demand) = self.demand() {
-            demand.wait();
-        }
-    }
-
-    /// Whether those that sign have enough to do.
-    pub fn is_busy(&self) -> bool {
-        self.demand().is_some_and(|demand| !demand.is_there())
-    }
-
-    /// Not the engine itself, whose last holder closes the sessions.
-    fn demand(&self) -> Option<Arc<Demand>> {
-        match &*lock(&self.state) {
-            State::Open(engine) => Some(engine.demand()),
-            State::Begun | State::Failed(_) => None,
-        }
+        // Not the engine itself, whose last holder closes the sessions.
+        let demand = match &*lock(&self.state) {
+            State::Open(engine) => engine.demand(),
+            State::Begun | State::Failed(_) => return,
+        };
+        demand.wait();
     }
 
     /// How the token is.

@@ -29,11 +29,6 @@ impl Outbox {
         !std::mem::replace(&mut state.is_written, true)
     }
 
-    /// Adds bytes that lie until somebody writes.
-    pub fn leave(&self, bytes: &[u8]) {
-        lock(&self.state).waiting.extend_from_slice(bytes);
-    }
-
     /// All that waits, into an emptied buffer; false when there is nothing and the writing is over.
     pub fn take(&self, buffer: &mut Vec<u8>) -> bool {
         // What was written may have been a private key, and the buffer is kept.
