@@ -335,7 +335,13 @@ fn covering(part: CrlPart) -> impl Iterator<Item = CrlPart> {
 
 /// Whether a full CRL was made before an authority above was revoked, which no log of this authority tells. One of the same second may have been.
 fn needs_full_first(authority: &Authority, full: &PublishedCrl) -> bool {
-    authority.own_revocation.is_none() && authority.revocation().is_some_and(|revocation| revocation.revoked_at >= full.this_update)
+    revoked_since(authority, full).is_some()
+}
+
+/// When an authority above was revoked, where that was no earlier than the CRL.
+fn revoked_since(authority: &Authority, full: &PublishedCrl) -> Option<Timestamp> {
+    let revocation = authority.revocation().filter(|_| authority.own_revocation.is_none())?;
+    Some(revocation.revoked_at).filter(|at| *at >= full.this_update)
 }
 
 fn later(time: Timestamp, seconds: u64) -> Timestamp {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{CrlForm, CrlName, CrlPublisher, Plan, PublishedCrl, Untold, covering, later, lock, names, needs_full_first};
+use super::{CrlForm, CrlName, CrlPublisher, Plan, PublishedCrl, Untold, covering, later, lock, names, needs_full_first, revoked_since};
 use crate::base::clock::from_seconds;
 use crate::base::id::CaId;
 use crate::ca::Authority;
@@ -45,7 +45,9 @@ impl CrlPublisher {
             }
             let plan = authority.crl.plan(self.schedule());
             let mut parts = self.parts_due(&authority, CrlForm::Full, |full| {
-                now >= due_at(&plan, full) || now < full.this_update || needs_full_first(&authority, full)
+                // One of a later second tells it for certain; where the clock was set back since, its regular successor does.
+                let is_overtaken = revoked_since(&authority, full).is_some_and(|at| now > at);
+                now >= due_at(&plan, full) || now < full.this_update || is_overtaken
             });
             let revoked = self.take_waiting(&authority, &plan);
             let is_overdue = revoked.is_overdue;
@@ -129,6 +131,9 @@ impl CrlPublisher {
             let mut due = names(authority, CrlForm::Full);
             if self.can_have_deltas(authority) {
                 due.extend(names(authority, CrlForm::Delta));
+            }
+            if let Some(at) = self.current(authority.id).and_then(|full| revoked_since(authority, &full)) {
+                next = next.min(until(later(at, 1)));
             }
             for name in due {
                 next = next.min(self.named(name).map_or(Duration::ZERO, |published| until(due_at(&plan, &published))));

@@ -8,6 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::shim::Shim;
+use crate::appliance::Appliance;
 use crate::waiting::wait_for;
 
 const CLIENTS: usize = 48;
@@ -63,19 +64,23 @@ fn behind_a_slow_token_the_queue_is_bounded_and_who_comes_later_is_told_to_come_
     issue().expect(201);
 }
 
+/// An appliance that issues, whose token's worker has these settings besides.
+fn with_settings(shim: &Shim, scratch: &TempDir, settings: &str) -> Appliance {
+    let dir = scratch.path().join("appliance");
+    assert!(shim.start(&dir).stop());
+    let worker = dir.join("token.toml");
+    let text = std::fs::read_to_string(&worker).unwrap();
+    std::fs::write(&worker, format!("{settings}\n{text}")).unwrap();
+    let appliance = shim.start(&dir);
+    let ca = appliance.root("root", "ec", 256);
+    appliance.role("web", &ca, json!({}));
+    appliance
+}
+
 #[test]
 fn as_many_signatures_are_under_way_as_the_configuration_gives_sessions() {
     let (shim, scratch) = (Shim::new(), TempDir::new().unwrap());
-    let dir = scratch.path().join("appliance");
-    let start = || shim.start(&dir);
-    let mut appliance = start();
-    assert!(appliance.stop());
-    let worker = dir.join("token.toml");
-    let text = std::fs::read_to_string(&worker).unwrap();
-    std::fs::write(&worker, format!("sessions = {SESSIONS}\ncall_timeout = \"120s\"\n{text}")).unwrap();
-    let appliance = start();
-    let ca = appliance.root("root", "ec", 256);
-    appliance.role("web", &ca, json!({}));
+    let appliance = with_settings(&shim, &scratch, &format!("sessions = {SESSIONS}\ncall_timeout = \"120s\""));
     let issue = || appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.com"})));
     issue().expect(201);
     // Of calls that never return there are as many as there are sessions, however slow the machine is.
@@ -100,16 +105,7 @@ fn as_many_signatures_are_under_way_as_the_configuration_gives_sessions() {
 #[test]
 fn a_thread_that_the_token_has_no_session_for_leaves_the_work_to_the_others() {
     let (shim, scratch) = (Shim::new(), TempDir::new().unwrap());
-    let dir = scratch.path().join("appliance");
-    let start = || shim.start(&dir);
-    let mut appliance = start();
-    assert!(appliance.stop());
-    let worker = dir.join("token.toml");
-    let text = std::fs::read_to_string(&worker).unwrap();
-    std::fs::write(&worker, format!("sessions = {SESSIONS}\n{text}")).unwrap();
-    let appliance = start();
-    let ca = appliance.root("root", "ec", 256);
-    appliance.role("web", &ca, json!({}));
+    let appliance = with_settings(&shim, &scratch, &format!("sessions = {SESSIONS}"));
     let issue = || appliance.call("POST", "/v1/pki/issue/web", Some(json!({"common_name": "www.example.com"})));
     issue().expect(201);
     // CKR_SESSION_COUNT; those that have a session go on.
